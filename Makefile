@@ -1,0 +1,42 @@
+# serai: `make run` sets all up and starts a host; `make test` sets all up and tests.
+SHELL := /bin/bash
+VENV  := .venv
+BIN   := $(VENV)/bin
+NAME  ?= edge
+
+.PHONY: setup setup-dev run test check bench docs clean
+.DEFAULT_GOAL := setup
+
+setup: $(VENV)/.setup            ## install what running needs; leaves .venv/bin/serai
+setup-dev: $(VENV)/.setup-dev    ## and what tests and checks need
+
+$(VENV)/.setup: deps/apt-run.txt requirements.lock pyproject.toml scripts/setup
+	@scripts/setup run
+	@touch $@
+
+$(VENV)/.setup-dev: $(VENV)/.setup deps/apt-test.txt requirements-dev.lock
+	@scripts/setup dev
+	@touch $@
+
+run: setup                       ## run a host in the foreground, with a tenant to try
+	@$(BIN)/serai up --demo
+
+test: setup-dev                  ## run all tests
+	@$(BIN)/pytest
+
+check: setup-dev                 ## style, types, imports, sizes
+	@$(BIN)/ruff format --check src tests bench scripts
+	@$(BIN)/ruff check src tests bench
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@$(BIN)/python scripts/sizes.py
+
+bench: setup-dev                 ## NAME=edge|replica|tasks…: us and the peer, in turn
+	@scripts/setup bench
+	@$(BIN)/python bench/$(NAME).py
+
+docs: setup-dev                  ## regenerate the reference pages
+	@$(BIN)/python scripts/docs.py
+
+clean:                           ## forget the environment and caches, keep all homes
+	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis build

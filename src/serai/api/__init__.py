@@ -1,0 +1,1 @@
+"""The HTTP API: descriptors, actions, watch. Every entrance passes `serai.identity.authorize` here."""

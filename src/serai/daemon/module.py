@@ -1,0 +1,124 @@
+"""The module contract: the life of everything that listens or watches.
+
+1. The supervisor reads ``Config`` (strictly: unknown keys are errors) and ``NEEDS`` (data) without making anything.
+2. It opens the sockets that NEEDS and the configuration name, forks the group's workers, and drops their privileges.
+3. In the worker: ``__init__(config, ctx)``, without side effects.
+4. ``provision()`` acquires, fast, and raises `SeraiError` where the configuration can't be served: a reload is then
+   rolled back.
+5. ``serve()`` runs until it is cancelled; it then drains: it finishes what was accepted, within ``ctx.drain`` seconds.
+6. ``close()`` lets go of everything; it is safe after a partial provision.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
+
+import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import structlog
+    from prometheus_client import CollectorRegistry
+
+    from serai.bus import Bus
+    from serai.store import Replica, Store
+
+
+class Needs(msgspec.Struct, frozen=True, kw_only=True):
+    """What a module needs, as data, so that `serai plan` can print the machine without starting it.
+
+    ``listen`` names the fields of Config that hold addresses (a tuple of strings such as ``tcp://0.0.0.0:8080``,
+    ``tcp://[::]:8080``, ``udp://…``, ``unix:run/api.sock``; relative Unix paths lie below the home).
+    ``privilege``: "edge" (network-facing, sees the replica only), "control" (sees the store), "agent" (root where the
+    platform runs as root). ``copies``: may a group of several workers each run it, or does one process of the cell?
+    """
+
+    listen: tuple[str, ...] = ()
+    privilege: Literal["edge", "control", "agent"] = "edge"
+    copies: Literal["one", "per_worker"] = "per_worker"
+
+
+class Clock(Protocol):
+    """The time, replaceable in tests."""
+
+    def now(self) -> float:
+        """Return seconds since the epoch."""
+        ...
+
+    def monotonic(self) -> float:
+        """Return seconds that never go back."""
+        ...
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait."""
+        ...
+
+
+class Context(Protocol):
+    """The only doorway of a module to the rest of the house.
+
+    Each property is made at first use. ``store`` is denied (`DeniedError`) to modules whose privilege is "edge".
+    """
+
+    home: Path
+    host: str  # this host's name
+    base: str  # BASE of the platform's own host names
+    group: str  # the worker group's name
+    worker: int  # number of this worker within its group, from 0
+    drain: float  # seconds that serve() has to finish after it is cancelled
+    clock: Clock
+    log: structlog.stdlib.BoundLogger
+    registry: CollectorRegistry  # metrics made here appear under /metrics, summed over workers
+
+    @property
+    def store(self) -> Store: ...
+
+    @property
+    def replica(self) -> Replica: ...
+
+    @property
+    def bus(self) -> Bus: ...
+
+    def sockets(self, field: str) -> Sequence[socket.socket]:
+        """Return the open sockets of the Config field ``field``, in its order; the supervisor owns them."""
+        ...
+
+    def accept(
+        self, sock: socket.socket, accepted: Callable[[socket.socket, Any], None]
+    ) -> Callable[[], None]:
+        """Call ``accepted(socket, peer address)`` for each connection; return what stops it.
+
+        It is the accept loop that drops nobody: after the stop, connections already accepted have been handed over
+        and those still in the kernel's queue go to the next worker. The sockets are non-blocking.
+        """
+        ...
+
+
+class Module(Protocol):
+    """A unit of the daemon, loaded by ID."""
+
+    ID: ClassVar[str]
+    Config: ClassVar[type[msgspec.Struct]]
+    NEEDS: ClassVar[Needs]
+
+    def __init__(self, config: Any, ctx: Context) -> None: ...
+
+    async def provision(self) -> None:
+        """Acquire what is needed."""
+        ...
+
+    async def serve(self) -> None:
+        """Run until cancelled, then drain."""
+        ...
+
+    async def close(self) -> None:
+        """Let go."""
+        ...
+
+    def status(self) -> Mapping[str, Any]:
+        """Tell `serai status` how it goes: ``{"ok": bool, "reason": str, …figures}``; called often, must be cheap."""
+        ...

@@ -1,0 +1,35 @@
+"""What a service brings, as data: everything else about it is imported only where it is used.
+
+A service's ``__init__.py`` holds one `Service`, and `serai.services.registry` one line that names it. All strings are
+dotted paths ``package.module:attribute``, so that a process loads only what it runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Any
+
+import msgspec
+
+
+class Service(msgspec.Struct, frozen=True, kw_only=True):
+    """A service's manifest.
+
+    ``modules`` maps module IDs to classes; ``kinds`` names a tuple of `Spec` subclasses; ``tasks`` maps names of task
+    functions to functions; ``routes`` names a list of the API's route handlers, ``commands`` a list of Typer apps.
+    """
+
+    name: str
+    summary: str
+    modules: Mapping[str, str] = {}
+    kinds: str = ""
+    tasks: Mapping[str, str] = {}
+    routes: str = ""
+    commands: str = ""
+
+
+def load(path: str) -> Any:
+    """Import ``package.module:attribute`` and return the attribute."""
+    module, _, attribute = path.partition(":")
+    return getattr(import_module(module), attribute)

@@ -1,0 +1,1 @@
+"""Tenants, principals, roles, and the one `authorize`."""

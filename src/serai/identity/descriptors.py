@@ -1,0 +1,25 @@
+"""What tenancy consists of."""
+
+from __future__ import annotations
+
+import re
+from typing import ClassVar
+
+from serai.store.contract import Spec
+
+
+class Tenant(Spec, frozen=True, kw_only=True):
+    """A customer; its record lives under its own name (tenant = name). Its name is a DNS label.
+
+    ``uid`` is a small number that the host adds to its own base to get the tenant's user ID; it is given at creation
+    and never used again for another.
+    """
+
+    KIND: ClassVar[str] = "tenant"
+    NAME: ClassVar[re.Pattern[str]] = re.compile(r"[a-z](?:[a-z0-9-]{0,30}[a-z0-9])?\Z")
+
+    uid: int
+    title: str = ""
+    memory_mb: int = 4096  # sum over the tenant's instances, MiB
+    disk_mb: int = 20480  # sum over the tenant's data folders, MiB
+    processes: int = 1024  # sum over the tenant's instances

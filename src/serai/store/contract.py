@@ -1,0 +1,126 @@
+"""What every engine of the store understands: values that go in and out of it.
+
+A descriptor's spec is a `Spec` subclass that its service declares; the store keeps it as MessagePack beside the
+schema number it was written with. Nothing here touches a disk.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, ClassVar, Generic, TypeVar
+
+import msgspec
+
+# A name is what people type: it is safe in a path, a URL and a cgroup. A kind may narrow it, or widen it with its
+# own NAME pattern (a route's name holds a host and a path).
+NAME = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?\Z")
+
+
+class Spec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=False):
+    """Declare what a kind of descriptor says.
+
+    Subclasses set ``KIND`` and ``SCHEMA``, and give ``UPGRADERS``: schema number to a function that turns the plain
+    dict of that schema into the next one's. Fields that a reader's code does not know yet survive its writes.
+    """
+
+    KIND: ClassVar[str] = ""
+    SCHEMA: ClassVar[int] = 1
+    UPGRADERS: ClassVar[dict[int, Any]] = {}
+    NAME: ClassVar[re.Pattern[str]] = NAME
+
+
+S = TypeVar("S", bound=Spec)
+
+
+class Record(msgspec.Struct, Generic[S], frozen=True):
+    """A descriptor as it was read: its key, its version, its spec.
+
+    ``version`` starts at 1 and grows by one with each write of this key, also across a delete. ``change`` is the
+    number of the change that wrote it. ``raw`` holds the stored fields, those unknown to this code included.
+    """
+
+    kind: str
+    tenant: str
+    name: str
+    version: int
+    change: int
+    spec: S
+    raw: dict[str, Any] = {}
+
+
+class Change(msgspec.Struct, frozen=True):
+    """One entry of the gap-free, ordered change feed; ``spec`` is the stored MessagePack, or None for a delete."""
+
+    number: int
+    kind: str
+    tenant: str
+    name: str
+    version: int
+    schema: int
+    spec: bytes | None
+
+
+class Revision(msgspec.Struct, frozen=True):
+    """One line of a descriptor's history: who, when (seconds since the epoch), what, why."""
+
+    change: int
+    version: int
+    who: str
+    when: float
+    why: str
+    deleted: bool
+    schema: int
+    spec: dict[str, Any] | None
+
+
+class Put(msgspec.Struct, frozen=True):
+    """Write a descriptor. ``expect``: None for any, 0 for «must not exist», N for «must be at version N»."""
+
+    tenant: str
+    name: str
+    spec: Spec
+    expect: int | None = None
+
+
+class Delete(msgspec.Struct, frozen=True):
+    """Remove a descriptor; its history stays. Deleting what is not there is `NotFoundError`."""
+
+    kind: str
+    tenant: str
+    name: str
+    expect: int | None = None
+
+
+class NewTask(msgspec.Struct, frozen=True, kw_only=True):
+    """A task to be inserted with the transaction that causes it.
+
+    ``function`` is a registered name; ``arguments`` are data (MessagePack, at most 1 MiB); ``queue`` says who may
+    run it: "any" bot, or the bot of one host ("host:NAME"). Times are seconds since the epoch, ``deadline`` is
+    seconds of run time. Tasks with the same ``channel`` run one after the other in order of insertion.
+    """
+
+    function: str
+    arguments: dict[str, Any] = {}
+    tenant: str = ""
+    app: str = ""
+    queue: str = "any"
+    channel: str = ""
+    priority: int = 0
+    not_before: float = 0.0
+    deadline: float = 600.0
+    retries: int = 0
+    provider: str = ""
+    key: str = ""  # idempotency key: a second insert with the same key returns the first task
+    parent: str = ""
+    id: str = ""  # a UUIDv7; the store fills it where empty
+
+
+Operation = Put | Delete | NewTask
+
+
+class Transaction(msgspec.Struct, frozen=True):
+    """All or nothing: descriptors and the tasks that they cause, with who did it and why."""
+
+    who: str
+    why: str
+    operations: tuple[Operation, ...]
