@@ -21,9 +21,7 @@ def main() -> int:
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 length = (node.end_lineno or node.lineno) - node.lineno + 1
                 if length > MAX_FUNCTION:
-                    faults.append(
-                        f"{path}:{node.lineno}: {node.name} has {length} lines, at most {MAX_FUNCTION}"
-                    )
+                    faults.append(f"{path}:{node.lineno}: {node.name} has {length} lines, at most {MAX_FUNCTION}")
     for fault in faults:
         print(fault)
     return bool(faults)

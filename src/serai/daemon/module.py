@@ -87,9 +87,7 @@ class Context(Protocol):
         """Return the open sockets of the Config field ``field``, in its order; the supervisor owns them."""
         ...
 
-    def accept(
-        self, sock: socket.socket, accepted: Callable[[socket.socket, Any], None]
-    ) -> Callable[[], None]:
+    def accept(self, sock: socket.socket, accepted: Callable[[socket.socket, Any], None]) -> Callable[[], None]:
         """Call ``accepted(socket, peer address)`` for each connection; return what stops it.
 
         It is the accept loop that drops nobody: after the stop, connections already accepted have been handed over

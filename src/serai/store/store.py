@@ -37,9 +37,7 @@ class Store:
         """
         raise NotImplementedError
 
-    async def put(
-        self, who: str, why: str, tenant: str, name: str, spec: Spec, *, expect: int | None = None
-    ) -> int:
+    async def put(self, who: str, why: str, tenant: str, name: str, spec: Spec, *, expect: int | None = None) -> int:
         """Commit a single Put."""
         raise NotImplementedError
 
@@ -55,15 +53,11 @@ class Store:
         """Return the newest change's number, 0 where there is none."""
         raise NotImplementedError
 
-    async def history(
-        self, kind: type[Spec] | str, tenant: str, name: str, *, limit: int = 100
-    ) -> list[Revision]:
+    async def history(self, kind: type[Spec] | str, tenant: str, name: str, *, limit: int = 100) -> list[Revision]:
         """Return a descriptor's revisions, newest first; they outlive its deletion."""
         raise NotImplementedError
 
-    async def diff(
-        self, kind: type[Spec] | str, tenant: str, name: str, old: int, new: int
-    ) -> dict[str, Any]:
+    async def diff(self, kind: type[Spec] | str, tenant: str, name: str, old: int, new: int) -> dict[str, Any]:
         """Return field to (old value, new value) between two versions."""
         raise NotImplementedError
 
