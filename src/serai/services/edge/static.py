@@ -1,0 +1,270 @@
+"""Static files: which answer a path gets (RFC 9110 §8.8 validators, §13 conditions, §14 ranges).
+
+A `StaticFiles` keeps what it opened, small contents in memory, and looks at the disk again after a second. It plans;
+the session sends. A path never leaves its folder, whatever links lie in it: the kernel resolves it beneath.
+"""
+
+from __future__ import annotations
+
+import stat
+from collections import OrderedDict
+from collections.abc import Mapping
+from email.utils import formatdate, parsedate_to_datetime
+from mimetypes import MimeTypes
+from typing import NamedTuple
+from urllib.parse import quote_from_bytes, unquote_to_bytes
+
+import msgspec
+
+from serai.services.edge.static_open import OpenFile, open_beneath
+
+SMALL = 16 * 1024  # octets; up to this size a file's content is kept in memory
+RECHECK = 1.0  # seconds between two looks at the disk
+MAX_OPEN = 512  # entries kept; the least recently used go first
+MAX_PATH = 4096  # octets
+
+SUFFIXES = {b"br": b".br", b"gzip": b".gz"}  # of precompressed files, the best coding first
+CONDITIONS = (b"range", b"if-none-match", b"if-modified-since", b"if-match", b"if-unmodified-since")
+
+_Key = tuple[str, bytes, tuple[bytes, ...]]  # folder, path, codings that the visitor accepts
+
+_TYPES = MimeTypes()
+_EXTRA_TYPES = {
+    ".js": "text/javascript",
+    ".mjs": "text/javascript",
+    ".wasm": "application/wasm",
+    ".webp": "image/webp",
+    ".avif": "image/avif",
+    ".woff2": "font/woff2",
+    ".webmanifest": "application/manifest+json",
+    ".md": "text/markdown",
+}
+_TEXTUAL = ("application/json", "application/xml", "application/manifest+json", "image/svg+xml")
+
+
+class FileBody(NamedTuple):
+    """Octets ``offset`` to ``offset + length`` of an open file; the file stays open while this is referred to."""
+
+    file: OpenFile
+    offset: int
+    length: int
+
+
+class StaticPlan(msgspec.Struct, frozen=True):
+    """An answer: status, headers (Content-Length included), and what follows unless the method is HEAD."""
+
+    status: int
+    headers: tuple[tuple[bytes, bytes], ...]
+    body: bytes | FileBody
+
+
+class _Entry(msgspec.Struct):
+    """One path of one folder in one encoding, as it was when last looked at."""
+
+    checked: float
+    file: OpenFile
+    etag: bytes
+    modified: int  # whole seconds since the epoch, as HTTP dates are
+    whole: StaticPlan
+
+
+class StaticFiles:
+    """Plan answers for files below release folders. One per worker; not for several threads."""
+
+    def __init__(self) -> None:
+        self._entries: OrderedDict[_Key, _Entry] = OrderedDict()
+        self._accepted: dict[bytes, tuple[bytes, ...]] = {b"": ()}  # headers that browsers send, already read
+
+    def plan(
+        self, folder: str, path: bytes, method: bytes, headers: Mapping[bytes, bytes], *, now: float
+    ) -> StaticPlan:
+        """Return the answer to ``method path``.
+
+        ``path`` is the request's path below the route, as it was sent (percent-encoded, with its leading slash, no
+        query); ``headers`` have lower-case names; ``now`` is the loop's time in seconds.
+        """
+        accepted = headers.get(b"accept-encoding", b"")
+        wanted = self._accepted.get(accepted)
+        if wanted is None:
+            wanted = _accepted(accepted)
+            if len(self._accepted) < MAX_OPEN:
+                self._accepted[accepted] = wanted
+        key = (folder, path, wanted)
+        entry = self._entries.get(key)
+        if entry is None or now - entry.checked > RECHECK:
+            found = self._look(key, entry, now)
+            if isinstance(found, StaticPlan):
+                return found
+            entry = found
+        if method not in {b"GET", b"HEAD"}:
+            return _plain(405, b"Only GET and HEAD are served here.\n", (b"Allow", b"GET, HEAD"))
+        for name in CONDITIONS:
+            if name in headers:
+                return _conditional(entry, method, headers)
+        return entry.whole
+
+    def _look(self, key: _Key, entry: _Entry | None, now: float) -> _Entry | StaticPlan:
+        folder, path, wanted = key
+        name = _file_name(path)
+        if name is None:
+            return _plain(404, b"Not found.\n")
+        candidate, encoding = _open(folder, name, wanted)
+        if candidate is None:
+            self._entries.pop(key, None)
+            return _missing(folder)
+        if stat.S_ISDIR(candidate.mode):
+            # Relative, since only the edge knows under which prefix the visitor sees this folder.
+            location = b"./" + quote_from_bytes(name.rpartition(b"/")[2]).encode() + b"/"
+            return _plain(308, b"", (b"Location", location)) if not path.endswith(b"/") else _missing(folder)
+        if not stat.S_ISREG(candidate.mode):
+            return _missing(folder)
+        if entry is not None and entry.file.identity == candidate.identity:
+            entry.checked = now
+            return entry
+        entry = _entry(candidate, name, encoding, now)
+        self._entries[key] = entry
+        self._entries.move_to_end(key)
+        if len(self._entries) > MAX_OPEN:
+            self._entries.popitem(last=False)
+        return entry
+
+
+def _file_name(path: bytes) -> bytes | None:
+    """Return the path relative to the folder, or None where no file may have it."""
+    if len(path) > MAX_PATH or not path.startswith(b"/"):
+        return None
+    name = unquote_to_bytes(path)[1:]
+    if name.endswith(b"/") or not name:
+        name += b"index.html"
+    parts = name.split(b"/")
+    if b"\0" in name or any(part in {b"", b".", b".."} for part in parts):
+        return None
+    # Files whose name begins with a dot are not meant for visitors; RFC 8615 makes one exception.
+    if any(part.startswith(b".") and not (at == 0 and part == b".well-known") for at, part in enumerate(parts)):
+        return None
+    return name
+
+
+def _open(folder: str, name: bytes, wanted: tuple[bytes, ...]) -> tuple[OpenFile | None, bytes]:
+    for encoding in wanted:
+        file = open_beneath(folder, name + SUFFIXES[encoding])
+        if file is not None and stat.S_ISREG(file.mode):
+            return file, encoding
+    return open_beneath(folder, name), b""
+
+
+def _accepted(header: bytes) -> tuple[bytes, ...]:
+    """Return those of our codings, best first, that Accept-Encoding allows (RFC 9110 §12.5.3); a weight of 0 forbids."""
+    wanted = set()
+    for item in header.lower().split(b","):
+        coding, _, weight = item.partition(b";")
+        if weight.replace(b" ", b"").rstrip(b".0") != b"q=":
+            wanted.add(coding.strip())
+    return tuple(coding for coding in SUFFIXES if coding in wanted)
+
+
+def _entry(file: OpenFile, name: bytes, encoding: bytes, now: float) -> _Entry:
+    etag = b'"%x-%x%s"' % (file.mtime_ns, file.size, b"-" + encoding if encoding else b"")
+    headers = [
+        (b"Content-Type", _type(name)),
+        (b"ETag", etag),
+        (b"Last-Modified", formatdate(file.mtime_ns // 10**9, usegmt=True).encode()),
+        (b"Accept-Ranges", b"bytes"),
+        (b"Vary", b"Accept-Encoding"),
+        (b"Content-Length", b"%d" % file.size),
+    ]
+    if encoding:
+        headers.append((b"Content-Encoding", encoding))
+    body = file.read(0, file.size) if file.size <= SMALL else FileBody(file, 0, file.size)
+    return _Entry(now, file, etag, file.mtime_ns // 10**9, StaticPlan(200, tuple(headers), body))
+
+
+def _type(name: bytes) -> bytes:
+    text = name.decode("utf-8", "replace")
+    ending = "." + text.rpartition(".")[2].lower()
+    kind = _EXTRA_TYPES.get(ending) or _TYPES.guess_type(text)[0] or "application/octet-stream"
+    return (f"{kind}; charset=utf-8" if kind.startswith("text/") or kind in _TEXTUAL else kind).encode()
+
+
+def _plain(status: int, text: bytes, *headers: tuple[bytes, bytes]) -> StaticPlan:
+    length = (b"Content-Length", b"%d" % len(text))
+    return StaticPlan(status, ((b"Content-Type", b"text/plain; charset=utf-8"), length, *headers), text)
+
+
+def _missing(folder: str) -> StaticPlan:
+    """Answer 404 with the site's own page where it brings one."""
+    page = open_beneath(folder, b"404.html")
+    if page is None or not stat.S_ISREG(page.mode) or page.size > SMALL:
+        return _plain(404, b"Not found.\n")
+    text = page.read(0, page.size)
+    return StaticPlan(
+        404, ((b"Content-Type", b"text/html; charset=utf-8"), (b"Content-Length", b"%d" % len(text))), text
+    )
+
+
+def _conditional(entry: _Entry, method: bytes, headers: Mapping[bytes, bytes]) -> StaticPlan:
+    """Evaluate preconditions in the order of RFC 9110 §13.2.2, then the range."""
+    if (match := headers.get(b"if-match")) is not None:
+        if not _matches(match, entry.etag):
+            return _plain(412, b"The file has changed.\n")
+    elif (since := _date(headers.get(b"if-unmodified-since"))) is not None and entry.modified > since:
+        return _plain(412, b"The file has changed.\n")
+    if (match := headers.get(b"if-none-match")) is not None:
+        if _matches(match, entry.etag):
+            return _not_modified(entry)
+    elif (since := _date(headers.get(b"if-modified-since"))) is not None and entry.modified <= since:
+        return _not_modified(entry)
+    if method == b"GET" and b"range" in headers and _range_applies(entry, headers.get(b"if-range")):
+        return _partial(entry, headers[b"range"])
+    return entry.whole
+
+
+def _matches(header: bytes, etag: bytes) -> bool:
+    tags = {tag.strip().removeprefix(b"W/") for tag in header.split(b",")}
+    return b"*" in tags or etag in tags
+
+
+def _date(header: bytes | None) -> float | None:
+    """Return an HTTP date in seconds since the epoch; an unreadable one is ignored (RFC 9110 §13.1.3)."""
+    if header is None or len(header) > 64:
+        return None
+    try:
+        return parsedate_to_datetime(header.decode("ascii")).timestamp()
+    except (ValueError, OverflowError):
+        return None
+
+
+def _not_modified(entry: _Entry) -> StaticPlan:
+    kept = tuple(pair for pair in entry.whole.headers if pair[0] in {b"ETag", b"Last-Modified", b"Vary"})
+    return StaticPlan(304, kept, b"")
+
+
+def _range_applies(entry: _Entry, condition: bytes | None) -> bool:
+    """Tell whether If-Range (RFC 9110 §13.1.5) lets the range count: a strong tag, or the exact date."""
+    if condition is None:
+        return True
+    return condition.strip() == entry.etag or _date(condition) == entry.modified
+
+
+def _partial(entry: _Entry, header: bytes) -> StaticPlan:
+    """Answer one range with 206, an impossible one with 416; several at once get the whole (RFC 9110 §14.2)."""
+    size = entry.file.size
+    unit, _, wanted = header.partition(b"=")
+    first, dash, last = wanted.strip().partition(b"-")
+    good = unit.strip() == b"bytes" and dash and (first or last) and len(wanted) < 64
+    if not good or not (first + last).isdigit():
+        return entry.whole
+    if not first:
+        start, end = max(size - int(last), 0), size - 1
+    else:
+        start, end = int(first), min(int(last), size - 1) if last else size - 1
+        if last and int(last) < start:
+            return entry.whole  # malformed, hence ignored
+    if start >= size or start > end:
+        return _plain(416, b"No such range.\n", (b"Content-Range", b"bytes */%d" % size))
+    length = end - start + 1
+    body = entry.whole.body
+    part = body[start : end + 1] if isinstance(body, bytes) else FileBody(entry.file, start, length)
+    headers = tuple(pair for pair in entry.whole.headers if pair[0] != b"Content-Length")
+    extra = ((b"Content-Range", b"bytes %d-%d/%d" % (start, end, size)), (b"Content-Length", b"%d" % length))
+    return StaticPlan(206, headers + extra, part)
