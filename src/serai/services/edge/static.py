@@ -154,7 +154,7 @@ def _open(folder: str, name: bytes, wanted: tuple[bytes, ...]) -> tuple[OpenFile
 
 
 def _accepted(header: bytes) -> tuple[bytes, ...]:
-    """Return those of our codings, best first, that Accept-Encoding allows (RFC 9110 §12.5.3); a weight of 0 forbids."""
+    """Return our codings that Accept-Encoding allows, best first (RFC 9110 §12.5.3); a weight of 0 forbids."""
     wanted = set()
     for item in header.lower().split(b","):
         coding, _, weight = item.partition(b";")

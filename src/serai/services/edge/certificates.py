@@ -1,0 +1,72 @@
+"""The module that sees to it that each host name with a route has a certificate."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar
+
+import msgspec
+
+from serai.cloud.descriptors import Route
+from serai.daemon.module import Context, Needs
+from serai.services.edge.authority import Authority, utc
+
+
+class CertificatesConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How certificates are made."""
+
+    title: Annotated[str, msgspec.Meta(min_length=1, max_length=64)] = "Serai local authority"
+    """The common name of the local authority, as trust stores show it."""
+    renew_seconds: Annotated[float, msgspec.Meta(ge=1, le=86400)] = 3600.0
+    """How often all certificates are looked at, changes of routes aside, in seconds."""
+
+
+class CertificatesModule:
+    """Follow the routes; sign what is missing or runs out."""
+
+    ID: ClassVar[str] = "edge.certificates"
+    Config: ClassVar[type[msgspec.Struct]] = CertificatesConfig
+    NEEDS: ClassVar[Needs] = Needs(privilege="control", copies="one")
+
+    def __init__(self, config: CertificatesConfig, ctx: Context) -> None:
+        self._config = config
+        self._ctx = ctx
+        self._folder = ctx.home / "data" / "tls"
+        self._authority = Authority(self._folder, config.title)
+        self._names: set[str] = set()
+
+    async def provision(self) -> None:
+        """Open the authority, and make what the replica already asks for."""
+        self._authority.open(utc(self._ctx.clock.now()))
+        self._renew()
+
+    async def serve(self) -> None:
+        """Look at the routes whenever something changed."""
+        changes = await self._ctx.bus.subscribe("replica.change")
+        try:
+            while True:
+                try:
+                    async with asyncio.timeout(self._config.renew_seconds):
+                        async for _ in changes:
+                            self._renew()
+                except TimeoutError:
+                    self._names.clear()
+                    self._renew()
+        finally:
+            await changes.close()
+
+    async def close(self) -> None:
+        """Hold nothing."""
+
+    def status(self) -> Mapping[str, Any]:
+        """Tell how many names have a certificate."""
+        return {"ok": True, "reason": "", "names": len(self._names)}
+
+    def _renew(self) -> None:
+        now = utc(self._ctx.clock.now())
+        wanted = {route.name.partition("/")[0] for route in self._ctx.replica.find(Route, "")} | {"localhost"}
+        for name in sorted(wanted - self._names):
+            if self._authority.ensure(name, now):
+                self._ctx.log.info("certificate_made", name=name)
+        self._names = wanted
