@@ -1,0 +1,253 @@
+"""What people ask for: each function checks it, computes one transaction and commits it.
+
+These are the functions behind the API. The caller has authorised them; ``who`` is the principal that goes into the
+history. What takes time is left to tasks, whose IDs are returned; desired instances are descriptors at once.
+All raise `NotFoundError` for tenants, apps and releases that do not exist, `InvalidError` (with ``path``) for malformed
+values, and `UnavailableError` where the store is away.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+
+import msgspec
+from msgspec.structs import replace
+
+from serai.cloud.descriptors import Instance, Route
+from serai.errors import AlreadyExistsError, ConflictError, DeniedError, InvalidError, NotFoundError
+from serai.identity.descriptors import Tenant
+from serai.services.apps import addresses, plan
+from serai.services.apps.addresses import Site
+from serai.services.apps.checks import check_host_name, check_name, check_number, check_variables
+from serai.services.apps.descriptors import APP_NAME, ENVIRONMENT, PROCESS, PROD, App, Domain, Release
+from serai.services.apps.picture import Picture, again, everything, take
+from serai.services.apps.rollout import Rollout, rollout, task
+from serai.store import Delete, NewTask, Operation, Put, Record, Store
+
+MAX_APPS = 1000  # of one tenant
+MAX_DOMAINS = 100  # of one app
+
+
+class Upload(msgspec.Struct, frozen=True, kw_only=True):
+    """A folder that was uploaded: ``blob`` is the tar stream's hash in the blob store.
+
+    It goes live in ``environment`` when it works; None: it is only built, and answers at its own URL.
+    """
+
+    app: str
+    blob: str
+    environment: str | None = PROD
+    title: str = ""
+
+
+async def create_app(store: Store, site: Site, who: str, tenant: str, app: str) -> None:
+    """Make an app without a release. `AlreadyExistsError`, `ExhaustedError` beyond `MAX_APPS`."""
+    check_name("app", APP_NAME, app)
+    await store.get(Tenant, tenant, tenant)
+    try:
+        await store.put(who, f"create app {app}", tenant, app, App(host=site.host), expect=0)
+    except ConflictError as error:
+        raise AlreadyExistsError(f"There is an app {app} already.", app=app) from error
+
+
+async def deploy(store: Store, site: Site, who: str, tenant: str, upload: Upload) -> Rollout:
+    """Make a release of an upload, and the app where there is none; return its number and its tasks."""
+    check_name("app", APP_NAME, upload.app)
+    if upload.environment is not None:
+        check_name("environment", ENVIRONMENT, upload.environment)
+    if len(upload.title) > 500:
+        raise InvalidError("A title has at most 500 characters.", path="title")
+    await store.get(Tenant, tenant, tenant)
+
+    async def attempt() -> Rollout:
+        try:
+            record = await store.get(App, tenant, upload.app)
+            app, version = record.spec, record.version
+        except NotFoundError:
+            app, version = App(host=site.host), 0
+        number = app.next_release
+        release = Release(
+            app=upload.app, number=number, blob=upload.blob, created=time.time(), who=who, title=upload.title
+        )
+        result, tasks = rollout(app, tenant, upload.app, number, upload.environment, build=True)
+        await store.change(
+            who,
+            upload.title or f"deploy {upload.app} as release {number}",
+            [
+                Put(tenant, upload.app, replace(app, next_release=number + 1), version),
+                Put(tenant, f"{upload.app}.{number}", release, 0),
+                *tasks,
+            ],
+        )
+        return result
+
+    return await again(attempt)
+
+
+async def promote(store: Store, who: str, tenant: str, app: str, release: int, environment: str = PROD) -> Rollout:
+    """Make a release live in an environment, when it works. `ConflictError` where it was not built."""
+    check_name("environment", ENVIRONMENT, environment)
+    record = await store.get(App, tenant, app)
+    spec = (await store.get(Release, tenant, f"{app}.{check_number(release)}")).spec
+    if not spec.built:
+        raise ConflictError(f"Release {release} is not built: it is {spec.state}.", release=release)
+    result, tasks = rollout(record.spec, tenant, app, release, environment)
+    await store.change(who, f"promote {app} {release} to {environment}", tasks)
+    return result
+
+
+async def rollback(store: Store, who: str, tenant: str, app: str, environment: str = PROD) -> Rollout:
+    """Make the release live that an environment showed before. `ConflictError` where there was none."""
+    record = await store.get(App, tenant, app)
+    before = record.spec.before.get(environment, ())
+    if not before:
+        raise ConflictError(f"Nothing was live in {environment} before.", environment=environment)
+    return await promote(store, who, tenant, app, before[-1], environment)
+
+
+async def scale(store: Store, site: Site, who: str, tenant: str, app: str, process: str, count: int) -> None:
+    """Say how many instances of a process the live releases have, now and in time to come.
+
+    `ExhaustedError` beyond the tenant's memory. Instances that are too many finish what they do first.
+    """
+    check_name("process", PROCESS, process)
+    if not 0 <= count <= 100:
+        raise InvalidError("A process has 0 to 100 instances.", path="count")
+    quota = (await store.get(Tenant, tenant, tenant)).spec.memory_mb
+
+    async def attempt() -> None:
+        picture = await take(store, site, tenant, app)
+        live = picture.live() & picture.releases.keys()
+        if live and not any(process in picture.releases[number].spec.processes for number in live):
+            raise InvalidError(f"{app} has no process {process}.", path="process")
+        spec = replace(picture.app.spec, scale={**picture.app.spec.scale, process: count})
+        changed = replace(picture, app=replace(picture.app, spec=spec))
+        plan.check_memory(await _memory(store, changed), quota)
+        await store.change(
+            who,
+            f"scale {app} {process} to {count}",
+            [Put(tenant, app, spec, picture.app.version), *plan.settle(changed, live)],
+        )
+
+    await again(attempt)
+
+
+async def _memory(store: Store, picture: Picture) -> int:
+    apps = [app for app in await everything(store, App, picture.tenant) if app.name != picture.app.name]
+    total = plan.memory(picture.app.spec, (record.spec for record in picture.releases.values()))
+    for app in apps:
+        for number in set(app.spec.live.values()):
+            total += plan.memory(app.spec, [(await store.get(Release, app.tenant, f"{app.name}.{number}")).spec])
+    return total
+
+
+async def set_env(store: Store, who: str, tenant: str, app: str, values: Mapping[str, str | None]) -> tuple[str, ...]:
+    """Set (or with None take away) environment variables; return the tasks that renew the running instances."""
+    check_variables(values)
+
+    async def attempt() -> tuple[str, ...]:
+        record = await store.get(App, tenant, app)
+        merged = {**record.spec.env, **values}
+        spec = replace(record.spec, env={key: value for key, value in merged.items() if value is not None})
+        check_variables(spec.env)
+        tasks = _restart(record) if spec.env != record.spec.env else ()
+        await store.change(
+            who, f"set {', '.join(sorted(values))} of {app}", [Put(tenant, app, spec, record.version), *tasks]
+        )
+        return tuple(new.id for new in tasks)
+
+    return await again(attempt)
+
+
+async def restart(store: Store, who: str, tenant: str, app: str) -> tuple[str, ...]:
+    """Renew the running instances one after the other, without a request lost; return the tasks."""
+    tasks = _restart(await store.get(App, tenant, app))
+    await store.change(who, f"restart {app}", tasks)
+    return tuple(new.id for new in tasks)
+
+
+def _restart(app: Record[App]) -> tuple[NewTask, ...]:
+    if not app.spec.live:
+        return ()
+    return (task("apps.restart", app.spec, app.tenant, app.name),)
+
+
+async def add_domain(
+    store: Store, site: Site, who: str, tenant: str, host: str, app: str, environment: str = PROD
+) -> None:
+    """Let a host name lead to an app.
+
+    `AlreadyExistsError` where any tenant has that name; `DeniedError` for names below BASE that are not below the
+    tenant's own.
+    """
+    check_host_name(host)
+    check_name("environment", ENVIRONMENT, environment)
+    own = site.name(tenant)
+    if f".{host}".endswith(f".{site.base}") and not f".{host}".endswith(f".{own}"):
+        raise DeniedError("That name belongs to the platform.", host=host)
+
+    async def attempt() -> None:
+        picture = await take(store, site, tenant, app)
+        if len(picture.domains) >= MAX_DOMAINS:
+            raise InvalidError(f"An app has at most {MAX_DOMAINS} domains.", path="host")
+        taken = await store.find(Route, "", prefix=f"{host}/", limit=1000)
+        if any(route.name == f"{host}/" or route.spec.tenant != tenant for route in taken):
+            raise AlreadyExistsError(f"{host} leads somewhere already.", host=host)
+        domain = Record(Domain.KIND, tenant, host, 0, 0, Domain(app=app, environment=environment))
+        releases = {number: record.spec for number, record in picture.releases.items()}
+        wanted = addresses.routes(site, tenant, picture.app, releases, [domain])
+        puts = [Put("", name, route, 0) for name, route in wanted.items() if name.startswith(f"{host}/")]
+        if host == own:
+            puts = [put for put in puts if put.name not in picture.routes]
+        await store.change(who, f"lead {host} to {app}", [Put(tenant, host, domain.spec, 0), *puts])
+
+    await again(attempt)
+
+
+async def remove_domain(store: Store, site: Site, who: str, tenant: str, host: str) -> None:
+    """Let a host name lead nowhere; somebody else may take it."""
+
+    async def attempt() -> None:
+        domain = await store.get(Domain, tenant, host)
+        picture = await take(store, site, tenant, domain.spec.app)
+        rest = [other for other in picture.domains if other.name != host]
+        await store.change(
+            who,
+            f"lead {host} nowhere",
+            [Delete(Domain.KIND, tenant, host, domain.version), *_routes(picture, rest)],
+        )
+
+    await again(attempt)
+
+
+def _routes(picture: Picture, domains: list[Record[Domain]]) -> tuple[Operation, ...]:
+    releases = {number: record.spec for number, record in picture.releases.items()}
+    wanted = addresses.routes(picture.site, picture.tenant, picture.app, releases, domains)
+    return addresses.changes(picture.routes, wanted)
+
+
+async def delete_app(
+    store: Store, site: Site, who: str, tenant: str, app: str, *, confirm: str, data: bool = False
+) -> tuple[str, ...]:
+    """Delete an app with its releases, instances, domains; return the task that clears its folders.
+
+    ``confirm`` repeats the app's name (`InvalidError` otherwise). Its data folder stays unless ``data`` says so.
+    """
+    if confirm != app:
+        raise InvalidError("Repeat the app's name to delete it.", path="confirm")
+
+    async def attempt() -> tuple[str, ...]:
+        picture = await take(store, site, tenant, app)
+        clear = task("apps.remove", picture.app.spec, tenant, app, data=data)
+        deletes = [
+            *(Delete(Route.KIND, "", name, route.version) for name, route in picture.routes.items()),
+            *(Delete(Domain.KIND, tenant, domain.name, domain.version) for domain in picture.domains),
+            *(Delete(Instance.KIND, tenant, one.name, one.version) for one in picture.instances),
+            *(Delete(Release.KIND, tenant, one.name, one.version) for one in picture.releases.values()),
+            Delete(App.KIND, tenant, app, picture.app.version),
+        ]
+        await store.change(who, f"delete app {app}{' and its data' if data else ''}", [*deletes, clear])
+        return (clear.id,)
+
+    return await again(attempt)

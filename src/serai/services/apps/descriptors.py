@@ -1,0 +1,150 @@
+"""What an application consists of, as descriptors."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, ClassVar, Literal
+
+import msgspec
+from msgspec import Meta
+
+from serai.cloud.descriptors import Host, Instance, Route
+from serai.store.contract import Spec
+
+#: The environment that `/APP/` and a plain `deploy` mean.
+PROD = "prod"
+
+#: An app's name is a DNS label that begins with a letter, so that it is never taken for a release's number.
+APP_NAME = re.compile(r"[a-z](?:[a-z0-9-]{0,39}[a-z0-9])?\Z")
+ENVIRONMENT = re.compile(r"[a-z](?:[a-z0-9-]{0,22}[a-z0-9])?\Z")
+PROCESS = re.compile(r"[a-z][a-z0-9-]{0,30}\Z")
+VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}\Z")
+#: A host name as RFC 1123 section 2.1 has it, lower case, with at least one dot and a top level that is no number.
+HOST_NAME = re.compile(
+    r"(?=.{4,253}\Z)(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+(?!\d+\Z)[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])\Z"
+)
+
+Argv = Annotated[tuple[Annotated[str, Meta(max_length=8192)], ...], Meta(min_length=1, max_length=256)]
+Number = Annotated[int, Meta(ge=0, le=999_999_999)]
+
+
+class Health(msgspec.Struct, frozen=True, kw_only=True):
+    """How to tell that a web instance is well; times in seconds.
+
+    ``path`` "": GET / answers with any status below 500. Else a GET of it answers 2xx or 3xx. ``start``: how long it
+    may take until it first does; ``failures`` in a row make it unhealthy.
+    """
+
+    path: Annotated[str, Meta(max_length=1024)] = ""
+    start: Annotated[float, Meta(gt=0, le=3600)] = 60.0
+    interval: Annotated[float, Meta(ge=1, le=3600)] = 10.0
+    timeout: Annotated[float, Meta(gt=0, le=300)] = 5.0
+    failures: Annotated[int, Meta(ge=1, le=100)] = 3
+
+
+class Process(msgspec.Struct, frozen=True, kw_only=True):
+    """One kind of process of a release: what runs, and what each of its instances may use at most."""
+
+    argv: Argv
+    env: dict[str, str] = {}
+    count: Annotated[int, Meta(ge=0, le=1000)] = 1  # instances, where the app's scale says nothing
+    memory_mb: Annotated[int, Meta(ge=16, le=1 << 20)] = 512
+    cpu: Annotated[float, Meta(gt=0, le=1024)] = 1.0  # cores
+    processes: Annotated[int, Meta(ge=4, le=65536)] = 128  # processes and threads
+
+
+class Command(msgspec.Struct, frozen=True, kw_only=True):
+    """A command that runs once, in the context of a release, for at most ``timeout`` seconds."""
+
+    argv: Argv
+    env: dict[str, str] = {}
+    timeout: Annotated[float, Meta(ge=1, le=86400)] = 600.0
+
+
+class Recurring(Command, frozen=True, kw_only=True):
+    """A command that runs by ``cron`` (five fields) in ``time_zone``, or ``every`` so many seconds; one of the two."""
+
+    cron: Annotated[str, Meta(max_length=128)] = ""
+    every: Annotated[float, Meta(ge=0, le=366 * 86400)] = 0.0
+    time_zone: str = "UTC"
+
+
+class Bind(msgspec.Struct, frozen=True):
+    """A folder of the host that all processes of a release see, read only (its run time)."""
+
+    source: str
+    target: str
+
+
+class App(Spec, frozen=True, kw_only=True):
+    """A tenant's program, whatever its releases. Its data folder outlives them all.
+
+    ``live`` says which release each environment shows; ``before`` which ones it showed earlier, the latest last, for
+    rolling back. ``scale`` is instances per kind of process. ``env`` is told to every process; its values are never
+    logged and never part of an argument vector.
+    """
+
+    KIND: ClassVar[str] = "app"
+    NAME: ClassVar[re.Pattern[str]] = APP_NAME
+
+    host: str = ""  # where its instances run and its data folder is
+    next_release: Number = 1
+    live: dict[str, Number] = msgspec.field(default_factory=dict)
+    before: dict[str, tuple[Number, ...]] = msgspec.field(default_factory=dict)
+    scale: dict[str, Annotated[int, Meta(ge=0, le=100)]] = msgspec.field(default_factory=dict)
+    env: dict[str, Annotated[str, Meta(max_length=65536)]] = msgspec.field(default_factory=dict)
+
+
+class Release(Spec, frozen=True, kw_only=True):
+    """An immutable version of an app, named ``APP.NUMBER``. What it is made of is written once, by its build.
+
+    ``state``: "waiting" for its build, "building", "built" (answers at its own URL), "live" in some environment,
+    "failed". ``reason`` says why in a sentence, ``tail`` shows the end of the log that tells more.
+    """
+
+    KIND: ClassVar[str] = "release"
+    NAME: ClassVar[re.Pattern[str]] = re.compile(r"[a-z][a-z0-9-]{0,40}\.[0-9]{1,9}\Z")
+
+    app: str
+    number: Number
+    blob: str  # the uploaded folder, as a tar stream
+    created: float  # seconds since the epoch
+    who: str = ""
+    title: Annotated[str, Meta(max_length=500)] = ""
+    state: Literal["waiting", "building", "built", "live", "failed"] = "waiting"
+    reason: Annotated[str, Meta(max_length=1000)] = ""
+    tail: Annotated[str, Meta(max_length=16384)] = ""
+    built: float = 0.0  # when its build ended, 0 where it has not; a failed start leaves it
+    prepared: bool = False  # its `before_live` command has run
+    recipe: str = ""
+    runtime: str = ""  # "python3.11"
+    notes: tuple[str, ...] = ()  # sentences of the build for the person who deployed
+    folder: str = ""  # where its files are on the app's host; absolute
+    static: dict[str, str] = msgspec.field(
+        default_factory=dict
+    )  # URL path ("/static/") to a folder below `folder`, served by the edge
+    env: dict[str, str] = msgspec.field(default_factory=dict)
+    binds: tuple[Bind, ...] = ()
+    processes: dict[str, Process] = msgspec.field(
+        default_factory=dict
+    )  # none in a static site; else "web" is among them
+    port: int = 8000
+    health: Health = Health()
+    before_live: Command | None = None
+    recurring: dict[str, Recurring] = msgspec.field(default_factory=dict)
+    data_mb: Annotated[int, Meta(ge=1, le=1 << 24)] = 1024  # quota of the data folder, MiB
+    idle: Annotated[float, Meta(ge=1)] = 600.0  # seconds without a connection until an instance on demand stops
+
+
+class Domain(Spec, frozen=True, kw_only=True):
+    """A host name of a tenant's own that leads to one of its apps; its Route makes it unique among all tenants."""
+
+    KIND: ClassVar[str] = "domain"
+    NAME: ClassVar[re.Pattern[str]] = HOST_NAME
+
+    app: str
+    environment: str = PROD
+
+
+#: Instance, Route and Host are declared by the cloud, and brought by the service that writes them.
+KINDS: tuple[type[Spec], ...] = (App, Release, Domain, Instance, Route, Host)
