@@ -1,0 +1,119 @@
+"""A release, an app and an instance become a `Workload`: pure, so that a test can compare it as a whole."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+
+from serai.cloud.drivers import Limits, Mount, Workload
+from serai.services.apps.descriptors import App, Process, Release
+from serai.services.apps.recipes import contract
+
+MAX_ID = 100
+#: A one-off command (a migration, a recurring job) gets what a web process has, but yields to those who serve.
+ONCE_WEIGHT = 50
+
+
+class Place(msgspec.Struct, frozen=True, kw_only=True):
+    """Where an app is on this host: its folders, the user it runs as, where the launchers are."""
+
+    tenant: str
+    app: str
+    uid: int | None
+    folder: Path  # data/apps/TENANT/APP
+    launchers: Path
+    url: str = ""  # where people reach it
+
+    @property
+    def data(self) -> Path:
+        """The app's own data."""
+        return self.folder / "data"
+
+    @property
+    def cache(self) -> Path:
+        """What builds keep for later builds."""
+        return self.folder / "cache"
+
+    def release(self, number: int) -> Path:
+        """Return the folder of a release's files."""
+        return self.folder / "releases" / str(number)
+
+
+def workload_id(kind: str, tenant: str, name: str) -> str:
+    """Return a workload's ID: ``kind`` tells instances ("app") from builds and one-off commands."""
+    full = f"{kind}.{tenant}.{name}"
+    if len(full) <= MAX_ID:
+        return full
+    return f"{full[: MAX_ID - 33]}-{hashlib.sha256(full.encode()).hexdigest()[:32]}"
+
+
+def instance(place: Place, app: App, release: Release, name: str, process: str) -> Workload:
+    """Return what runs as the instance ``name`` of a release's process."""
+    spec = release.processes[process]
+    return Workload(
+        id=workload_id("app", place.tenant, name),
+        uid=place.uid,
+        argv=spec.argv,
+        env=environment(place, app, release, spec.env),
+        cwd=contract.APP,
+        mounts=mounts(place, release),
+        limits=limits(spec),
+        network="egress",
+        port=release.port if process == "web" else 0,
+    )
+
+
+def once(
+    place: Place,
+    app: App,
+    release: Release,
+    name: str,
+    argv: tuple[str, ...],
+    env: Mapping[str, str],
+) -> Workload:
+    """Return what runs a command once in the context of a release, with its data."""
+    like = release.processes.get("web", Process(argv=argv))
+    return Workload(
+        id=workload_id("run", place.tenant, name),
+        uid=place.uid,
+        argv=argv,
+        env=environment(place, app, release, env),
+        cwd=contract.APP,
+        mounts=mounts(place, release),
+        limits=msgspec.structs.replace(limits(like), weight=ONCE_WEIGHT),
+        network="egress",
+    )
+
+
+def environment(place: Place, app: App, release: Release, own: Mapping[str, str]) -> dict[str, str]:
+    """Return a process's whole environment: the run's, the recipe's, its own, the tenant's; last the platform's."""
+    return {
+        **contract.RUN_ENV,
+        **release.env,
+        **own,
+        **app.env,
+        "PORT": str(release.port),
+        "HOST": "127.0.0.1",
+        "DATA_DIR": contract.DATA,
+        "APP_NAME": place.app,
+        "RELEASE": str(release.number),
+        "BASE_URL": place.url,
+    }
+
+
+def mounts(place: Place, release: Release) -> tuple[Mount, ...]:
+    """Return what a process of a release sees besides the host's programs."""
+    return (
+        Mount(Path(release.folder), contract.APP),
+        Mount(place.data, contract.DATA, writable=True),
+        Mount(place.launchers, contract.LIB),
+        *(Mount(Path(bind.source), bind.target) for bind in release.binds),
+    )
+
+
+def limits(process: Process) -> Limits:
+    """Return what one instance of a process may use."""
+    return Limits(memory_mb=process.memory_mb, cpu=process.cpu, processes=process.processes)
