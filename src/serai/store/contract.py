@@ -29,6 +29,10 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Fals
     NAME: ClassVar[re.Pattern[str]] = NAME
 
 
+class RawSpec(Spec, frozen=True, kw_only=True):
+    """Stand in for the spec of a kind that this code does not know; the fields are in the record's ``raw``."""
+
+
 S = TypeVar("S", bound=Spec)
 
 
@@ -49,7 +53,10 @@ class Record(msgspec.Struct, Generic[S], frozen=True):
 
 
 class Change(msgspec.Struct, frozen=True):
-    """One entry of the gap-free, ordered change feed; ``spec`` is the stored MessagePack, or None for a delete."""
+    """One entry of the gap-free, ordered change feed; ``spec`` is the stored MessagePack, or None for a delete.
+
+    ``mark`` digests this entry and all before it: two stores that agree on the mark of a number have the same past.
+    """
 
     number: int
     kind: str
@@ -58,6 +65,7 @@ class Change(msgspec.Struct, frozen=True):
     version: int
     schema: int
     spec: bytes | None
+    mark: int = 0
 
 
 class Revision(msgspec.Struct, frozen=True):
@@ -124,3 +132,11 @@ class Transaction(msgspec.Struct, frozen=True):
     who: str
     why: str
     operations: tuple[Operation, ...]
+
+
+class Committed(msgspec.Struct, frozen=True):
+    """What a transaction became: a change number and a version for each Put and Delete, an ID for each task."""
+
+    changes: list[int]
+    tasks: list[str]
+    versions: list[int]

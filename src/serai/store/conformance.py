@@ -1,0 +1,298 @@
+"""What every engine of the store must do: subclass, say how one is made, and let pytest run it.
+
+class TestMyEngine(StoreConformance):
+    def make(self) -> Driver: ...          # a new, empty store
+    def again(self, driver: Driver) -> Driver: ...  # the same store once more, as another process would open it
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import asynccontextmanager
+from typing import Any, ClassVar
+
+import msgspec
+
+from serai.errors import ConflictError, InvalidError, NotFoundError, SeraiError, UnavailableError
+from serai.store.contract import Delete, NewTask, Put, RawSpec, Spec, Transaction
+from serai.store.driver import Driver
+from serai.store.kinds import Kinds
+from serai.store.store import Store
+
+WHO, WHY = "user:ada", "to see"
+
+
+class Lamp(Spec, frozen=True, kw_only=True):
+    """A kind to try things with."""
+
+    KIND: ClassVar[str] = "lamp"
+
+    watts: int = 1
+    colour: str = "white"
+
+
+class OtherKind(Spec, frozen=True, kw_only=True):
+    """Another one, that sorts after it."""
+
+    KIND: ClassVar[str] = "lantern"
+
+    wick: bool = True
+
+
+class Shade(msgspec.Struct, frozen=True, kw_only=True):
+    """A part of a newer lamp, as it was first."""
+
+    cloth: str
+
+
+class WiderShade(msgspec.Struct, frozen=True, kw_only=True):
+    """A part of a newer lamp, with a field more."""
+
+    cloth: str
+    width: int
+
+
+class OldLamp(Spec, frozen=True, kw_only=True):
+    """Schema 1 of a kind that evolves."""
+
+    KIND: ClassVar[str] = "evolving"
+
+    watts: int
+    shade: Shade | None = None
+
+
+class NewLamp(Spec, frozen=True, kw_only=True):
+    """Schema 2 of it."""
+
+    KIND: ClassVar[str] = "evolving"
+    SCHEMA: ClassVar[int] = 2
+    UPGRADERS: ClassVar[dict[int, Any]] = {1: lambda fields: {**fields, "lumen": fields["watts"] * 80}}
+
+    watts: int
+    lumen: int
+    shade: WiderShade | None = None
+
+
+def equal(found: object, wanted: object) -> None:
+    """Raise AssertionError where two values differ."""
+    if found != wanted:
+        raise AssertionError(f"{found!r} is not {wanted!r}")
+
+
+async def refused(error: type[SeraiError], call: Awaitable[object]) -> SeraiError:
+    """Await a call and return its error of that type; raise AssertionError where it has none."""
+    try:
+        result = await call
+    except error as raised:
+        return raised
+    raise AssertionError(f"{result!r} instead of {error.code}")
+
+
+class StoreConformance:
+    """Each test is a promise of `serai.store.driver.Driver`, seen through a `Store`."""
+
+    def make(self) -> Driver:
+        """Return the driver of a new, empty store."""
+        raise NotImplementedError
+
+    def again(self, driver: Driver) -> Driver:
+        """Return a driver of the same store; that of an engine that can be opened once only is the same."""
+        return driver
+
+    @asynccontextmanager
+    async def opened(self) -> AsyncIterator[Store]:
+        """Open a new store for the length of a test."""
+        store = Store(self.make(), Kinds([Lamp, OtherKind]))
+        try:
+            yield store
+        finally:
+            await store.close()
+
+    @asynccontextmanager
+    async def twice(self) -> AsyncIterator[tuple[Store, Store]]:
+        """Open a new store twice."""
+        driver = self.make()
+        one, two = Store(driver, Kinds([OldLamp])), Store(self.again(driver), Kinds([NewLamp]))
+        try:
+            yield one, two
+        finally:
+            await two.close()
+            await one.close()
+
+    async def test_an_empty_store_has_an_identity_and_nothing_else(self) -> None:
+        """The ID is the store's, not the connection's."""
+        async with self.twice() as (one, two):
+            equal(await one.identity(), await two.identity())
+            equal(len(await one.identity()) >= 32, True)
+            equal((await one.last_change(), await one.changes(0), await one.find(Lamp)), (0, [], []))
+            await refused(NotFoundError, one.get(Lamp, "ada", "desk"))
+
+    async def test_what_was_put_is_read_with_its_version_and_change(self) -> None:
+        """And each write counts both on."""
+        async with self.opened() as store:
+            equal(await store.put(WHO, WHY, "ada", "desk", Lamp(watts=5)), 1)
+            equal(await store.put(WHO, WHY, "ada", "hall", Lamp()), 2)
+            equal(await store.put(WHO, WHY, "ada", "desk", Lamp(watts=6, colour="rød 💡")), 3)
+            found = await store.get(Lamp, "ada", "desk")
+            equal((found.spec, found.version, found.change), (Lamp(watts=6, colour="rød 💡"), 2, 3))
+            equal((found.kind, found.tenant, found.name), ("lamp", "ada", "desk"))
+            equal(found.raw, {"watts": 6, "colour": "rød 💡"})
+
+    async def test_an_expected_version_that_does_not_hold_is_a_conflict(self) -> None:
+        """Zero means that nothing may be there."""
+        async with self.opened() as store:
+            await refused(ConflictError, store.put(WHO, WHY, "ada", "desk", Lamp(), expect=1))
+            await store.put(WHO, WHY, "ada", "desk", Lamp(), expect=0)
+            await refused(ConflictError, store.put(WHO, WHY, "ada", "desk", Lamp(), expect=0))
+            await store.put(WHO, WHY, "ada", "desk", Lamp(watts=2), expect=1)
+            error = await refused(ConflictError, store.change(WHO, WHY, [Delete("lamp", "ada", "desk", 1)]))
+            equal((error.fields["expected"], error.fields["version"]), (1, 2))
+            await store.change(WHO, WHY, [Delete("lamp", "ada", "desk", 2)])
+            await refused(NotFoundError, store.change(WHO, WHY, [Delete("lamp", "ada", "desk")]))
+            await store.put(WHO, WHY, "ada", "desk", Lamp(), expect=0)
+
+    async def test_of_many_who_expect_the_same_version_one_wins(self) -> None:
+        """Also where they were opened apart."""
+        async with self.twice() as (one, two):
+            await one.put(WHO, WHY, "ada", "desk", Lamp())
+            tries = [s.put(WHO, WHY, "ada", "desk", Lamp(watts=n), expect=1) for n in range(20) for s in (one, two)]
+            results = await asyncio.gather(*tries, return_exceptions=True)
+            equal(sum(result == 2 for result in results), 1)
+            equal(sum(isinstance(result, ConflictError) for result in results), len(tries) - 1)
+            equal(await one.last_change(), 2)
+
+    async def test_a_transaction_is_all_or_nothing(self) -> None:
+        """A refused one leaves no number unused and no task behind."""
+        async with self.opened() as store:
+            bad = (
+                Put("ada", "desk", Lamp()),
+                NewTask(function="light"),
+                Delete("lamp", "ada", "nowhere"),
+            )
+            await refused(NotFoundError, store.apply(Transaction(WHO, WHY, bad)))
+            equal((await store.last_change(), await store.find(Lamp)), (0, []))
+            good = (Put("ada", "desk", Lamp()), NewTask(function="light"), Put("ada", "desk", Lamp(watts=2)))
+            done = await store.apply(Transaction(WHO, WHY, good))
+            equal((done.changes, done.versions, len(done.tasks)), ([1, 2], [1, 2], 1))
+
+    async def test_a_conflict_fails_nobody_who_commits_at_the_same_time(self) -> None:
+        """Numbers stay gap-free."""
+        async with self.opened() as store:
+            await store.put(WHO, WHY, "ada", "desk", Lamp())
+            calls = [store.put(WHO, WHY, "ada", "desk" if n % 3 == 0 else f"n{n}", Lamp(), expect=0) for n in range(60)]
+            results = await asyncio.gather(*calls, return_exceptions=True)
+            equal(sorted(r for r in results if isinstance(r, int)), list(range(2, 42)))
+            equal([c.number for c in await store.changes(0)], list(range(1, 42)))
+
+    async def test_finding_walks_tenants_and_names_in_order(self) -> None:
+        """By tenant, by prefix, page by page."""
+        async with self.opened() as store:
+            keys = [
+                ("", "base"),
+                ("ada", "a"),
+                ("ada", "a-b"),
+                ("ada", "a.b"),
+                ("ada", "ab"),
+                ("ada-2", "a"),
+                ("b", "z"),
+            ]
+            for tenant, name in reversed(keys):
+                await store.put(WHO, WHY, tenant, name, Lamp())
+                await store.put(WHO, WHY, tenant, name, OtherKind())
+            found = [(r.tenant, r.name) for r in await store.find(Lamp)]
+            equal(found, keys)
+            equal([r.name for r in await store.find(Lamp, "ada")], ["a", "a-b", "a.b", "ab"])
+            equal([r.name for r in await store.find(Lamp, "")], ["base"])
+            equal([(r.tenant, r.name) for r in await store.find(Lamp, prefix="a-")], [("ada", "a-b")])
+            equal([r.name for r in await store.find(Lamp, "ada", prefix="a", after="ada/a-b", limit=1)], ["a.b"])
+            equal([r.tenant for r in await store.find(Lamp, after="ada/ab")], ["ada-2", "b"])
+            equal(await store.find(Lamp, "ada", after="b/"), [])
+            equal([r.name for r in await store.find(Lamp, "ada", after="/base", limit=1)], ["a"])
+            equal(await store.find(Lamp, "ada", prefix="%"), [])
+
+    async def test_an_export_walks_all_kinds_page_by_page(self) -> None:
+        """Deleted ones are not in it."""
+        async with self.opened() as store:
+            for name in ("c", "a", "b"):
+                await store.put(WHO, WHY, "ada", name, OtherKind())
+                await store.put(WHO, WHY, "ada", name, Lamp())
+            await store.change(WHO, WHY, [Delete("lamp", "ada", "b")])
+            first = await store.export(limit=3)
+            last = first[-1]
+            rest = await store.export((last.kind, last.tenant, last.name))
+            wanted = [("lamp", "a"), ("lamp", "c"), ("lantern", "a"), ("lantern", "b"), ("lantern", "c")]
+            equal([(row.kind, row.name) for row in first + rest], wanted)
+
+    async def test_the_feed_tells_all_in_order_and_marks_its_past(self) -> None:
+        """A delete has no spec; marks differ even where entries are alike."""
+        async with self.opened() as store:
+            await store.put(WHO, WHY, "ada", "desk", Lamp())
+            await store.change(WHO, WHY, [Delete("lamp", "ada", "desk")])
+            await store.put(WHO, WHY, "ada", "desk", Lamp())
+            feed = await store.changes(0)
+            equal([(c.number, c.version, c.spec is None) for c in feed], [(1, 1, False), (2, 2, True), (3, 3, False)])
+            equal(len({c.mark for c in feed}), 3)
+            equal(await store.changes(1, limit=1), feed[1:2])
+            equal(await store.changes(3), [])
+
+    async def test_history_outlives_deletion_and_can_be_restored(self) -> None:
+        """Who, when, what and why of each version."""
+        async with self.opened() as store:
+            await store.put("user:ada", "bought", "ada", "desk", Lamp(watts=5))
+            await store.put("user:bob", "saves\npower", "ada", "desk", Lamp(watts=3))
+            await store.change("user:bob", "broken", [Delete("lamp", "ada", "desk")])
+            history = await store.history(Lamp, "ada", "desk")
+            told = [(r.version, r.change, r.who, r.why, r.deleted) for r in history]
+            equal(
+                told,
+                [
+                    (3, 3, "user:bob", "broken", True),
+                    (2, 2, "user:bob", "saves\npower", False),
+                    (1, 1, "user:ada", "bought", False),
+                ],
+            )
+            equal([r.spec for r in history], [None, {"watts": 3, "colour": "white"}, {"watts": 5, "colour": "white"}])
+            equal(await store.diff(Lamp, "ada", "desk", 1, 2), {"watts": (5, 3)})
+            equal(await store.diff("lamp", "ada", "desk", 2, 3), {"watts": (3, None), "colour": ("white", None)})
+            await refused(InvalidError, store.restore(WHO, Lamp, "ada", "desk", 3))
+            await refused(NotFoundError, store.restore(WHO, Lamp, "ada", "desk", 9))
+            equal(await store.restore(WHO, Lamp, "ada", "desk", 1), 4)
+            found = await store.get(Lamp, "ada", "desk")
+            equal((found.version, found.spec), (4, Lamp(watts=5)))
+            equal(len(await store.history("lamp", "ada", "desk", limit=2)), 2)
+
+    async def test_old_and_new_code_share_a_store(self) -> None:
+        """Upgraders one way, fields kept the other way, also those of a struct below."""
+        async with self.twice() as (old, new):
+            await old.put(WHO, WHY, "ada", "desk", OldLamp(watts=2, shade=None))
+            found = await new.get(NewLamp, "ada", "desk")
+            equal((found.spec, found.raw), (NewLamp(watts=2, lumen=160), {"watts": 2, "shade": None}))
+            shade = WiderShade(cloth="silk", width=7)
+            await new.put(WHO, WHY, "ada", "desk", NewLamp(watts=3, lumen=7, shade=shade))
+            equal((await old.get(OldLamp, "ada", "desk")).spec, OldLamp(watts=3, shade=Shade(cloth="silk")))
+            await old.put(WHO, WHY, "ada", "desk", OldLamp(watts=4, shade=Shade(cloth="wool")))
+            spec = (await new.get(NewLamp, "ada", "desk")).spec
+            equal(spec, NewLamp(watts=4, lumen=7, shade=WiderShade(cloth="wool", width=7)))
+            equal([c.schema for c in await new.changes(0)], [1, 2, 2])
+            equal((await new.diff(NewLamp, "ada", "desk", 1, 3))["lumen"], (160, 7))
+            await old.restore(WHO, OldLamp, "ada", "desk", 2)
+            equal((await new.get(NewLamp, "ada", "desk")).spec, NewLamp(watts=3, lumen=7, shade=shade))
+
+    async def test_kinds_that_nobody_declared_are_read_raw(self) -> None:
+        """By the kind's name."""
+        async with self.opened() as store:
+            await store.put(WHO, WHY, "ada", "desk", OldLamp(watts=2))
+            await store.put(WHO, WHY, "ada", "desk", Lamp(watts=2))
+            found = await store.get_any("evolving", "ada", "desk")
+            equal((found.spec, found.raw), (RawSpec(), {"watts": 2, "shade": None}))
+            equal([r.spec for r in await store.find_any("lamp")], [Lamp(watts=2)])
+            await refused(InvalidError, store.put(WHO, WHY, "ada", "desk", found.spec))
+
+    async def test_a_closed_store_is_unavailable(self) -> None:
+        """Closing twice is fine."""
+        async with self.opened() as store:
+            await store.put(WHO, WHY, "ada", "desk", Lamp())
+            await store.close()
+            await refused(UnavailableError, store.get(Lamp, "ada", "desk"))
+            await refused(UnavailableError, store.put(WHO, WHY, "ada", "desk", Lamp()))

@@ -1,0 +1,142 @@
+"""What an engine of the store has to do: a few operations over plain values, never statements of a query language.
+
+An engine maps its native errors to codes: a full disk or quota is `ExhaustedError`; a locked, unreachable, unreadable
+or deleted store is `UnavailableError`. ``temporary`` means that nothing was applied, so that the caller may repeat
+it. An engine never repeats, never logs, and knows no kinds: all that lives once, in `serai.store.store`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+import msgspec
+
+from serai.store.contract import Change, Committed, NewTask
+from serai.store.tasks import TaskRows
+
+if TYPE_CHECKING:
+    from typing import TypeAlias
+
+T = TypeVar("T")
+
+#: The fields that a writer knows, and below a field the fields of its struct; None where there is nothing below.
+Known: TypeAlias = "Mapping[str, Known | None]"
+
+
+class Row(msgspec.Struct, frozen=True):
+    """A descriptor as it is stored; ``spec`` is MessagePack."""
+
+    kind: str
+    tenant: str
+    name: str
+    version: int
+    change: int
+    schema: int
+    spec: bytes
+
+
+class RevisionRow(msgspec.Struct, frozen=True):
+    """One line of a descriptor's history as it is stored; ``spec`` is None for a delete."""
+
+    change: int
+    version: int
+    who: str
+    when: float
+    why: str
+    schema: int
+    spec: bytes | None
+
+
+class PutRow(msgspec.Struct, frozen=True):
+    """Write a descriptor; ``known`` None replaces what is there, fields that the writer does not know included."""
+
+    kind: str
+    tenant: str
+    name: str
+    schema: int
+    spec: bytes
+    known: Known | None
+    expect: int | None
+
+
+class DeleteRow(msgspec.Struct, frozen=True):
+    """Remove a descriptor."""
+
+    kind: str
+    tenant: str
+    name: str
+    expect: int | None
+
+
+class Batch(msgspec.Struct, frozen=True):
+    """A validated transaction; ``when`` is in seconds since the epoch and may jump back."""
+
+    who: str
+    why: str
+    when: float
+    operations: tuple[PutRow | DeleteRow | NewTask, ...]
+
+
+class Driver(Protocol):
+    """One engine. All names and sizes were validated above; all lists are in the order that the method names."""
+
+    @property
+    def tasks(self) -> TaskRows[Any]:
+        """Return what the engine does with tasks, within the transactions that `write` and `read` open."""
+        ...
+
+    async def write(self, work: Callable[[Any], T]) -> T:
+        """Run short work in one durable transaction; where it raises, none of it was done.
+
+        What it is given is the engine's own, and goes to ``tasks`` only.
+        """
+        ...
+
+    async def read(self, work: Callable[[Any], T]) -> T:
+        """Run short work that only reads, on one consistent state."""
+        ...
+
+    async def identity(self) -> str:
+        """Return the random ID that the store got when it was created."""
+        ...
+
+    async def get(self, kind: str, tenant: str, name: str) -> Row | None:
+        """Return a live descriptor."""
+        ...
+
+    async def scan(self, kind: str, tenant: str | None, prefix: str, after: tuple[str, str], limit: int) -> list[Row]:
+        """Return live descriptors of a kind, by (tenant, name), those greater than ``after``."""
+        ...
+
+    async def export(self, after: tuple[str, str, str], limit: int) -> list[Row]:
+        """Return live descriptors of all kinds, by (kind, tenant, name), those greater than ``after``."""
+        ...
+
+    async def apply(self, batch: Batch) -> Committed:
+        """Apply all of it or nothing, durably; see `serai.store.rules` for what each operation means.
+
+        Change numbers follow each other without gaps over all writers, and no reader of the feed ever sees a number
+        before a smaller one.
+        """
+        ...
+
+    async def changes(self, after: int, limit: int) -> list[Change]:
+        """Return entries of the feed by number, those greater than ``after``."""
+        ...
+
+    async def last_change(self) -> int:
+        """Return the greatest change number, or 0."""
+        ...
+
+    async def history(self, kind: str, tenant: str, name: str, limit: int) -> list[RevisionRow]:
+        """Return revisions of a key, newest first."""
+        ...
+
+    async def revision(self, kind: str, tenant: str, name: str, version: int) -> RevisionRow | None:
+        """Return one revision of a key."""
+        ...
+
+    async def close(self) -> None:
+        """Finish what was accepted and let go; safe to call twice."""
+        ...

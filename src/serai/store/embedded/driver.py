@@ -1,0 +1,88 @@
+"""The embedded engine's driver: each operation as work for one of its two threads."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from serai.store.contract import Change, Committed
+from serai.store.driver import Batch, RevisionRow, Row
+from serai.store.embedded import records, tasks
+from serai.store.embedded.session import File, Session
+from serai.store.embedded.thread import Worker
+from serai.store.tasks import TaskRows
+
+T = TypeVar("T")
+
+
+class EmbeddedDriver:
+    """A store in one SQLite file, which other processes may have open too.
+
+    Nothing is opened before the first operation, so it may be made before a fork. Reading does not wait for writing.
+    """
+
+    def __init__(self, path: Path, *, create: bool = True) -> None:
+        self.path = path
+        file = File(path, create=create)
+        self._writer = Worker(Session(file), "store-writer", writes=True)
+        self._reader = Worker(Session(file), "store-reader", writes=False)
+
+    @property
+    def tasks(self) -> TaskRows[sqlite3.Cursor]:
+        """Return what the engine does with tasks."""
+        return tasks
+
+    async def write(self, work: Callable[[sqlite3.Cursor], T]) -> T:
+        """Run work in a transaction that is durable when this returns; it waits with others for one commit.
+
+        The work runs on the writer's thread: it must be short, and not commit or roll back itself. Where it raises,
+        what it did is undone, and the caller gets the exception (`sqlite3.Error` as a coded one).
+        """
+        return await self._writer.run(work)
+
+    async def read(self, work: Callable[[sqlite3.Cursor], T]) -> T:
+        """Run work that only reads, on one consistent state."""
+        return await self._reader.run(work)
+
+    async def identity(self) -> str:
+        """Return the random ID that the store got when it was created."""
+        return await self.read(records.identity)
+
+    async def get(self, kind: str, tenant: str, name: str) -> Row | None:
+        """Return a live descriptor."""
+        return await self.read(lambda cursor: records.get(cursor, (kind, tenant, name)))
+
+    async def scan(self, kind: str, tenant: str | None, prefix: str, after: tuple[str, str], limit: int) -> list[Row]:
+        """Return live descriptors of a kind, by (tenant, name), those greater than ``after``."""
+        return await self.read(lambda cursor: records.scan(cursor, kind, tenant, prefix, after, limit))
+
+    async def export(self, after: tuple[str, str, str], limit: int) -> list[Row]:
+        """Return live descriptors of all kinds, by (kind, tenant, name), those greater than ``after``."""
+        return await self.read(lambda cursor: records.export(cursor, after, limit))
+
+    async def apply(self, batch: Batch) -> Committed:
+        """Apply all of it or nothing, durably."""
+        return await self.write(lambda cursor: records.apply(cursor, batch))
+
+    async def changes(self, after: int, limit: int) -> list[Change]:
+        """Return entries of the feed by number, those greater than ``after``."""
+        return await self.read(lambda cursor: records.changes(cursor, after, limit))
+
+    async def last_change(self) -> int:
+        """Return the greatest change number, or 0."""
+        return (await self.read(records.last))[0]
+
+    async def history(self, kind: str, tenant: str, name: str, limit: int) -> list[RevisionRow]:
+        """Return revisions of a key, newest first."""
+        return await self.read(lambda cursor: records.history(cursor, (kind, tenant, name), limit))
+
+    async def revision(self, kind: str, tenant: str, name: str, version: int) -> RevisionRow | None:
+        """Return one revision of a key."""
+        return await self.read(lambda cursor: records.revision(cursor, (kind, tenant, name), version))
+
+    async def close(self) -> None:
+        """Finish what was accepted and let go; safe to call twice."""
+        await self._writer.close()
+        await self._reader.close()

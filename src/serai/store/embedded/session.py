@@ -1,0 +1,159 @@
+"""A database file, and one connection to it that notices when the file is no longer the one that it opened."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from serai.errors import UnavailableError
+from serai.store.embedded.errors import is_broken, translate
+from serai.store.embedded.migrate import migrate, shipped
+
+#: Seconds that SQLite itself waits for another process's lock before it says that it is busy.
+BUSY = 0.25
+#: Octets that the log may keep on disk after a checkpoint.
+LOG_KEPT = 64 << 20
+
+Inode = tuple[int, int]
+
+
+class File:
+    """The database of one store. Made once a process and store; its connections are made by each thread."""
+
+    def __init__(self, path: Path, *, create: bool, now: Callable[[], float] = time.time) -> None:
+        self.path = path
+        self._create = create
+        self._now = now
+        self._lock = threading.Lock()
+        self._inode: Inode | None = None
+
+    def connect(self) -> sqlite3.Connection:
+        """Open a connection; the first one creates and migrates the file. Raises native errors."""
+        with self._lock:
+            if self._inode is None:
+                self._prepare()
+            elif inode(self.path) != self._inode:
+                raise self.gone()
+            return self._open("rw")
+
+    def gone(self) -> UnavailableError:
+        """Return the error for a file that is no longer there: what is there now is not what was written to."""
+        what = "was replaced" if self.path.exists() else "was deleted"
+        return UnavailableError(
+            f"the store's file {self.path} {what} while it was open; put it back, or restart on what is there",
+            temporary=False,
+        )
+
+    def _prepare(self) -> None:
+        if self._create and not self.path.exists():
+            create(self.path)
+        connection = self._open("rw")
+        try:
+            migrate(connection, shipped(), self._now())
+        finally:
+            connection.close()
+        self._inode = inode(self.path)
+
+    def _open(self, mode: str) -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            f"{self.path.absolute().as_uri()}?mode={mode}",
+            uri=True,
+            timeout=BUSY,
+            isolation_level=None,
+            check_same_thread=False,  # the thread that made it uses it, and whoever closes it after that has ended
+            cached_statements=256,
+        )
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = FULL")
+            connection.execute(f"PRAGMA journal_size_limit = {LOG_KEPT}")
+            connection.execute("PRAGMA foreign_keys = ON")
+            connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+
+class Session:
+    """A connection of one thread, made when it is first needed and again after it broke."""
+
+    def __init__(self, file: File) -> None:
+        self.file = file
+        self._connection: sqlite3.Connection | None = None
+        self._inodes: tuple[Inode | None, Inode | None] = (None, None)
+
+    def connection(self) -> sqlite3.Connection:
+        """Return the connection, or raise a coded error."""
+        if self._connection is None:
+            try:
+                self._connection = self.file.connect()
+            except (sqlite3.Error, OSError) as error:
+                raise translate(error, self.file.path) from error
+            self._inodes = self._look()
+        self.check()
+        return self._connection
+
+    def check(self) -> None:
+        """Raise `UnavailableError` where the file or its log is not the one that this connection writes to.
+
+        The log counts as much as the file: it holds the newest commits, and lives as long as any connection.
+        """
+        if self._inodes != self._look():
+            self.close()
+            raise self.file.gone()
+
+    def abandon(self, error: Exception) -> Exception:
+        """Roll back what is open and return the coded error; a connection that is of no more use is forgotten."""
+        coded = translate(error, self.file.path) if isinstance(error, sqlite3.Error) else error
+        if isinstance(error, sqlite3.Error) and is_broken(error):
+            self.close()
+        elif self._connection is not None and self._connection.in_transaction:
+            try:
+                self._connection.execute("ROLLBACK")
+            except sqlite3.Error:
+                self.close()
+        return coded
+
+    def close(self) -> None:
+        """Close the connection, if there is one."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _look(self) -> tuple[Inode | None, Inode | None]:
+        return inode(self.file.path), inode(f"{self.file.path}-wal")
+
+
+def inode(path: Path | str) -> Inode | None:
+    """Return what tells a file from another one that later has its name; None where there is none."""
+    try:
+        found = os.stat(path)  # noqa: PTH116 - twice around each commit: Path.stat() takes three times as long
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def create(path: Path) -> None:
+    """Create an empty file that only its owner reads; root gives it to the owner of the folder."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    except FileExistsError:
+        return
+    try:
+        if os.geteuid() == 0:
+            folder = path.parent.stat()
+            os.fchown(descriptor, folder.st_uid, folder.st_gid)
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    folder_descriptor = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(folder_descriptor)
+    finally:
+        os.close(folder_descriptor)

@@ -1,0 +1,165 @@
+"""The memory engine's driver: plain dictionaries, changed by one event loop's thread at a time."""
+
+from __future__ import annotations
+
+import copy
+import uuid
+from collections.abc import Callable
+from typing import TypeVar
+
+import msgspec
+
+from serai.errors import UnavailableError
+from serai.store import rules
+from serai.store.contract import Change, Committed, NewTask
+from serai.store.driver import Batch, DeleteRow, PutRow, RevisionRow, Row
+from serai.store.memory import tasks
+from serai.store.tasks import TaskRows
+
+T = TypeVar("T")
+Key = tuple[str, str, str]
+
+
+class MemoryDriver:
+    """A store in dictionaries. No operation waits, so each one is alone while it runs."""
+
+    def __init__(self) -> None:
+        self._identity = uuid.uuid4().hex
+        self._rows: dict[Key, Row] = {}
+        self._history: dict[Key, list[RevisionRow]] = {}
+        self._feed: list[Change] = []
+        self._state: dict[str, object] = {}
+        self._closed = False
+
+    @property
+    def tasks(self) -> TaskRows[dict[str, object]]:
+        """Return what the engine does with tasks."""
+        return tasks
+
+    async def write(self, work: Callable[[dict[str, object]], T]) -> T:
+        """Run work over the state of tasks; it checks before it changes, since nothing undoes it where it raises."""
+        self._check_open()
+        return work(self._state)
+
+    async def read(self, work: Callable[[dict[str, object]], T]) -> T:
+        """Run work that only reads the state of tasks."""
+        self._check_open()
+        return work(self._state)
+
+    async def identity(self) -> str:
+        """Return the random ID that the store got when it was created."""
+        self._check_open()
+        return self._identity
+
+    async def get(self, kind: str, tenant: str, name: str) -> Row | None:
+        """Return a live descriptor."""
+        self._check_open()
+        return self._rows.get((kind, tenant, name))
+
+    async def scan(self, kind: str, tenant: str | None, prefix: str, after: tuple[str, str], limit: int) -> list[Row]:
+        """Return live descriptors of a kind, by (tenant, name), those greater than ``after``."""
+        self._check_open()
+        keys = sorted(
+            key
+            for key in self._rows
+            if key[0] == kind and tenant in {None, key[1]} and key[2].startswith(prefix) and key[1:] > after
+        )
+        return [self._rows[key] for key in keys[:limit]]
+
+    async def export(self, after: tuple[str, str, str], limit: int) -> list[Row]:
+        """Return live descriptors of all kinds, by (kind, tenant, name), those greater than ``after``."""
+        self._check_open()
+        return [self._rows[key] for key in sorted(key for key in self._rows if key > after)[:limit]]
+
+    async def apply(self, batch: Batch) -> Committed:
+        """Apply all of it or nothing."""
+        self._check_open()
+        staged = _Staged(self._rows, self._history, self._feed, batch)
+        new_tasks = []
+        for operation in batch.operations:
+            if isinstance(operation, NewTask):
+                new_tasks.append(operation)
+            else:
+                staged.write(operation)
+        # Records raise while they are staged, before any task is inserted; what a task's insert may leave behind
+        # is undone by going back to a copy, which only a transaction with several of them needs.
+        before = copy.deepcopy(self._state) if len(new_tasks) > 1 else None
+        try:
+            inserted = [tasks.insert(self._state, task, who=batch.who, now=batch.when) for task in new_tasks]
+        except BaseException:
+            if before is not None:
+                self._state.clear()
+                self._state.update(before)
+            raise
+        return staged.finish(inserted)
+
+    async def changes(self, after: int, limit: int) -> list[Change]:
+        """Return entries of the feed by number, those greater than ``after``."""
+        self._check_open()
+        return self._feed[after : after + limit]
+
+    async def last_change(self) -> int:
+        """Return the greatest change number, or 0."""
+        self._check_open()
+        return len(self._feed)
+
+    async def history(self, kind: str, tenant: str, name: str, limit: int) -> list[RevisionRow]:
+        """Return revisions of a key, newest first."""
+        self._check_open()
+        return self._history.get((kind, tenant, name), [])[::-1][:limit]
+
+    async def revision(self, kind: str, tenant: str, name: str, version: int) -> RevisionRow | None:
+        """Return one revision of a key."""
+        self._check_open()
+        found = self._history.get((kind, tenant, name), [])
+        return found[version - 1] if 0 < version <= len(found) else None
+
+    async def close(self) -> None:
+        """Refuse what comes after; safe to call twice."""
+        self._closed = True
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise UnavailableError("the store was closed", temporary=False)
+
+
+class _Staged:
+    """A transaction's records, beside the store until all of them fit."""
+
+    def __init__(
+        self, rows: dict[Key, Row], history: dict[Key, list[RevisionRow]], feed: list[Change], batch: Batch
+    ) -> None:
+        self._rows, self._history, self._feed, self._batch = rows, history, feed, batch
+        self._new: dict[Key, Row | None] = {}
+        self._versions: dict[Key, int] = {}
+        self._changes: list[Change] = []
+
+    def write(self, operation: PutRow | DeleteRow) -> None:
+        """Stage one operation, or raise."""
+        key = (operation.kind, operation.tenant, operation.name)
+        current = self._new[key] if key in self._new else self._rows.get(key)
+        schema, spec = rules.settle(operation, current)
+        version = self._versions.get(key, len(self._history.get(key, ()))) + 1
+        number = len(self._feed) + len(self._changes) + 1
+        before = self._changes or self._feed
+        change = Change(number, *key, version, schema, spec)
+        mark = rules.mark(before[-1].mark if before else 0, change, self._batch)
+        self._changes.append(msgspec.structs.replace(change, mark=mark))
+        self._versions[key] = version
+        self._new[key] = None if spec is None else Row(*key, version, number, schema, spec)
+
+    def finish(self, inserted: list[str]) -> Committed:
+        """Make it so."""
+        for change in self._changes:
+            key = (change.kind, change.tenant, change.name)
+            batch = self._batch
+            row = RevisionRow(
+                change.number, change.version, batch.who, batch.when, batch.why, change.schema, change.spec
+            )
+            self._history.setdefault(key, []).append(row)
+            if (current := self._new[key]) is None:
+                self._rows.pop(key, None)
+            else:
+                self._rows[key] = current
+        self._feed.extend(self._changes)
+        return Committed([c.number for c in self._changes], inserted, [c.version for c in self._changes])
