@@ -128,13 +128,16 @@ class Manifest(_Strict, frozen=True, kw_only=True):
     """All that ``app.toml`` may say.
 
     ``runtime`` is a language and a version ("python3.11", "node20"); ``recipe`` takes the place of looking;
-    ``entry`` names the Python object to serve ("shop.wsgi:application").
+    ``entry`` names the Python object to serve ("shop.wsgi:application"). ``persist`` are files and folders that the
+    program writes to beside its code ("db.sqlite3", "uploads"): they become links into its data folder, and what the
+    release brought at their places is where they start from.
     """
 
     name: Annotated[str, Meta(pattern=_APP)] | None = None
     runtime: Annotated[str, Meta(pattern=_RUNTIME)] | None = None
-    recipe: Literal["python", "node", "php", "perl", "cgi", "static", "procfile"] | None = None
+    recipe: Literal["python", "datasette", "node", "php", "perl", "cgi", "static", "procfile"] | None = None
     entry: Annotated[str, Meta(max_length=255, pattern=_ENTRY)] | None = None
+    persist: Annotated[tuple[Annotated[Folder, Meta(min_length=1)], ...], Meta(max_length=32)] = ()
     processes: Annotated[dict[Name, ProcessConfig], Meta(max_length=32)] = {}
     health: Health = Health()
     resources: Resources = Resources()

@@ -156,6 +156,7 @@ class BuildPlan(msgspec.Struct, frozen=True, kw_only=True):
     env: Mapping[str, str] = {}
     mounts: tuple[Mount, ...] = ()
     static: tuple[Static, ...] = ()
+    persist: tuple[str, ...] = ()  # paths of the release that are links into the data folder
     port: int = PORT
     notes: tuple[str, ...] = ()
 
@@ -167,17 +168,32 @@ class Match(msgspec.Struct, frozen=True):
     why: str
 
 
+class Project(msgspec.Struct, frozen=True):
+    """What a recipe looks at: the folder, what its ``app.toml`` and Procfile say, and what this host can run."""
+
+    files: FolderView
+    manifest: Manifest
+    runtimes: tuple[Runtime, ...] = ()
+
+
 class Recipe(Protocol):
     """Know one kind of program."""
 
-    NAME: str
-    LOOKS_FOR: tuple[str, ...]  # phrases for the person whose folder fits nothing
+    @property
+    def NAME(self) -> str:
+        """Say what it is called in app.toml and in plans."""
+        ...
 
-    def detect(self, files: FolderView, manifest: Manifest) -> Match | None:
+    @property
+    def LOOKS_FOR(self) -> tuple[str, ...]:
+        """Give phrases for the person whose folder fits nothing."""
+        ...
+
+    def detect(self, project: Project) -> Match | None:
         """Say whether this kind of program lies there, ready to be served."""
         ...
 
-    def plan(self, files: FolderView, manifest: Manifest, runtimes: tuple[Runtime, ...]) -> BuildPlan:
+    def plan(self, project: Project) -> BuildPlan:
         """Say how to build and start it. `UnsupportedError` where the host lacks the run time it asks for."""
         ...
 
