@@ -36,7 +36,8 @@ class Workload(msgspec.Struct, frozen=True, kw_only=True):
     (None: whoever the platform is, as a plain user). ``argv`` is what runs inside; ``env`` is its whole environment.
     ``network``: "private" is an own network namespace with loopback only, "egress" adds a way out to the
     internet, but neither to this host nor to other tenants nor to private addresses.
-    ``port``: the TCP port that it listens on inside, 0 for none.
+    ``port``: the TCP port that it listens on inside, 0 for none. ``build`` marks a build: where a plain user's
+    workloads have no way out of their own, a build with "egress" may use the host's network instead.
     """
 
     id: str
@@ -48,6 +49,7 @@ class Workload(msgspec.Struct, frozen=True, kw_only=True):
     limits: Limits = Limits()
     network: Literal["private", "egress"] = "private"
     port: int = 0
+    build: bool = False
 
 
 class Handle(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,0 +1,248 @@
+"""The ten verbs of the process driver."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from serai.cloud.drivers.contract import Exit, Handle, Probe, Usage, Workload
+from serai.cloud.drivers.process import command, measure, network, probes, processes, spawn
+from serai.cloud.drivers.process.cgroups import Groups, open_groups
+from serai.cloud.drivers.process.egress import Egress
+from serai.cloud.drivers.process.facts import Facts, gather
+from serai.cloud.drivers.process.options import Options
+from serai.cloud.drivers.process.records import Folders, Record
+from serai.cloud.drivers.process.seccomp import program
+from serai.cloud.drivers.process.shim import bencode
+from serai.errors import InternalError, InvalidError
+
+KILL = 9
+TERMINATE = 15
+LAST_WORDS = 3.0  # seconds for a shim to write down how its workload ended
+DEFAULT_WEIGHT = 100
+
+
+class ProcessDriver:
+    """Run workloads as locked-in processes of this host.
+
+    ``run`` is the folder of workloads' folders. ``name`` tells homes on one host apart: control groups, tables and
+    interfaces carry it. As root, ``gid`` is the group that may connect to connectors and read logs.
+    """
+
+    NAME = "process"
+
+    def __init__(
+        self,
+        run: Path,
+        *,
+        name: str,
+        gid: int | None = None,
+        options: Options | None = None,
+        facts: Facts | None = None,
+        groups: Groups | None = None,
+    ) -> None:
+        self._options = options or Options()
+        self._facts = facts or gather()
+        self._root = os.geteuid() == 0
+        self._gid = gid if self._root else None
+        self._folders = Folders(run, self._gid)
+        self._plan = network.plan(name)
+        self._groups = groups or open_groups(self._plan.table)
+        self._egress = Egress(name, self._facts, self._options)
+        self._seccomp = b""
+        self._parts: dict[str, bytes] = {}
+
+    async def probe(self) -> Sequence[Probe]:
+        """Try each ability by doing it."""
+        return await probes.probe(self._facts, self._groups, self._egress, self._options, self)
+
+    async def start(self, workload: Workload) -> Handle:
+        """Start it and return when its program is executing.
+
+        Raises `InvalidError` for a value or a program that can't be run, `AlreadyExistsError`, `ExhaustedError` where
+        addresses are used up, `UnsupportedError` where no sandbox can be made, `DeadlineError`.
+        """
+        command.check(workload)
+        if self._root and workload.uid is None:
+            raise InvalidError("As root, a workload needs a user ID of its own.", path="uid")
+        uid = workload.uid if self._root else None
+        kind = await probes.network_kind(workload, self._facts, self._options, root=self._root)
+        folder = self._folders.create(workload.id, uid)
+        link = -1
+        try:
+            if kind == "routed":
+                await self._egress.prepare()
+                link = self._egress.take()
+            return await self._start(workload, uid, folder, kind, link)
+        except BaseException:
+            # Also when cancelled: the shim ends with the conversation, and nothing remembers it.
+            await asyncio.shield(self._forget(workload.id, link))
+            raise
+
+    async def recover(self) -> Sequence[Handle]:
+        """Find every workload that an earlier agent started and that still runs, or that ended unseen."""
+        handles = self._folders.handles()
+        for handle in handles:
+            link = self._folders.record(handle).link
+            if link >= 0:
+                self._egress.keep(link)
+        for folder in self._folders.orphans():
+            await self._forget(folder.name, -1)
+        return handles
+
+    async def wait(self, handle: Handle) -> Exit:
+        """Return when it has ended, at once if it has."""
+        await processes.ended(handle.pid, handle.started)
+        return self._folders.exit(handle)
+
+    async def signal(self, handle: Handle, number: int) -> None:
+        """Send a signal to its first process; nothing where it has ended."""
+        record = self._folders.record(handle)
+        processes.send(record.program, record.program_started, number)
+
+    async def stop(self, handle: Handle, *, grace: float = 10.0) -> Exit:
+        """SIGTERM, wait ``grace`` seconds, then kill everything in it. Nothing of it is alive afterwards."""
+        record = self._folders.record(handle)
+        if processes.alive(handle.pid, handle.started):
+            (self._folders.path(handle.id) / "stopping").touch()
+        processes.send(record.program, record.program_started, TERMINATE)
+        if not await _ends(handle, grace):
+            # With bubblewrap dies the first process of the PID namespace, and with that, all others in it.
+            processes.send(record.sandbox, record.sandbox_started, KILL)
+            await self._groups.kill(handle.id)
+            if not await _ends(handle, LAST_WORDS):
+                processes.send(handle.pid, handle.started, KILL)
+                await processes.ended(handle.pid, handle.started)
+        await processes.ended(record.program, record.program_started)
+        await self._groups.kill(handle.id)
+        return self._folders.exit(handle)
+
+    async def remove(self, handle: Handle) -> None:
+        """Take away its cgroup, folder, network; it must have ended. Safe to call again."""
+        if processes.alive(handle.pid, handle.started):
+            raise InvalidError("It still runs: stop it first.", path="handle", id=handle.id)
+        if self._folders.path(handle.id).exists():
+            await self._forget(handle.id, self._folders.record(handle).link)
+
+    async def usage(self, handle: Handle) -> Usage:
+        """Measure it."""
+        found = self._groups.usage(handle.id)
+        if found is not None:
+            return found
+        return await asyncio.to_thread(measure.usage, self._folders.record(handle).program)
+
+    async def connections(self, handle: Handle) -> int:
+        """Count established TCP connections to its port, for draining."""
+        return measure.connections(handle.pid, self._folders.record(handle).port)
+
+    async def command(self, handle: Handle, argv: Sequence[str]) -> tuple[str, ...]:
+        """Return the argument vector that runs ``argv`` inside the running workload, as a shell into it would."""
+        record = self._folders.record(handle)
+        config = bencode.encode(
+            {
+                **command.confine(record.cwd, record.writable, record.limits),
+                "groups": [str(path) for path in self._groups.entrances(handle.id)],
+            }
+        )
+        ident = (str(record.program), str(record.program_started), str(self._folders.path(handle.id) / "seccomp.bpf"))
+        return (self._facts.python, "-I", "-S", str(spawn.SHIM), "enter", *ident, config.hex(), "--", *argv)
+
+    async def retire(self) -> None:
+        """Remove what the home keeps on this host beyond its workloads; none may be left."""
+        if self._root:
+            await self._egress.retire()
+            await self._groups.remove("shims")
+
+    async def _start(self, workload: Workload, uid: int | None, folder: Path, kind: str, link: int) -> Handle:
+        talk = spawn.Conversation()
+        try:
+            config = await asyncio.to_thread(self._config, workload, uid, folder, kind, link)
+            await talk.begin(self._facts.python, config, folder / "shim.log")
+
+            async def connect(pid: int) -> None:
+                await self._egress.attach(link, pid)
+
+            work = talk.until_running(connect, workload.argv[0])
+            running = await spawn.within(self._options.start_seconds, work)
+            handle = self._written(workload, folder, running, link)
+            await talk.confirm()
+        finally:
+            talk.close()
+        return handle
+
+    def _config(self, workload: Workload, uid: int | None, folder: Path, kind: str, link: int) -> dict[str, Any]:
+        """Make the control group and return what the shim is told."""
+        if not self._seccomp:
+            self._seccomp, self._parts = program(self._facts.machine), spawn.parts(command.PARTS)
+        (folder / "seccomp.bpf").write_bytes(self._seccomp)
+        resolvers = self._options.resolvers or self._facts.resolvers
+        names = command.Hosts("localhost.localdomain", (network.SLIRP_DNS,) if kind == "slirp" else resolvers)
+        plan = command.plan(workload, self._facts, self._parts, self._seccomp, names)
+        try:
+            groups = self._groups.create(workload.id, workload.limits)
+        except OSError as error:
+            raise InternalError("Its control group can't be made.", id=workload.id, error=str(error)) from error
+        pair = self._plan.pair(max(link, 0))
+        own = self._groups.kills(workload.id)
+        return {
+            "folder": str(folder),
+            "uid": -1 if uid is None else uid,
+            "gid": -1 if uid is None else uid,
+            "connector_gid": -1 if self._gid is None else self._gid,
+            "argv": plan.argv,
+            "files": plan.files,
+            "report_fd": command.REPORT_FD,
+            "groups": [str(path) for path in groups],
+            "shim_groups": [str(path) for path in self._groups.shims()],
+            "oom": str(own) if own else "",
+            "watch": 0 if own else workload.limits.memory_mb << 20,
+            "nice": 10 if own is None and workload.limits.weight < DEFAULT_WEIGHT else 0,
+            "log": workload.limits.log_mb << 20,
+            "network": kind,
+            "address": [pair.address, "255.255.255.254", pair.gateway],
+            "slirp": network.slirp(self._facts.slirp),
+            "rules": [self._facts.nft, network.slirp_rules(probes.slirp_denied(self._options), self._options.allow)],
+        }
+
+    def _written(self, workload: Workload, folder: Path, running: spawn.Started, link: int) -> Handle:
+        handle = Handle(
+            id=workload.id,
+            driver=self.NAME,
+            pid=running.shim,
+            started=processes.started(running.shim),
+            folder=folder,
+            connector=folder / "connector",
+            log=folder / "state" / "log",
+        )
+        record = Record(
+            program=running.program,
+            program_started=processes.started(running.program),
+            sandbox=running.sandbox,
+            sandbox_started=processes.started(running.sandbox),
+            port=workload.port,
+            cwd=workload.cwd,
+            writable=tuple(mount.target for mount in workload.mounts if mount.writable),
+            limits=workload.limits,
+            link=link,
+        )
+        self._folders.write(handle, record)
+        return handle
+
+    async def _forget(self, ident: str, link: int) -> None:
+        await self._groups.kill(ident)
+        await self._groups.remove(ident)
+        if link >= 0:
+            await self._egress.release(link)
+        await asyncio.to_thread(self._folders.remove, ident)
+
+
+async def _ends(handle: Handle, seconds: float) -> bool:
+    try:
+        async with asyncio.timeout(seconds):
+            await processes.ended(handle.pid, handle.started)
+    except TimeoutError:
+        return False
+    return True

@@ -1,0 +1,124 @@
+"""Start a shim and talk to it until the workload's program is executing."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from serai.cloud.drivers.process.records import tail
+from serai.cloud.drivers.process.shim import bencode
+from serai.errors import DeadlineError, InternalError, InvalidError, SeraiError, UnsupportedError
+
+SHIM = Path(__file__).parent / "shim" / "__main__.py"
+LONGEST = 64 << 10  # octets of a shim's message
+
+
+class Started(msgspec.Struct, frozen=True):
+    """Process IDs of the shim, of bubblewrap and of the program inside."""
+
+    shim: int
+    sandbox: int
+    program: int
+
+
+class Conversation:
+    """The socket between the agent and one shim; see `serai.cloud.drivers.process.shim.main`."""
+
+    def __init__(self) -> None:
+        self._ours, self._theirs = socket.socketpair()
+        self._ours.setblocking(False)
+        self._errors = Path("/dev/null")
+
+    async def begin(self, python: str, config: dict[str, Any], errors: Path) -> None:
+        """Start the shim, whose own mistakes go to the file ``errors``, and tell it what to run."""
+        self._errors = errors
+        fd = os.open(errors, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o640)
+        try:
+            process = await asyncio.create_subprocess_exec(
+                python,
+                "-I",
+                "-S",
+                str(SHIM),
+                "main",
+                config["folder"],
+                stdin=self._theirs.fileno(),
+                stdout=fd,
+                stderr=fd,
+                env={},
+            )
+        finally:
+            os.close(fd)
+            self._theirs.close()
+        data = bencode.encode(config)
+        await asyncio.get_running_loop().sock_sendall(self._ours, len(data).to_bytes(4, "big") + data)
+        await process.wait()  # the first process forks the shim and ends
+
+    async def until_running(self, connect: Callable[[int], Awaitable[None]], argv0: str) -> Started:
+        """Return when the program executes; call ``connect`` with the shim's pid where it asks for a network.
+
+        Raises `InvalidError` where the program can't be executed, `UnsupportedError` where no sandbox stands.
+        """
+        while True:
+            message = await self._receive()
+            match message["event"]:
+                case b"network":
+                    await connect(message["pid"])
+                    await self.confirm()
+                case b"running":
+                    return Started(message["pid"], message["child"], message["program"])
+                case _:
+                    raise failure(message, argv0)
+
+    async def confirm(self) -> None:
+        """Let the shim go on."""
+        await asyncio.get_running_loop().sock_sendall(self._ours, b"g")
+
+    def close(self) -> None:
+        """End the conversation; a shim that was not told to go on kills what it started."""
+        self._ours.close()
+
+    async def _receive(self) -> dict[str, Any]:
+        length = int.from_bytes(await self._exactly(4), "big")
+        if length > LONGEST:
+            raise InternalError("The shim sent nonsense.")
+        message: dict[str, Any] = bencode.decode(await self._exactly(length))
+        return message
+
+    async def _exactly(self, length: int) -> bytes:
+        data = b""
+        while len(data) < length:
+            more = await asyncio.get_running_loop().sock_recv(self._ours, length - len(data))
+            if not more:
+                raise InternalError("The shim ended without a word.", log=tail(self._errors))
+            data += more
+        return data
+
+
+def failure(message: dict[str, Any], argv0: str) -> SeraiError:
+    """Return the error that a shim's message stands for."""
+    said = bencode.text(message.get("text", b""))
+    reason = bencode.text(message.get("reason", b""))
+    if reason == "exec":
+        why = os.strerror(message["errno"])
+        return InvalidError(f"The program {argv0!r} can't be executed: {why}.", path="argv", log=said)
+    return UnsupportedError("The sandbox could not be made.", reason=reason, log=said)
+
+
+async def within(seconds: float, work: Awaitable[Started]) -> Started:
+    """Await ``work`` for at most ``seconds``; raise `DeadlineError` after that."""
+    try:
+        async with asyncio.timeout(seconds):
+            return await work
+    except TimeoutError as error:
+        raise DeadlineError("The sandbox took too long to stand.") from error
+
+
+def parts(names: tuple[str, ...]) -> dict[str, bytes]:
+    """Return the shim's files that run inside the sandbox."""
+    return {name: (SHIM.parent / name).read_bytes() for name in names}
