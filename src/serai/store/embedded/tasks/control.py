@@ -14,8 +14,8 @@ from serai.store.tasks import State
 def cancel(cursor: sqlite3.Cursor, task: str, *, who: str, why: str, now: float) -> State:
     """Cancel what waits; ask for it where it runs."""
     number = number_of(cursor, task)
-    state, channel, steps = cursor.execute(
-        "SELECT state, channel, steps FROM task WHERE number = ?", (number,)
+    state, wait, channel, steps = cursor.execute(
+        "SELECT state, wait, channel, steps FROM task WHERE number = ?", (number,)
     ).fetchone()
     if state in {"to_cancel", "canceled"}:
         return cast("State", state)
@@ -28,7 +28,8 @@ def cancel(cursor: sqlite3.Cursor, task: str, *, who: str, why: str, now: float)
         (new, steps + 1, finished, number),
     )
     tell(cursor, number, steps + 1, now, who, state, new, why)
-    leave(cursor, channel, new, now)
+    if wait != "channel":  # it was the channel's head
+        leave(cursor, channel, new, now)
     return new
 
 

@@ -61,12 +61,15 @@ def find(cursor: sqlite3.Cursor, wanted: Filter) -> list[Task]:
         if (value := getattr(wanted, column)) is not None:
             clauses.append(f"{column} = ?")
             values.append(value)
+    # What a partial index says of its rows has to stand in the statement, or SQLite does not use it.
     if wanted.channel:
         clauses.append("channel <> ''")
     if wanted.parent:
         clauses.append("parent <> ''")
     if wanted.state in {"error", "canceled"}:
         clauses.append("state IN ('error', 'canceled')")
+    if wanted.state in {"is_processing", "to_cancel"}:
+        clauses.append("bot <> ''")
     if wanted.before is not None:
         clauses.append("number < ?")
         values.append(wanted.before)
