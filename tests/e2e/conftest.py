@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from installation import ROOT, Installation
+
+
+@pytest.fixture(scope="session")
+def site() -> Iterator[Installation]:
+    """One platform for all tests that don't break it, with the tenants demo and other."""
+    with tempfile.TemporaryDirectory(prefix="serai-", dir="/var/tmp") as folder:
+        Path(folder).chmod(0o755)
+        installation = Installation(Path(folder) / "home")
+        try:
+            installation.up()
+            for tenant in ("demo", "other"):
+                installation.run("tenant", "create", tenant)
+            yield installation
+        finally:
+            installation.remove()
+
+
+@pytest.fixture
+def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    """A platform of the test's own, to be broken; not yet started."""
+    with tempfile.TemporaryDirectory(prefix="serai-", dir="/var/tmp") as folder:
+        Path(folder).chmod(0o755)
+        installation = Installation(Path(folder) / "home")
+        try:
+            yield installation
+        finally:
+            installation.remove()
+
+
+def example(name: str) -> str:
+    return str(ROOT / "examples" / name)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if "e2e" in item.path.parts:
+            item.add_marker(pytest.mark.e2e)
+            item.add_marker(pytest.mark.timeout(300))
+            if "plain" not in item.path.name and os.geteuid() != 0:
+                item.add_marker(pytest.mark.skip(reason="needs root"))

@@ -1,0 +1,33 @@
+"""The same as a plain user: high ports, unprivileged isolation."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+from installation import Installation
+from test_day import program
+
+NOBODY = 54321  # a user ID that owns nothing
+
+
+def test_a_plain_user_hosts_an_app(tmp_path: Path) -> None:
+    user = NOBODY if os.geteuid() == 0 else None
+    with tempfile.TemporaryDirectory(prefix="serai-", dir="/var/tmp") as folder:
+        Path(folder).chmod(0o755)
+        if user:
+            os.chown(folder, user, user)
+        site = Installation(Path(folder) / "home", user=user)
+        try:
+            site.up()
+            site.run("tenant", "create", "demo")
+            tmp_path.chmod(0o755)
+            source = Path(folder) / "app"
+            program(source, "one")
+            url = site.run("deploy", str(source), "--app", "day").stdout.strip()
+            assert url == f"https://demo.localhost:{site.https}/day/"
+            assert site.get("demo.localhost", "/day/").text.startswith("one ")
+            assert site.json("status")["ok"]
+        finally:
+            site.remove()
