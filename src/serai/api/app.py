@@ -1,0 +1,119 @@
+"""The ASGI application: all routes behind one guard, one table of errors, one set of limits."""
+
+from __future__ import annotations
+
+import re
+import time
+import uuid
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import structlog
+from litestar import Litestar
+from litestar.datastructures import State
+from litestar.exceptions import HTTPException
+from litestar.types import ControllerRouterHandler
+from prometheus_client import CollectorRegistry, Counter, Histogram
+
+from serai.api import blobs, changes, descriptors, machine, openapi, problems
+from serai.api.depend import dependencies
+from serai.api.guard import Guard, LogAudit, table
+from serai.api.kinds import Kinds
+from serai.api.nudge import Nudge
+from serai.api.server import canonical
+from serai.daemon.module import Context
+from serai.daemon.service import Service, load
+from serai.errors import SeraiError
+
+MAX_BODY = 1 << 20  # octets of a body that is not a stream
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}\Z")
+_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+
+log = structlog.get_logger("api")
+
+
+def build(ctx: Context, services: Iterable[Service], *, owner: int, nudge: Nudge, max_upload: int) -> Litestar:
+    """Make the application of this process. `InternalError` where a route says no action.
+
+    ``owner`` is the user ID that the home belongs to; ``max_upload`` is in octets.
+    """
+    services = list(services)
+    kinds = Kinds(services)
+    brought = [route for service in services if service.routes for route in load(service.routes)]
+    handlers: list[ControllerRouterHandler] = [
+        *descriptors.ROUTES,
+        *machine.ROUTES,
+        blobs.router(max_upload),
+        changes.router(changes.Watch(nudge)),
+        *brought,
+    ]
+    app = Litestar(
+        handlers,
+        guards=[Guard(ctx, owner, LogAudit())],
+        dependencies=dependencies(ctx, kinds),
+        exception_handlers={
+            SeraiError: problems.on_serai_error,
+            HTTPException: problems.on_http_exception,
+            Exception: problems.on_bug,
+        },
+        request_max_body_size=MAX_BODY,
+        openapi_config=openapi.config(),
+        logging_config=None,
+        state=State({"kinds": kinds}),
+    )
+    for _ in table(app):
+        pass  # raises for a route without an action
+    return app
+
+
+class Front:
+    """What every request passes first: its canonical path, its ID, its line in the log and in the figures."""
+
+    def __init__(self, app: Any, registry: CollectorRegistry) -> None:
+        self._app = app
+        self._seconds = Histogram(
+            "serai_api_request_seconds", "Time to answer, streams left out.", registry=registry, buckets=_BUCKETS
+        )
+        self._answers = Counter(
+            "serai_api_requests_total", "Answers by class of status.", ("status",), registry=registry
+        )
+
+    async def __call__(self, scope: Any, receive: Callable[..., Any], send: Callable[..., Any]) -> None:
+        """Serve one request."""
+        scope["path"] = canonical(scope["raw_path"])
+        given = next((value for name, value in scope["headers"] if name == b"x-request-id"), b"").decode("latin-1")
+        number = given if _REQUEST_ID.match(given) else uuid.uuid4().hex
+        scope["state"]["request_id"] = number
+        begin = time.perf_counter()
+        status = 0
+
+        async def answer(message: Any) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [*message["headers"], (b"x-request-id", number.encode())]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, answer)
+        finally:
+            seconds = time.perf_counter() - begin
+            self._answers.labels(f"{status // 100}xx").inc()
+            if not scope["state"].get("stream"):
+                self._seconds.observe(seconds)
+            self._write_line(scope, status, seconds)
+
+    def _write_line(self, scope: Any, status: int, seconds: float) -> None:
+        principal = scope["state"].get("principal")
+        write = log.debug if scope["method"] in {"GET", "HEAD"} and status < 400 else log.info
+        write(
+            "api.request",
+            request=scope["state"]["request_id"],
+            who=principal.who if principal else "nobody",
+            action=scope["state"].get("action", ""),
+            method=scope["method"],
+            path=scope["path"][:300],
+            status=status,
+            ms=round(seconds * 1000, 2),
+        )

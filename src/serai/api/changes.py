@@ -1,0 +1,118 @@
+"""The watch stream: the change feed as server-sent events, from any number on, gap-free and in order."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncGenerator, AsyncIterator
+from typing import Any
+
+import msgspec
+from litestar import Request, Router, get
+from litestar.params import FromQuery
+from litestar.response import Stream
+
+from serai.api.depend import Aim, Ctx
+from serai.api.nudge import Nudge
+from serai.errors import ExhaustedError, InvalidError
+from serai.store import Change, Store
+
+BATCH = 500  # changes read at a time: what a stream holds in memory at most
+HEARTBEAT = 15.0  # seconds between signs of life on a quiet stream
+MAX_STREAMS = 256
+
+HEADERS = {"cache-control": "no-store", "x-accel-buffering": "no"}
+
+
+class Event(msgspec.Struct, frozen=True):
+    """One change as the stream shows it; ``spec`` is null for a delete."""
+
+    number: int
+    kind: str
+    tenant: str
+    name: str
+    version: int
+    spec: dict[str, Any] | None
+
+
+def event(change: Change) -> bytes:
+    """Return a change as one server-sent event, whose ID is its number."""
+    spec = None if change.spec is None else msgspec.msgpack.decode(change.spec)
+    body = msgspec.json.encode(Event(change.number, change.kind, change.tenant, change.name, change.version, spec))
+    return b"id: %d\nevent: change\ndata: %s\n\n" % (change.number, body)
+
+
+class Watch:
+    """All watch streams of this process."""
+
+    def __init__(self, nudge: Nudge) -> None:
+        self.nudge = nudge
+        self.streams = 0
+
+    async def follow(
+        self, store: Store, after: int, tenant: str, kind: str, *, end: bool
+    ) -> AsyncGenerator[bytes, None]:
+        """Yield events after a number for ever, or up to the newest where ``end``.
+
+        Each batch is read only when the client took the last one, so a slow reader costs one batch and delays
+        nobody. Nothing can fall between two batches: the feed itself is read, and a nudge only says when.
+        """
+        if self.streams >= MAX_STREAMS:
+            raise ExhaustedError("Too many watch streams are open.")
+        self.streams += 1
+        try:
+            yield b": from %d\n\n" % after
+            while True:
+                seen = self.nudge.count
+                batch = await store.changes(after, BATCH)
+                for change in batch:
+                    if tenant in {"", change.tenant} and kind in {"", change.kind}:
+                        yield event(change)
+                if batch:
+                    after = batch[-1].number
+                elif end or self.nudge.closed:
+                    yield b"id: %d\nevent: end\ndata: {}\n\n" % after
+                    return
+                elif not await self.nudge.wait(seen, HEARTBEAT):
+                    yield b": alive\n\n"
+        finally:
+            self.streams -= 1
+
+
+def start(request: Request[Any, Any, Any], after: int | None) -> int:
+    """Return the number to start after: the query's, or what a reconnecting EventSource says it saw last."""
+    if after is not None:
+        return after
+    last = request.headers.get("last-event-id", "0")
+    if not (last.isascii() and last.isdecimal() and len(last) < 19):
+        raise InvalidError("Last-Event-ID is not the number of a change.", path="last-event-id")
+    return int(last)
+
+
+def router(watch: Watch) -> Router:
+    """Return the routes, bound to this process's streams."""
+
+    @get("/v1/changes", action="change.watch", summary="Follow changes", operation_id="watchChanges")
+    async def changes(
+        request: Request[Any, Any, Any],
+        ctx: Ctx,
+        target: Aim,
+        after: FromQuery[int | None] = None,
+        kind: FromQuery[str] = "",
+        end: FromQuery[bool] = False,
+    ) -> Stream:
+        """Stream changes after a number as server-sent events; with ``end`` only those there are."""
+        begin = start(request, after)
+        if not 0 <= begin < 1 << 63:
+            raise InvalidError("after is the number of a change.", path="after")
+        stream = watch.follow(ctx.store, begin, target.tenant, kind, end=end)
+        first = await anext(stream)  # so that a refusal is an answer, not a cut stream
+        return Stream(_chain(first, stream), media_type="text/event-stream", headers=HEADERS)
+
+    return Router("/", route_handlers=[changes])
+
+
+async def _chain(first: bytes, rest: AsyncGenerator[bytes, None]) -> AsyncIterator[bytes]:
+    async with contextlib.aclosing(rest):
+        yield first
+        async for item in rest:
+            yield item

@@ -1,0 +1,36 @@
+"""What a handler may ask for by a parameter's name: ``ctx``, ``principal``, ``target``, ``kinds``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from litestar import Request
+from litestar.di import NamedDependency, Provide
+from litestar.params import SkipValidation
+
+from serai.api.kinds import Kinds
+from serai.daemon.module import Context
+from serai.identity import Principal, Target
+
+Ctx = NamedDependency[SkipValidation[Context]]
+Caller = NamedDependency[SkipValidation[Principal]]
+Aim = NamedDependency[SkipValidation[Target]]
+AllKinds = NamedDependency[SkipValidation[Kinds]]
+
+
+def _principal(request: Request[Any, Any, Any]) -> Any:
+    return request.scope["state"]["principal"]
+
+
+def _target(request: Request[Any, Any, Any]) -> Any:
+    return request.scope["state"]["target"]
+
+
+def dependencies(ctx: Context, kinds: Kinds) -> dict[str, Provide]:
+    """Return what the application gives to its handlers."""
+    return {
+        "ctx": Provide(lambda: ctx, sync_to_thread=False),
+        "kinds": Provide(lambda: kinds, sync_to_thread=False),
+        "principal": Provide(_principal, sync_to_thread=False),
+        "target": Provide(_target, sync_to_thread=False),
+    }

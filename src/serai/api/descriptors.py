@@ -1,0 +1,241 @@
+"""Descriptors, uniform for every kind that a service brings.
+
+A path is ``/v1/KIND/TENANT/NAME``, its tenant ``-`` where the descriptor belongs to the platform itself, its name one
+percent-encoded segment. Versions are entity tags: ``If-Match: "3"`` writes only over version 3, ``If-None-Match: *``
+only where nothing is.
+"""
+
+from __future__ import annotations
+
+import re
+import urllib.parse
+from typing import Annotated, Any
+
+import msgspec
+from litestar import Request, Response, Router, delete, get, patch, post, put
+from litestar.di import NamedDependency, Provide
+from litestar.params import FromPath, FromQuery, QueryParameter, SkipValidation
+from litestar.types import ControllerRouterHandler
+
+from serai.api.depend import Aim, AllKinds, Caller, Ctx
+from serai.api.guard import PLATFORM
+from serai.api.kinds import check_name, convert, decode, merge, parse
+from serai.errors import InvalidError
+from serai.identity.descriptors import Tenant
+from serai.store import Delete, Put, Record, Spec, Store
+
+MAX_LIMIT = 1000
+MAX_WHY = 500  # characters
+
+_ETAG = re.compile(r'(?:W/)?"(\d{1,18})"\Z')
+
+AnyRequest = Request[Any, Any, Any]
+Limit = Annotated[int, QueryParameter(ge=1, le=MAX_LIMIT, description="how many at most")]
+Version = Annotated[int, QueryParameter(ge=1, le=1 << 62)]
+Why = Annotated[str, QueryParameter(max_length=MAX_WHY, description="a sentence for the history")]
+
+
+class Descriptor(msgspec.Struct, frozen=True):
+    """A descriptor as the API shows it."""
+
+    kind: str
+    tenant: str
+    name: str
+    version: int
+    change: int
+    spec: dict[str, Any]
+
+
+class Page(msgspec.Struct, frozen=True):
+    """One page of a list; ``next`` goes into ``after`` of the next one, and is empty on the last."""
+
+    items: list[Descriptor]
+    next: str = ""
+
+
+class Line(msgspec.Struct, frozen=True):
+    """One line of a history; times in seconds since the epoch."""
+
+    change: int
+    version: int
+    who: str
+    when: float
+    why: str
+    deleted: bool
+    spec: dict[str, Any] | None
+
+
+class History(msgspec.Struct, frozen=True):
+    """A descriptor's revisions, newest first."""
+
+    items: list[Line]
+
+
+class Difference(msgspec.Struct, frozen=True):
+    """Field to its old and its new value, for those that differ."""
+
+    old: int
+    new: int
+    fields: dict[str, Any]
+
+
+class Written(msgspec.Struct, frozen=True):
+    """What a write came to."""
+
+    change: int
+
+
+class Asked(msgspec.Struct, frozen=True):
+    """Which descriptor a request names, who asks, and the version that a write is bound to."""
+
+    store: Store
+    who: str
+    kind: type[Spec]
+    tenant: str
+    name: str
+    expect: int | None
+
+
+Ask = NamedDependency[SkipValidation[Asked]]
+
+
+def show(record: Record[Any]) -> Descriptor:
+    """Return a record as the API shows it."""
+    spec = msgspec.to_builtins(record.spec)
+    return Descriptor(record.kind, record.tenant, record.name, record.version, record.change, spec)
+
+
+def expectation(request: AnyRequest) -> int | None:
+    """Return the version that a write is bound to: None for any, 0 for «must not exist» (RFC 9110 section 13.1)."""
+    if request.headers.get("if-none-match", "").strip() == "*":
+        return 0
+    match = request.headers.get("if-match", "").strip()
+    if match in {"", "*"}:
+        return None
+    found = _ETAG.fullmatch(match)
+    if found is None:
+        raise InvalidError('If-Match is one version in quotes, such as "3".', path="if-match")
+    return int(found[1])
+
+
+def plain_name(name: str) -> str:
+    """Return a name as it was meant, from its path segment."""
+    try:
+        return urllib.parse.unquote(name, errors="strict")
+    except UnicodeDecodeError:
+        raise InvalidError("The name is not UTF-8.", path="name") from None
+
+
+def check_tenant(kind: type[Spec], tenant: str, name: str) -> None:
+    """Refuse a write into a tenant whose name can't be one, or a tenant's record outside of itself."""
+    if tenant and not Tenant.NAME.fullmatch(tenant):
+        raise InvalidError("That is not a name for a tenant.", path="tenant")
+    if kind is Tenant and tenant != name:
+        raise InvalidError("A tenant's descriptor lives under its own name.", path="tenant")
+
+
+async def _tagged(ask: Asked) -> Response[Descriptor]:
+    record = await ask.store.get(ask.kind, ask.tenant, ask.name)
+    return Response(show(record), headers={"etag": f'"{record.version}"'})
+
+
+async def asked(
+    request: AnyRequest,
+    ctx: Ctx,
+    principal: Caller,
+    target: Aim,
+    kinds: AllKinds,
+    kind: FromPath[str],
+    name: FromPath[str],
+) -> Asked:
+    """Return what a path names; `NotFoundError` for a kind that nobody brings."""
+    return Asked(ctx.store, principal.who, kinds.get(kind), target.tenant, plain_name(name), expectation(request))
+
+
+@get("/v1/{kind:str}", action="{kind}.read", summary="List descriptors", operation_id="listDescriptors")
+async def find(
+    ctx: Ctx,
+    target: Aim,
+    kinds: AllKinds,
+    kind: FromPath[str],
+    tenant: FromQuery[str | None] = None,
+    prefix: FromQuery[str] = "",
+    after: FromQuery[str] = "",
+    limit: Limit = 100,
+) -> Page:
+    """List a kind's descriptors by tenant and name; without ``tenant`` those of all, for who may see all."""
+    where = None if tenant is None else target.tenant
+    records = await ctx.store.find(kinds.get(kind), where, prefix=prefix, after=after, limit=limit)
+    last = f"{records[-1].tenant}/{records[-1].name}" if len(records) == limit else ""
+    return Page([show(record) for record in records], last)
+
+
+@get("/", action="{kind}.read", summary="Read a descriptor", operation_id="getDescriptor")
+async def read(ask: Ask) -> Response[Descriptor]:
+    """Return a descriptor; its version is the entity tag."""
+    return await _tagged(ask)
+
+
+@put("/", action="{kind}.write", summary="Write a descriptor", operation_id="putDescriptor")
+async def write(request: AnyRequest, ask: Ask, why: Why = "") -> Response[Descriptor]:
+    """Create or replace a descriptor; the body is its whole spec."""
+    check_name(ask.kind, ask.name)
+    check_tenant(ask.kind, ask.tenant, ask.name)
+    spec = decode(ask.kind, await request.body())
+    await ask.store.change(ask.who, why or "put by the API", (Put(ask.tenant, ask.name, spec, ask.expect),))
+    return await _tagged(ask)
+
+
+@patch("/", action="{kind}.write", summary="Change a descriptor", operation_id="patchDescriptor")
+async def change(request: AnyRequest, ask: Ask, why: Why = "") -> Response[Descriptor]:
+    """Change some fields of a descriptor: the body is a JSON merge patch (RFC 7396)."""
+    given = parse(await request.body())
+    record = await ask.store.get(ask.kind, ask.tenant, ask.name)
+    spec = convert(ask.kind, merge(msgspec.to_builtins(record.spec), given))
+    expect = record.version if ask.expect is None else ask.expect
+    await ask.store.change(ask.who, why or "patched by the API", (Put(ask.tenant, ask.name, spec, expect),))
+    return await _tagged(ask)
+
+
+@delete("/", action="{kind}.delete", status_code=200, summary="Delete a descriptor", operation_id="deleteDescriptor")
+async def remove(ask: Ask, confirm: FromQuery[str] = "", why: Why = "") -> Written:
+    """Delete a descriptor; its history stays. ``confirm`` repeats the name, so that no slip deletes anything."""
+    if confirm != ask.name:
+        raise InvalidError("Repeat the name in confirm to delete it.", path="confirm")
+    operation = Delete(ask.kind.KIND, ask.tenant, ask.name, ask.expect)
+    return Written((await ask.store.change(ask.who, why or "deleted by the API", (operation,)))[0])
+
+
+@get("/history", action="{kind}.read", summary="Show a descriptor's history", operation_id="getHistory")
+async def history(ask: Ask, limit: Limit = 100) -> History:
+    """Return who wrote what, when and why, newest first; it outlives the descriptor."""
+    lines = await ask.store.history(ask.kind, ask.tenant, ask.name, limit=limit)
+    return History([Line(one.change, one.version, one.who, one.when, one.why, one.deleted, one.spec) for one in lines])
+
+
+@get("/diff", action="{kind}.read", summary="Compare two versions", operation_id="diffDescriptor")
+async def diff(ask: Ask, old: Version, new: Version) -> Difference:
+    """Return the fields that differ between two versions."""
+    fields = await ask.store.diff(ask.kind, ask.tenant, ask.name, old, new)
+    return Difference(old, new, {key: list(pair) for key, pair in fields.items()})
+
+
+@post("/restore", action="{kind}.write", status_code=200, summary="Restore a version", operation_id="restoreDescriptor")
+async def restore(ask: Ask, version: Version) -> Written:
+    """Write an old version as the newest."""
+    return Written(await ask.store.restore(ask.who, ask.kind, ask.tenant, ask.name, version, expect=ask.expect))
+
+
+ROUTES: list[ControllerRouterHandler] = [
+    find,
+    Router(
+        "/v1/{kind:str}/{tenant:str}/{name:str}",
+        route_handlers=[read, write, change, remove, history, diff, restore],
+        dependencies={"ask": Provide(asked)},
+    ),
+]
+
+
+def path_of(kind: str, tenant: str, name: str) -> str:
+    """Return the path of a descriptor."""
+    return f"/v1/{kind}/{tenant or PLATFORM}/{urllib.parse.quote(name, safe='')}"

@@ -1,0 +1,109 @@
+"""The one place that every request passes: who asks, what for, on what; then `authorize`.
+
+Each route says its action beside itself (``action="app.deploy"``; ``{kind}`` in it is the path's kind), and may bring
+a ``target`` of its own where the path does not tell whose thing it is. An application with a route that says no
+action can't be built, so nothing is served unguarded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from typing import Any
+
+import structlog
+from litestar import Litestar
+from litestar.connection import ASGIConnection
+from litestar.handlers import BaseRouteHandler, HTTPRouteHandler
+from litestar.routes import HTTPRoute
+
+from serai.daemon.module import Context
+from serai.errors import InternalError, InvalidError
+from serai.identity import Refusal, Target, authorize
+from serai.identity.local import local_principal
+
+#: How a path writes the platform itself, which has no tenant.
+PLATFORM = "-"
+
+Resolver = Callable[[Context, Mapping[str, str]], Awaitable[Target]]
+Connection = ASGIConnection[Any, Any, Any, Any]
+
+log = structlog.get_logger("audit")
+
+
+class LogAudit:
+    """Keep refused attempts in the structured log."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def refused(self, refusal: Refusal) -> None:
+        """Write one line."""
+        self.count += 1
+        log.warning(
+            "authorize.refused",
+            who=refusal.who,
+            action=refusal.action,
+            reason=refusal.reason,
+            tenant=refusal.target.tenant[:64],
+            app=refusal.target.app[:64],
+            kind=refusal.target.kind[:64],
+            name=refusal.target.name[:256],
+        )
+
+
+def tenant_of(parameters: Mapping[str, str], query: Mapping[str, str]) -> str:
+    """Return the tenant that a request names in its path, or else in its query; "" is the platform."""
+    tenant = parameters.get("tenant", query.get("tenant", ""))
+    return "" if tenant == PLATFORM else tenant
+
+
+class Guard:
+    """Recognise the peer and ask `authorize`; handlers find the outcome as `principal` and `target`."""
+
+    def __init__(self, ctx: Context, owner: int, audit: LogAudit) -> None:
+        self._ctx = ctx
+        self._owner = owner
+        self._audit = audit
+
+    async def __call__(self, connection: Connection, handler: BaseRouteHandler) -> None:
+        """Let the request in, or raise."""
+        action = action_of(handler)
+        state = connection.scope["state"]
+        peer = state.get("peer")
+        principal = local_principal(peer, self._owner) if peer is not None else None
+        parameters = {key: str(value) for key, value in connection.path_params.items()}
+        query = {key: str(value) for key, value in connection.query_params.items()}
+        target = Target(
+            tenant=tenant_of(parameters, query),
+            app=parameters.get("app", ""),
+            kind=parameters.get("kind", ""),
+            name=parameters.get("name", ""),
+        )
+        resolver: Resolver | None = handler.opt.get("target")
+        if resolver is not None and principal is not None:
+            target = await resolver(self._ctx, parameters)
+        if any("\x00" in value for value in (target.tenant, target.app, target.name)):
+            raise InvalidError("A name holds no NUL.", path="name")
+        action = action.replace("{kind}", target.kind)
+        state["principal"] = authorize(principal, action, target, self._audit)
+        state["target"] = target
+        state["action"] = action
+
+
+def action_of(handler: BaseRouteHandler) -> str:
+    """Return the action that a route asks for."""
+    action = handler.opt.get("action")
+    if not isinstance(action, str) or "." not in action:
+        raise InternalError("A route without an action can't be served.", handler=str(handler))
+    return action
+
+
+def table(app: Litestar) -> Iterator[tuple[str, str, str]]:
+    """Yield (method, path, action) of every route; raise `InternalError` where one says no action."""
+    for route in app.routes:
+        if not isinstance(route, HTTPRoute):
+            raise InternalError("Only HTTP routes can be guarded.", path=route.path)
+        for handler in route.route_handlers:
+            if isinstance(handler, HTTPRouteHandler):
+                for method in sorted(handler.http_methods - {"OPTIONS"}):
+                    yield str(method), route.path_format, action_of(handler)

@@ -1,0 +1,79 @@
+"""The module ``api.http``: the API on the home's Unix socket."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar
+
+import msgspec
+
+from serai.api.app import Front, build
+from serai.api.nudge import Nudge
+from serai.api.server import Server
+from serai.daemon.module import Context, Needs
+from serai.services.registry import services
+
+
+class ApiConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Say where the API listens, and what it takes."""
+
+    listen: Annotated[tuple[str, ...], msgspec.Meta(description="Addresses; Unix paths are below the home.")] = (
+        "unix:run/api.sock",
+    )
+    max_upload_mb: Annotated[int, msgspec.Meta(ge=1, le=1 << 20, description="Size of the largest upload, MiB.")] = 1024
+
+
+class ApiHttp:
+    """Serve the API."""
+
+    ID: ClassVar[str] = "api.http"
+    Config: ClassVar[type[msgspec.Struct]] = ApiConfig
+    NEEDS: ClassVar[Needs] = Needs(listen=("listen",), privilege="control", copies="one")
+
+    def __init__(self, config: ApiConfig, ctx: Context) -> None:
+        self._config = config
+        self._ctx = ctx
+        self._nudge = Nudge()
+        self._server: Server | None = None
+        self._following: asyncio.Task[None] | None = None
+
+    async def provision(self) -> None:
+        """Build the application, so that a service's broken route is refused before anything is replaced."""
+        app = build(
+            self._ctx,
+            services().values(),
+            owner=self._ctx.home.stat().st_uid,
+            nudge=self._nudge,
+            max_upload=self._config.max_upload_mb << 20,
+        )
+        self._server = Server(Front(app, self._ctx.registry))
+
+    async def serve(self) -> None:
+        """Answer until cancelled, then let requests under way end."""
+        server = self._server
+        if server is None:
+            return
+        self._following = asyncio.create_task(self._nudge.run(self._ctx.bus))
+        stops = [self._ctx.accept(sock, server.accepted) for sock in self._ctx.sockets("listen")]
+        try:
+            await asyncio.get_running_loop().create_future()
+        finally:
+            for stop in stops:
+                stop()
+            self._nudge.close()
+            await server.close(self._ctx.drain)
+
+    async def close(self) -> None:
+        """Stop following the bus."""
+        if self._following is not None:
+            self._following.cancel()
+            await asyncio.wait([self._following])
+            self._following = None
+
+    def status(self) -> Mapping[str, Any]:
+        """Tell how many clients there are."""
+        server = self._server
+        if server is None:
+            return {"ok": False, "reason": "not started"}
+        return {"ok": True, "reason": "", "connections": server.connections, "requests": server.requests}

@@ -1,0 +1,101 @@
+"""Errors as RFC 9457 problem details: the one table from code to HTTP status."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+import structlog
+from litestar import Request, Response
+from litestar.exceptions import HTTPException
+
+from serai.errors import InternalError, InvalidError, SeraiError
+
+STATUS: Mapping[str, int] = {
+    "invalid": 400,
+    "denied": 403,
+    "not_found": 404,
+    "already_exists": 409,
+    "conflict": 409,  # RFC 9110 section 13.1.1 leaves the choice between this and 412
+    "exhausted": 429,
+    "internal": 500,
+    "unsupported": 501,
+    "unavailable": 503,
+    "deadline": 504,
+}
+
+#: What the framework itself answers (no such path, no such method, too large) in our codes.
+_CODES: Mapping[int, str] = {401: "denied", 403: "denied", 404: "not_found", 413: "exhausted", 503: "unavailable"}
+
+MEDIA_TYPE = "application/problem+json"
+_LONGEST = 500  # characters of a value that a problem repeats
+
+log = structlog.get_logger("api")
+
+
+class Problem(msgspec.Struct, frozen=True, kw_only=True):
+    """The body of every answer that is an error (RFC 9457 section 3.1); ``code`` and ``fields`` extend it."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    instance: str  # the request's ID, as logs have it
+    code: str
+    temporary: bool = False
+    fields: dict[str, Any] = {}
+
+
+def render(request: Request[Any, Any, Any], code: str, status: int, detail: str, **more: Any) -> Response[Problem]:
+    """Return a problem as an answer; ``more`` are a problem's further fields and ``headers``."""
+    headers = more.pop("headers", None)
+    problem = Problem(
+        type=f"urn:serai:problem:{code}",
+        title=HTTPStatus(status).phrase,
+        status=status,
+        detail=detail[:_LONGEST],
+        instance=request_id(request),
+        code=code,
+        **more,
+    )
+    return Response(problem, status_code=status, media_type=MEDIA_TYPE, headers=headers)
+
+
+def request_id(request: Request[Any, Any, Any]) -> str:
+    """Return the ID that this request has in answers and logs."""
+    return str(request.scope["state"].get("request_id", ""))
+
+
+def on_serai_error(request: Request[Any, Any, Any], error: SeraiError) -> Response[Problem]:
+    """Answer an error of the house."""
+    status = STATUS[error.code]
+    if status == STATUS["internal"]:
+        log.error("request.failed", request=request_id(request), error=error.public, **_plain(error.fields))
+    return render(request, error.code, status, error.public, temporary=error.temporary, fields=_plain(error.fields))
+
+
+def on_http_exception(request: Request[Any, Any, Any], error: HTTPException) -> Response[Problem]:
+    """Answer what the framework refused: unknown paths and methods, bodies that don't fit their type."""
+    status = error.status_code
+    code = _CODES.get(status, "invalid" if status < STATUS["internal"] else "internal")
+    extra = getattr(error, "extra", None)
+    fields: dict[str, Any] = {"errors": extra} if isinstance(extra, list) else {}
+    return render(request, code, status, error.detail, fields=fields, headers=error.headers)
+
+
+def on_bug(request: Request[Any, Any, Any], error: Exception) -> Response[Problem]:
+    """Answer our own mistake without a word about its inside, and log all of it."""
+    if isinstance(error, RecursionError):  # msgspec's answer to values nested too deeply
+        return on_serai_error(request, InvalidError("The body is nested too deeply."))
+    log.error("request.bug", request=request_id(request), path=request.scope["path"], exc_info=error)
+    return on_serai_error(request, InternalError("That failed by our own mistake; it has been logged."))
+
+
+def _plain(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an error's fields as JSON can hold them, none of them long."""
+    return {
+        key: value if isinstance(value, (int, float, bool, type(None))) else str(value)[:_LONGEST]
+        for key, value in fields.items()
+    }

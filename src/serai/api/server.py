@@ -1,0 +1,167 @@
+"""HTTP/1.1 on a socket of the home: uvicorn's protocol under the daemon's own accept loop.
+
+The daemon owns the listening sockets and hands over accepted ones, so a worker can be replaced without refusing a
+connection; uvicorn's own server, which listens and catches signals by itself, is not used.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import urllib.parse
+from collections.abc import Callable
+from typing import Any
+
+import structlog
+from uvicorn.config import Config
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.server import ServerState
+
+from serai.identity.local import peer_of
+
+MAX_URL = 8 * 1024  # octets
+MAX_HEAD = 32 * 1024  # octets of all header fields
+HEAD_TIMEOUT = 10.0  # seconds from a connection's start, or a request's first octet, to the end of its head
+KEEP_ALIVE = 60  # seconds that an idle connection stays
+
+log = structlog.get_logger("api")
+
+
+class Connection(HttpToolsProtocol):
+    """One client: knows its peer, bounds the head, and hands the path over in canonical form."""
+
+    _head = 0
+    _slow: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn itself
+        """Learn who it is before anything is read."""
+        super().connection_made(transport)
+        sock = transport.get_extra_info("socket")
+        peer = peer_of(sock) if sock is not None and sock.family == socket.AF_UNIX else None
+        self.app_state = {**self.app_state, "peer": peer}
+        self._expect_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the timer too."""
+        self._head_is_here()
+        super().connection_lost(exc)
+
+    def on_message_begin(self) -> None:
+        """Start counting a new head."""
+        super().on_message_begin()
+        self._head = 0
+        if self._slow is None:
+            self._expect_head()
+
+    def on_url(self, url: bytes) -> None:
+        """Take a part of the request target."""
+        super().on_url(url)
+        if len(self.url) > MAX_URL:
+            self._refuse("The URL is too long.")
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a header field."""
+        self._head += len(name) + len(value)
+        if self._head > MAX_HEAD:
+            self._refuse("The head is too large.")
+        super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        """Hand the request to the application."""
+        self._head_is_here()
+        if self.transport.is_closing():
+            return
+        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """Take a part of a body that somebody still waits for."""
+        if self.cycle is not None:
+            super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """End a body that somebody still waits for."""
+        if self.cycle is not None:
+            super().on_message_complete()
+
+    def _refuse(self, why: str) -> None:
+        if not self.transport.is_closing():
+            self.send_400_response(why)
+
+    def _expect_head(self) -> None:
+        self._slow = self.loop.call_later(HEAD_TIMEOUT, self.transport.close)
+
+    def _head_is_here(self) -> None:
+        if self._slow is not None:
+            self._slow.cancel()
+            self._slow = None
+
+
+def canonical(raw_path: bytes) -> str:
+    """Return a path whose segments are percent-encoded in exactly one way (RFC 3986 section 6.2.2).
+
+    Unreserved characters stand plain, all others encoded: a slash within a name stays ``%2F`` and does not end its
+    segment. Octets that are not UTF-8 stay encoded as they are, and so name nothing.
+    """
+    return "/".join(
+        urllib.parse.quote(urllib.parse.unquote_to_bytes(segment), safe="") for segment in raw_path.split(b"/")
+    )
+
+
+class Server:
+    """Run an ASGI application on accepted sockets until `close`."""
+
+    def __init__(self, app: Callable[..., Any]) -> None:
+        self._config = Config(
+            app,
+            http=Connection,
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            proxy_headers=False,  # nobody on this socket speaks for another
+            server_header=False,
+            date_header=False,
+            timeout_keep_alive=KEEP_ALIVE,
+        )
+        self._config.load()
+        self._state = ServerState()
+        self._tasks: set[asyncio.Task[Any]] = set()
+
+    @property
+    def connections(self) -> int:
+        """Return how many clients are connected."""
+        return len(self._state.connections)
+
+    @property
+    def requests(self) -> int:
+        """Return how many requests were answered."""
+        return self._state.total_requests
+
+    def accepted(self, sock: socket.socket, _address: Any = None) -> None:
+        """Serve one connection."""
+        task = asyncio.get_running_loop().create_task(self._connect(sock))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _connect(self, sock: socket.socket) -> None:
+        try:
+            await asyncio.get_running_loop().connect_accepted_socket(
+                lambda: Connection(self._config, self._state, {}), sock
+            )
+        except OSError as error:
+            log.warning("api.connection_failed", error=str(error))
+            sock.close()
+
+    async def close(self, grace: float) -> None:
+        """Let requests under way end within ``grace`` seconds, then cut what is left."""
+        for connection in list(self._state.connections):
+            connection.shutdown()
+        try:
+            async with asyncio.timeout(grace):
+                while self._state.tasks or self._tasks:
+                    await asyncio.wait({*self._state.tasks, *self._tasks})
+        except TimeoutError:
+            for task in list(self._state.tasks):
+                task.cancel()
+        for connection in list(self._state.connections):
+            connection.transport.abort()

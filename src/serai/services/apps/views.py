@@ -1,0 +1,156 @@
+"""Apps as people see them: what is live, where it answers, how its instances do. Read from the store, never written."""
+
+from __future__ import annotations
+
+import msgspec
+
+from serai.cloud.descriptors import Instance
+from serai.errors import NotFoundError
+from serai.services.apps.addresses import Site, environment_path
+from serai.services.apps.descriptors import PROD, App, Domain, Release
+from serai.store import Record, Store
+
+
+class DomainView(msgspec.Struct, frozen=True, kw_only=True):
+    """A host name of a tenant's own."""
+
+    host: str
+    environment: str
+
+
+class InstanceView(msgspec.Struct, frozen=True, kw_only=True):
+    """A running copy."""
+
+    name: str
+    release: int
+    process: str
+    host: str
+    wanted: str
+    state: str
+    reason: str
+    restarts: int
+
+
+class ReleaseView(msgspec.Struct, frozen=True, kw_only=True):
+    """A release; ``live`` names the environments that show it, ``created`` is in seconds since the epoch."""
+
+    number: int
+    state: str
+    reason: str
+    tail: str
+    created: float
+    who: str
+    title: str
+    recipe: str
+    runtime: str
+    notes: tuple[str, ...]
+    live: list[str]
+    url: str
+
+
+class AppView(msgspec.Struct, frozen=True, kw_only=True):
+    """An app; ``urls`` are environment to URL, ``variables`` names without values."""
+
+    name: str
+    tenant: str
+    host: str
+    live: dict[str, int]
+    urls: dict[str, str]
+    scale: dict[str, int]
+    variables: list[str]
+    domains: list[DomainView] = []
+    instances: list[InstanceView] = []
+
+
+class Apps(msgspec.Struct, frozen=True):
+    """One page of a tenant's apps; ``next`` is empty on the last."""
+
+    items: list[AppView]
+    next: str = ""
+
+
+def url(site: Site, tenant: str, app: str, environment: str = PROD) -> str:
+    """Return where an environment answers, without the port that a plain user's platform has."""
+    return f"https://{site.name(tenant)}{environment_path(app, environment)}"
+
+
+def release_url(site: Site, tenant: str, app: str, number: int) -> str:
+    """Return where a release answers for good."""
+    return f"https://{site.name(tenant)}/{app}/{number}/"
+
+
+async def apps(store: Store, site: Site, tenant: str, after: str, limit: int) -> Apps:
+    """Return one page of a tenant's apps."""
+    records = await store.find(App, tenant, after=f"{tenant}/{after}" if after else "", limit=limit)
+    return Apps([_view(site, record) for record in records], records[-1].name if len(records) == limit else "")
+
+
+async def app(store: Store, site: Site, tenant: str, name: str) -> AppView:
+    """Return one app with its instances and domains."""
+    record = await store.get(App, tenant, name)
+    instances = await store.find(Instance, tenant, prefix=f"{name}.")
+    domains = [one for one in await store.find(Domain, tenant) if one.spec.app == name]
+    return msgspec.structs.replace(
+        _view(site, record),
+        domains=[DomainView(host=one.name, environment=one.spec.environment) for one in domains],
+        instances=[_instance(one) for one in instances],
+    )
+
+
+async def releases(store: Store, site: Site, tenant: str, name: str) -> list[ReleaseView]:
+    """Return an app's releases, newest first."""
+    parent = await store.get(App, tenant, name)
+    records = await store.find(Release, tenant, prefix=f"{name}.")
+    newest = sorted((record.spec for record in records), key=lambda spec: -spec.number)
+    return [release(site, tenant, parent.spec, spec) for spec in newest]
+
+
+def release(site: Site, tenant: str, parent: App, spec: Release) -> ReleaseView:
+    """Return one release as people see it."""
+    return ReleaseView(
+        number=spec.number,
+        state=spec.state,
+        reason=spec.reason,
+        tail=spec.tail,
+        created=spec.created,
+        who=spec.who,
+        title=spec.title,
+        recipe=spec.recipe,
+        runtime=spec.runtime,
+        notes=spec.notes,
+        live=sorted(name for name, number in parent.live.items() if number == spec.number),
+        url=release_url(site, tenant, spec.app, spec.number),
+    )
+
+
+async def check_domain(store: Store, tenant: str, app: str, host: str) -> None:
+    """Raise `NotFoundError` where a host name does not lead to this app."""
+    if (await store.get(Domain, tenant, host)).spec.app != app:
+        raise NotFoundError(f"{host} does not lead to {app}.", host=host)
+
+
+def _view(site: Site, record: Record[App]) -> AppView:
+    spec = record.spec
+    return AppView(
+        name=record.name,
+        tenant=record.tenant,
+        host=spec.host,
+        live=spec.live,
+        urls={name: url(site, record.tenant, record.name, name) for name in spec.live},
+        scale=spec.scale,
+        variables=sorted(spec.env),
+    )
+
+
+def _instance(record: Record[Instance]) -> InstanceView:
+    spec = record.spec
+    return InstanceView(
+        name=record.name,
+        release=spec.release,
+        process=spec.process,
+        host=spec.host,
+        wanted=spec.wanted,
+        state=spec.state,
+        reason=spec.reason,
+        restarts=spec.restarts,
+    )

@@ -1,0 +1,74 @@
+"""What a service's commands find in ``ctx.obj``: the API and the terminal, as the command line gives them.
+
+A command asks the API for everything, also on the machine itself, so that it passes the same `authorize` as all else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Protocol
+
+import typer
+
+Parameters = Mapping[str, str | int | bool | None]
+
+
+class Api(Protocol):
+    """The HTTP API; answers are plain data. Errors are `SeraiError` by their code."""
+
+    def call(self, method: str, path: str, body: Any = None, query: Parameters | None = None) -> Any:
+        """Make one request and return its JSON, None where there is none."""
+        ...
+
+    def stream(self, path: str, query: Parameters | None = None) -> Iterator[Any]:
+        """Yield the JSON lines of an answer as they come."""
+        ...
+
+    def upload(self, tenant: str, chunks: Iterable[bytes]) -> str:
+        """Store a blob and return its hash."""
+        ...
+
+
+class Terminal(Protocol):
+    """Who sits before it: results go to stdout, all else to stderr."""
+
+    api: Api
+    home: Path
+
+    def tenant(self, given: str | None) -> str:
+        """Return the tenant that is meant: the one given, SERAI_TENANT, or the only one there is."""
+        ...
+
+    def result(self, value: Any, text: str | None = None, *, as_json: bool = False) -> None:
+        """Print a result: as JSON, or the text for people."""
+        ...
+
+    def table(
+        self, rows: Sequence[Mapping[str, Any]], columns: Sequence[str], *, as_json: bool = False, empty: str = ""
+    ) -> None:
+        """Print rows: as a JSON array, or aligned below their columns' names."""
+        ...
+
+    def note(self, text: str) -> None:
+        """Tell something that is not the result."""
+        ...
+
+    def url(self, url: str) -> str:
+        """Return a URL of the platform's with the port at which this installation answers it."""
+        ...
+
+    def progress(self, title: str, run: Callable[[Callable[[float, str], None]], Any]) -> Any:
+        """Call ``run`` with a function that moves a bar (0 to 1, a sentence), and return what it returns."""
+        ...
+
+    def follow(self, tasks: Sequence[str], title: str) -> None:
+        """Show tasks until the last is over; raise the first one's error that failed."""
+        ...
+
+
+TenantOption = Annotated[
+    str | None, typer.Option("--tenant", help="Whose; default: SERAI_TENANT, or the only tenant.", show_default=False)
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")]

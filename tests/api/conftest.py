@@ -1,0 +1,114 @@
+"""An API on a real Unix socket over a store in memory."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+import structlog
+from litestar import Litestar
+from prometheus_client import CollectorRegistry
+
+from serai.api.app import Front, build
+from serai.api.client import Client
+from serai.api.nudge import Nudge
+from serai.api.server import Server
+from serai.daemon.context import SystemClock
+from serai.services.registry import services
+from serai.store.open import open_store
+
+T = TypeVar("T")
+
+
+class Place:
+    """What a worker gives its modules, as far as the API needs it."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self.host = "test"
+        self.base = "localhost"
+        self.clock = SystemClock()
+        self.log = structlog.get_logger()
+        self.registry = CollectorRegistry()
+        self.store = open_store("memory:")
+
+
+class Api:
+    """A running API and how to talk to it."""
+
+    def __init__(self, ctx: Place, app: Litestar, path: Path, server: Server, nudge: Nudge) -> None:
+        self.ctx = ctx
+        self.store = ctx.store
+        self.app = app
+        self.path = path
+        self.server = server
+        self.nudge = nudge
+        self.client = Client(path, timeout=20)
+
+    async def call(self, method: str, path: str, body: Any = None, **more: Any) -> Any:
+        return await asyncio.to_thread(self.client.call, method, path, body, **more)
+
+    async def run(self, function: Callable[..., T], *arguments: Any, **more: Any) -> T:
+        return await asyncio.to_thread(function, *arguments, **more)
+
+    async def raw(self, data: bytes) -> bytes:
+        """Send octets as they are and return all that comes back until the end."""
+        reader, writer = await asyncio.open_unix_connection(self.path)
+        writer.write(data)
+        await writer.drain()
+        async with asyncio.timeout(20):
+            answer = await reader.read()
+        writer.close()
+        return answer
+
+
+@asynccontextmanager
+async def serving(home: Path, *, owner: int | None = None, max_upload: int = 1 << 20) -> AsyncIterator[Api]:
+    ctx = Place(home)
+    nudge = Nudge()
+    ctx.store.on_commit.append(lambda _number: nudge.poke())
+    app = build(
+        ctx,
+        services().values(),
+        owner=os.geteuid() if owner is None else owner,
+        nudge=nudge,
+        max_upload=max_upload,
+    )
+    server = Server(Front(app, ctx.registry))
+    path = home / "api.sock"
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(path))
+        listener.listen(64)
+        listener.setblocking(False)
+        accepting = asyncio.create_task(_accept(listener, server))
+        try:
+            yield Api(ctx, app, path, server, nudge)
+        finally:
+            accepting.cancel()
+            nudge.close()
+            await server.close(2.0)
+            await ctx.store.close()
+
+
+async def _accept(listener: socket.socket, server: Server) -> None:
+    while True:
+        sock, _ = await asyncio.get_running_loop().sock_accept(listener)
+        server.accepted(sock)
+
+
+@pytest.fixture
+async def api(tmp_path: Path) -> AsyncIterator[Api]:
+    async with serving(tmp_path) as running:
+        yield running
+
+
+@pytest.fixture
+def serve(tmp_path: Path) -> Callable[..., Any]:
+    """Give `serving` bound to a folder, for tests that need other settings."""
+    return lambda **settings: serving(tmp_path, **settings)
