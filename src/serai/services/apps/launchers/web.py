@@ -125,7 +125,25 @@ def django(kind: str, app: Any, *, static_files: bool) -> Any:
     if not importlib.import_module("django.apps").apps.is_installed("django.contrib.staticfiles"):
         return app
     handlers = importlib.import_module("django.contrib.staticfiles.handlers")
-    return handlers.StaticFilesHandler(app) if kind == "wsgi" else handlers.ASGIStaticFilesHandler(app)
+    serve = importlib.import_module("django.contrib.staticfiles.views").serve
+
+    # Django's own look for static files in the whole path, the prefix included, where they never are.
+    class WsgiFiles(handlers.StaticFilesHandler):  # type: ignore[misc, name-defined]  # Django is the release's
+        def serve(self, request: Any) -> Any:
+            return serve(request, self.file_path(request.path_info), insecure=True)
+
+    class AsgiFiles(handlers.ASGIStaticFilesHandler):  # type: ignore[misc, name-defined]
+        def serve(self, request: Any) -> Any:
+            return serve(request, self.file_path(request.path_info), insecure=True)
+
+        async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
+            path = scope.get("path", "").removeprefix(scope.get("root_path", ""))
+            if scope["type"] == "http" and self._should_handle(path):
+                await handlers.ASGIHandler.__call__(self, scope, receive, send)
+            else:
+                await self.application(scope, receive, send)
+
+    return WsgiFiles(app) if kind == "wsgi" else AsgiFiles(app)
 
 
 def _django_urls() -> None:
@@ -148,7 +166,7 @@ def _django_urls() -> None:
     for name in ("STATIC_URL", "MEDIA_URL"):
         setattr(conf.LazySettings, name, url(name))
     storage = importlib.import_module("django.contrib.staticfiles.storage").StaticFilesStorage
-    storage.base_url = property(lambda self: conf.settings.STATIC_URL)
+    storage.base_url = property(lambda _: conf.settings.STATIC_URL)
 
 
 def datasette(arguments: list[str]) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from typing import ClassVar
 
 from serai.services.apps.recipes.commands import PYTHON
 from serai.services.apps.recipes.contract import APP, LIB, PORT, BuildPlan, FolderView, Match, Program, Project
 
-GATEWAY = (*PYTHON, f"{LIB}/cgi.py", "--port", str(PORT))
+GATEWAY = (*PYTHON, f"{LIB}/gateway", "--port", str(PORT))
 _FOLDER = "cgi-bin"
 _SHEBANG = re.compile(rb"#!\s*/\S+")
 
@@ -15,8 +16,8 @@ _SHEBANG = re.compile(rb"#!\s*/\S+")
 class Cgi:
     """Run each request's program: those in cgi-bin/, and *.cgi and *.pl files that begin with #!."""
 
-    NAME = "cgi"
-    LOOKS_FOR = ("programs in cgi-bin/", "*.cgi or *.pl files that begin with #!")
+    NAME: ClassVar[str] = "cgi"
+    LOOKS_FOR: ClassVar[tuple[str, ...]] = ("programs in cgi-bin/", "*.cgi or *.pl files that begin with #!")
 
     def detect(self, project: Project) -> Match | None:
         """Fit where there is a program to run."""

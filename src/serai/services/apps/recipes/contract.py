@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping
-from typing import Literal, Protocol
+from typing import ClassVar, Literal, Protocol
 
 import msgspec
 
@@ -179,15 +179,8 @@ class Project(msgspec.Struct, frozen=True):
 class Recipe(Protocol):
     """Know one kind of program."""
 
-    @property
-    def NAME(self) -> str:
-        """Say what it is called in app.toml and in plans."""
-        ...
-
-    @property
-    def LOOKS_FOR(self) -> tuple[str, ...]:
-        """Give phrases for the person whose folder fits nothing."""
-        ...
+    NAME: ClassVar[str]
+    LOOKS_FOR: ClassVar[tuple[str, ...]]  # phrases for the person whose folder fits nothing
 
     def detect(self, project: Project) -> Match | None:
         """Say whether this kind of program lies there, ready to be served."""

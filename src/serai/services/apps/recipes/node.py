@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import platform
 import re
-from typing import Any
+from typing import Any, ClassVar
 
 from msgspec.structs import replace
 
@@ -52,8 +52,10 @@ _ENV = {
 class Node:
     """Start a Node program, or build a site with Node's tools."""
 
-    NAME = "node"
-    LOOKS_FOR = ("package.json with scripts.start, main, or a server.js, index.js or app.js beside it",)
+    NAME: ClassVar[str] = "node"
+    LOOKS_FOR: ClassVar[tuple[str, ...]] = (
+        "package.json with scripts.start, main, or a server.js, index.js or app.js beside it",
+    )
 
     def detect(self, project: Project) -> Match | None:
         """Fit where package.json leads to something to start, or to a site to build."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from msgspec.structs import replace
 
 from serai.errors import UnsupportedError
@@ -28,8 +30,8 @@ _APPS = ("app.psgi", "bin/app.psgi", "script/app.psgi")
 class Perl:
     """Serve a PSGI program by plackup."""
 
-    NAME = "perl"
-    LOOKS_FOR = ("app.psgi",)
+    NAME: ClassVar[str] = "perl"
+    LOOKS_FOR: ClassVar[tuple[str, ...]] = ("app.psgi",)
 
     def detect(self, project: Project) -> Match | None:
         """Fit where there is an app.psgi."""

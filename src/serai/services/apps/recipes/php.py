@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from msgspec.structs import replace
 
 from serai.services.apps.recipes.cgi import GATEWAY
@@ -27,8 +29,8 @@ _FRONT = (".htaccess", "wp-config.php", "wp-config-sample.php", "composer.json",
 class Php:
     """Serve a folder with an index.php."""
 
-    NAME = "php"
-    LOOKS_FOR = ("index.php, or public/index.php",)
+    NAME: ClassVar[str] = "php"
+    LOOKS_FOR: ClassVar[tuple[str, ...]] = ("index.php, or public/index.php",)
 
     def detect(self, project: Project) -> Match | None:
         """Fit where there is an index.php."""

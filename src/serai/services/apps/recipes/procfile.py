@@ -5,6 +5,8 @@ Whatever its language, the packages that its folder declares (requirements.txt, 
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from msgspec.structs import replace
 
 from serai.services.apps.recipes.contract import PATH, BuildPlan, Match, Project, key_of
@@ -16,8 +18,8 @@ from serai.services.apps.recipes.python import packages as python_packages
 class Procfile:
     """Run what a person wrote."""
 
-    NAME = "procfile"
-    LOOKS_FOR = ("a Procfile with a line web: COMMAND", "processes.web.command in app.toml")
+    NAME: ClassVar[str] = "procfile"
+    LOOKS_FOR: ClassVar[tuple[str, ...]] = ("a Procfile with a line web: COMMAND", "processes.web.command in app.toml")
 
     def detect(self, project: Project) -> Match | None:
         """Fit where the web process has a command."""

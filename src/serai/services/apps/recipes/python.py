@@ -6,6 +6,8 @@ the program its prefix for each request: one release answers below several prefi
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from msgspec.structs import replace
 
 from serai.errors import InvalidError
@@ -24,8 +26,8 @@ _MAGIC = b"SQLite format 3\0"
 class Python:
     """Serve a WSGI or ASGI object, or a Django project."""
 
-    NAME = "python"
-    LOOKS_FOR = (
+    NAME: ClassVar[str] = "python"
+    LOOKS_FOR: ClassVar[tuple[str, ...]] = (
         "manage.py of a Django project",
         "a WSGI or ASGI object (app, application, create_app…) in wsgi.py, asgi.py, app.py, main.py or a package",
     )
@@ -55,8 +57,10 @@ class Python:
 class Datasette:
     """Serve SQLite files, to be read."""
 
-    NAME = "datasette"
-    LOOKS_FOR = ("SQLite files (*.db, *.sqlite, *.sqlite3), or datasette among the requirements",)
+    NAME: ClassVar[str] = "datasette"
+    LOOKS_FOR: ClassVar[tuple[str, ...]] = (
+        "SQLite files (*.db, *.sqlite, *.sqlite3), or datasette among the requirements",
+    )
 
     def detect(self, project: Project) -> Match | None:
         """Fit where Datasette is asked for, or where SQLite files are all there is."""

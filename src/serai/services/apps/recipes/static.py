@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from serai.errors import InvalidError
 from serai.services.apps.recipes.contract import BuildPlan, FolderView, Match, Project, Static
 
@@ -11,8 +13,8 @@ _FOLDERS = ("", "public", "dist", "build", "site", "_site", "docs", "html", "htd
 class StaticSite:
     """Serve a folder with an index.html."""
 
-    NAME = "static"
-    LOOKS_FOR = ("index.html, or public/index.html", "static.folder in app.toml")
+    NAME: ClassVar[str] = "static"
+    LOOKS_FOR: ClassVar[tuple[str, ...]] = ("index.html, or public/index.html", "static.folder in app.toml")
 
     def detect(self, project: Project) -> Match | None:
         """Fit where there is a first page, or where app.toml says which folder to serve."""

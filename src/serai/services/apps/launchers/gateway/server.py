@@ -1,0 +1,325 @@
+"""The HTTP/1.1 side: one thread a connection, one process a request, and at most so many of both."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import mimetypes
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from email.utils import formatdate, parsedate_to_datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import IO, Any
+from urllib.parse import quote, unquote_to_bytes
+
+from .environment import Request, environment, prefix_of
+from .output import CHUNK, TOKEN, Output, end
+from .paths import Found, ReplyError, Settings, resolve
+
+PROGRAMS = 16  # processes at a time
+CONNECTIONS = 256
+WAIT = 10.0  # seconds for a free place
+IDLE = 75.0  # seconds between two requests, and between two reads of a body
+MAX_SPOOLED = 32 << 20  # octets of a body without a length: a program is told CONTENT_LENGTH before it starts
+MAX_REDIRECTS = 5
+
+
+class Server(ThreadingHTTPServer):
+    """Accept at most `CONNECTIONS` at a time; the others wait in the backlog."""
+
+    daemon_threads = True
+    request_queue_size = 128
+
+    def __init__(self, address: tuple[str, int], settings: Settings) -> None:
+        super().__init__(address, Handler)
+        self.settings = settings
+        self.connections = threading.BoundedSemaphore(CONNECTIONS)
+        self.programs = threading.BoundedSemaphore(PROGRAMS)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Start its thread once there is room."""
+        self.connections.acquire()
+        super().process_request(request, client_address)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        """Serve the connection, and make room."""
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self.connections.release()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing of a connection that broke; all else goes to the log."""
+        error = sys.exc_info()[1]
+        if not isinstance(error, ConnectionError | TimeoutError):
+            super().handle_error(request, client_address)
+
+
+class Handler(BaseHTTPRequestHandler):
+    """Serve the requests of one connection."""
+
+    protocol_version = "HTTP/1.1"
+    timeout = IDLE
+    server: Server
+
+    def __getattr__(self, name: str) -> Any:
+        # The base class looks for do_METHOD: programs decide on methods, so that any token is one.
+        if name.startswith("do_"):
+            return self.serve
+        raise AttributeError(name)
+
+    def log_message(self, *_: Any) -> None:
+        """Leave the access log to the edge."""
+
+    def serve(self) -> None:
+        """Answer one request, whatever its method."""
+        self.started = False  # whether the head of the answer is out
+        self.unread = False  # whether some of the request's body is not read
+        try:
+            with self._body() as body:
+                self._answer(unquote_to_bytes(self.path.partition("?")[0]), self.command, body)
+        except ReplyError as problem:
+            self._problem(problem)
+        except (ConnectionError, TimeoutError):
+            self.close_connection = True
+        if self.unread:
+            self.close_connection = True
+
+    def _answer(self, path: bytes, method: str, body: IO[bytes] | None) -> None:
+        for _ in range(MAX_REDIRECTS):
+            try:
+                found = resolve(self.server.settings, path.decode())
+            except UnicodeDecodeError as error:
+                raise ReplyError(400) from error
+            if not found.argv:
+                self._send_file(found, method)
+                return
+            location = self._run(found, method, body)
+            if location is None:
+                return
+            # RFC 3875 section 6.2.2: a local redirect is answered as if it had been asked for, by GET.
+            target, _, self.query = location.partition("?")
+            path, method, body = unquote_to_bytes(target), "GET", None
+        raise ReplyError(508)
+
+    @contextlib.contextmanager
+    def _body(self) -> Iterator[Any]:
+        """Check the request's head, and give its body as a file, None where it has none."""
+        lengths, codings = self.headers.get_all("content-length", []), self.headers.get_all("transfer-encoding", [])
+        self.query = self.path.partition("?")[2]
+        # RFC 9112 section 6.3: what could be read in two ways is refused, and the connection closed.
+        if self.headers.defects or len(lengths) > 1 or (lengths and codings) or not TOKEN.match(self.command):
+            self.close_connection = True
+            raise ReplyError(400)
+        if not self.path.startswith("/") or any(not 32 < ord(char) < 127 for char in self.path):
+            raise ReplyError(400)
+        self.length = 0
+        if codings:
+            if [item.lower() for item in codings] != ["chunked"]:
+                self.close_connection = True
+                raise ReplyError(501)
+            self.unread = True
+            with tempfile.SpooledTemporaryFile(1 << 20) as spool:
+                self.length = self._unchunk(spool)
+                self.unread = False
+                spool.seek(0)
+                yield spool
+            return
+        if lengths:
+            if not re.fullmatch(r"\d{1,15}", lengths[0], re.ASCII):
+                self.close_connection = True
+                raise ReplyError(400)
+            self.length = int(lengths[0])
+        self.unread = self.length > 0
+        yield self.rfile if self.length else None
+
+    def _unchunk(self, spool: Any) -> int:
+        total = 0
+        while True:
+            line = self.rfile.readline(1024)
+            size = re.match(rb"([0-9A-Fa-f]{1,8})[ \t]*(?:;[^\r\n]*)?\r\n\Z", line)
+            if size is None:
+                raise ReplyError(400)
+            count = int(size[1], 16)
+            total += count
+            if total > MAX_SPOOLED:
+                raise ReplyError(413)
+            if count == 0:
+                break
+            data = self.rfile.read(count)
+            if len(data) != count or self.rfile.read(2) != b"\r\n":
+                raise ReplyError(400)
+            spool.write(data)
+        for _ in range(100):  # trailers are read and dropped
+            if self.rfile.readline(8192) in {b"\r\n", b""}:
+                return total
+        raise ReplyError(400)
+
+    # What is sent
+
+    def _head(self, status: int, headers: list[tuple[str, str]], reason: str = "") -> None:
+        self.started = True
+        self.send_response(status, reason or None)
+        for name, value in headers:
+            self.send_header(name, value)
+        if self.unread:
+            self.send_header("Connection", "close")
+        self.end_headers()
+
+    def _problem(self, problem: ReplyError) -> None:
+        if self.started:
+            self.close_connection = True  # half an answer: the end of the connection says so
+            return
+        headers = [("Content-Type", "text/plain; charset=utf-8")]
+        if problem.status == 301:
+            query = f"?{self.query}" if self.query else ""
+            headers.append(("Location", prefix_of(self.headers) + quote(problem.text) + query))
+        if problem.status == 405:
+            headers.append(("Allow", "GET, HEAD"))
+        reason = self.responses.get(problem.status, ("Error", ""))[0]
+        text = f"{problem.status} {reason}\n".encode()
+        with contextlib.suppress(OSError):
+            self._head(problem.status, [*headers, ("Content-Length", str(len(text)))])
+            if self.command != "HEAD":
+                self.wfile.write(text)
+
+    def _send_file(self, found: Found, method: str) -> None:
+        if method not in {"GET", "HEAD"}:
+            raise ReplyError(405)
+        try:
+            file = found.file.open("rb")
+        except OSError as error:
+            raise ReplyError(403) from error
+        with file:
+            facts = os.fstat(file.fileno())
+            kind, coding = mimetypes.guess_type(found.file.name)
+            kind = "application/octet-stream" if coding or kind is None else kind
+            kind += "; charset=utf-8" if kind.startswith("text/") else ""
+            headers = [("Last-Modified", formatdate(facts.st_mtime, usegmt=True)), ("Content-Type", kind)]
+            if self._unchanged(facts.st_mtime):
+                self._head(304, headers[:1])
+                return
+            self._head(200, [*headers, ("Content-Length", str(facts.st_size))])
+            if method == "GET":
+                sent = self.connection.sendfile(file, 0, facts.st_size) if facts.st_size else 0
+                self.close_connection |= sent != facts.st_size
+
+    def _unchanged(self, modified: float) -> bool:
+        since = self.headers.get("if-modified-since")
+        try:
+            return since is not None and parsedate_to_datetime(since).timestamp() >= int(modified)
+        except (ValueError, TypeError, IndexError, OverflowError):
+            return False
+
+    # Programs
+
+    def _request(self, method: str) -> Request:
+        # After a local redirect, the body is no longer anybody's.
+        has_body = method == self.command and (self.length > 0 or "content-length" in self.headers)
+        length = self.length if has_body else None
+        client = self.client_address[0]
+        return Request(method, self.path, self.query, self.request_version, self.headers, client, length)
+
+    def _run(self, found: Found, method: str, body: IO[bytes] | None) -> str | None:
+        """Run a program and send what it says; return the target of a local redirect instead."""
+        places = self.server.programs
+        if not places.acquire(timeout=WAIT):
+            raise ReplyError(503)
+        try:
+            try:
+                process = subprocess.Popen(
+                    found.argv,
+                    stdin=subprocess.PIPE if body else subprocess.DEVNULL,
+                    stdout=subprocess.PIPE,
+                    cwd=found.file.parent,
+                    env=environment(self.server.settings, self._request(method), found),
+                    start_new_session=True,
+                )
+            except (OSError, ValueError) as error:
+                self.log_error("cannot run %s: %s", found.name, error)
+                raise ReplyError(500) from error
+            try:
+                feeder = threading.Thread(target=self._feed, args=(process, body), daemon=True)
+                feeder.start()
+                location = self._relay(Output(process.stdout), method)
+            finally:
+                end(process)
+            feeder.join(0.1)  # the program has ended: its pipe is closed, at most our client is slow
+            return location
+        finally:
+            places.release()
+
+    def log_error(self, format: str, *args: Any) -> None:  # noqa: A002  the base class's
+        """Write to the program's own log."""
+        sys.stderr.write(f"cgi: {format % args}\n")
+
+    def _feed(self, process: subprocess.Popen[bytes], body: IO[bytes] | None) -> None:
+        if body is None or process.stdin is None:
+            return
+        left = self.length
+        with contextlib.suppress(OSError, ValueError), process.stdin as pipe:
+            while left:
+                data = body.read1(min(left, CHUNK)) if hasattr(body, "read1") else body.read(min(left, CHUNK))
+                if not data:
+                    return
+                left -= len(data)
+                self.unread = left > 0 and not isinstance(body, tempfile.SpooledTemporaryFile)
+                pipe.write(data)
+
+    def _relay(self, output: Output, method: str) -> str | None:
+        status, reason, headers = output.head()
+        location = next((value for name, value in headers if name.lower() == "location"), "")
+        if location.startswith("/") and not status and not location.startswith("//"):
+            return location.removeprefix(prefix_of(self.headers))
+        status = status or (302 if location else 200)
+        length = next((int(value) for name, value in headers if name.lower() == "content-length"), None)
+        empty = method == "HEAD" or status in {204, 304}
+        chunked = length is None and not empty and self.request_version != "HTTP/1.0"
+        if chunked:
+            headers.append(("Transfer-Encoding", "chunked"))
+        self.close_connection |= length is None and not empty and not chunked
+        self._head(status, headers, reason)
+        sent = 0
+        while not empty and (data := output.read()):
+            data = data if length is None else data[: length - sent]
+            sent += len(data)
+            if data:
+                self.wfile.write(b"%x\r\n%s\r\n" % (len(data), data) if chunked else data)
+            if length is not None and sent >= length:
+                break
+        if chunked:
+            self.wfile.write(b"0\r\n\r\n")
+        self.close_connection |= length is not None and not empty and sent < length
+        return None
+
+
+def main(argv: list[str]) -> None:
+    """Serve until SIGTERM, then let requests that run finish."""
+    parser = argparse.ArgumentParser(allow_abbrev=False)
+    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--root", type=Path, required=True)
+    parser.add_argument("--cgi-bin", type=Path)
+    parser.add_argument("--programs", default="")
+    parser.add_argument("--php", default="")
+    parser.add_argument("--front", default="")
+    options = parser.parse_args(argv)
+    programs = tuple(part for part in options.programs.split(",") if part)
+    settings = Settings(options.root, options.cgi_bin, programs, options.php, options.front)
+    server = Server(("127.0.0.1", options.port), settings)
+    signal.signal(signal.SIGTERM, lambda *_: threading.Thread(target=server.shutdown).start())
+    print(f"cgi: listening on 127.0.0.1:{server.server_address[1]}", file=sys.stderr, flush=True)  # noqa: T201  its log
+    server.serve_forever(poll_interval=0.1)
+    # Whoever drains has already led new requests elsewhere: wait for those that run, a moment.
+    for _ in range(PROGRAMS):
+        server.programs.acquire(timeout=2.0)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
