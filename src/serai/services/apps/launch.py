@@ -50,6 +50,12 @@ def workload_id(kind: str, tenant: str, name: str) -> str:
     return f"{full[: MAX_ID - 33]}-{hashlib.sha256(full.encode()).hexdigest()[:32]}"
 
 
+def key_of(workload: str) -> tuple[str, str]:
+    """Return (tenant, name) of a workload's ID; of one that was too long the name is not the instance's."""
+    _, tenant, name = workload.split(".", 2)
+    return tenant, name
+
+
 def instance(place: Place, app: App, release: Release, name: str, process: str) -> Workload:
     """Return what runs as the instance ``name`` of a release's process."""
     spec = release.processes[process]

@@ -1,0 +1,75 @@
+"""What a host should run, read from its replica: hosting goes on while the store is away."""
+
+from __future__ import annotations
+
+import msgspec
+
+from serai.cloud.descriptors import Instance
+from serai.errors import UnavailableError
+from serai.identity.descriptors import Tenant
+from serai.services.apps.descriptors import App, Release
+from serai.services.apps.plan import WEB
+from serai.services.apps.reconcile import Desired, Key
+from serai.store import Record, Replica
+
+
+class Known(msgspec.Struct, frozen=True):
+    """An instance with all the descriptors that say how it runs."""
+
+    tenant: Tenant
+    app: App
+    release: Release
+    record: Record[Instance]
+
+
+class View:
+    """Read a host's instances; the answer is kept until the replica changes."""
+
+    def __init__(self, replica: Replica, host: str) -> None:
+        self._replica = replica
+        self._host = host
+        self.change = -1  # of the replica, when it was read; -1 where it never was
+        self.known: dict[Key, Known] = {}
+        self.desired: dict[Key, Desired] = {}
+
+    def refresh(self) -> None:
+        """Read again where there is something new. Instances whose release is unknown yet are left for later."""
+        try:
+            change = self._replica.change()
+        except UnavailableError:
+            return
+        if change <= self.change:
+            # A smaller number is a replica that is being made anew: not a reason to stop everything.
+            return
+        known: dict[Key, Known] = {}
+        desired: dict[Key, Desired] = {}
+        for record in self._replica.find(Instance):
+            if record.spec.host != self._host:
+                continue
+            key = (record.tenant, record.name)
+            found = self._known(record)
+            if found is not None:
+                known[key] = found
+                desired[key] = _desired(found)
+            elif record.spec.wanted != "running":
+                desired[key] = Desired(instance=record.spec, change=record.change)
+        self.known, self.desired, self.change = known, desired, change
+
+    def _known(self, record: Record[Instance]) -> Known | None:
+        tenant = self._replica.get(Tenant, record.tenant, record.tenant)
+        app = self._replica.get(App, record.tenant, record.spec.app)
+        release = self._replica.get(Release, record.tenant, f"{record.spec.app}.{record.spec.release}")
+        if tenant is None or app is None or release is None or record.spec.process not in release.spec.processes:
+            return None
+        return Known(tenant.spec, app.spec, release.spec, record)
+
+
+def _desired(known: Known) -> Desired:
+    spec = known.record.spec
+    return Desired(
+        instance=spec,
+        change=known.record.change,
+        health=known.release.health if spec.process == WEB else None,
+        on_demand=spec.release not in known.app.live.values(),
+        idle=known.release.idle,
+    )
