@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
 
     from serai.bus import Bus
+    from serai.daemon.address import Address
+    from serai.daemon.service import Service
     from serai.store import Replica, Store
 
 
@@ -34,7 +36,9 @@ class Needs(msgspec.Struct, frozen=True, kw_only=True):
     ``listen`` names the fields of Config that hold addresses (a tuple of strings such as ``tcp://0.0.0.0:8080``,
     ``tcp://[::]:8080``, ``udp://…``, ``unix:run/api.sock``; relative Unix paths lie below the home).
     ``privilege``: "edge" (network-facing, sees the replica only), "control" (sees the store), "agent" (root where the
-    platform runs as root). ``copies``: may a group of several workers each run it, or does one process of the cell?
+    platform runs as root). ``copies``: may a group of several workers each run it, or does one process of the host?
+    While a worker is replaced, the ``serve()`` of a module with ``copies="one"`` begins only after the old one's
+    ``close()``; ``provision()`` runs beside it.
     """
 
     listen: tuple[str, ...] = ()
@@ -74,17 +78,32 @@ class Context(Protocol):
     log: structlog.stdlib.BoundLogger
     registry: CollectorRegistry  # metrics made here appear under /metrics, summed over workers
 
-    @property
-    def store(self) -> Store: ...
+    services: Mapping[str, Service]  # manifests of all services of this installation, by name
 
     @property
-    def replica(self) -> Replica: ...
+    def store(self) -> Store:
+        """The store; each commit is announced on the bus as "store.change" and, with tasks, "tasks.new"."""
+        ...
 
     @property
-    def bus(self) -> Bus: ...
+    def replica(self) -> Replica:
+        """This host's copy of the descriptors."""
+        ...
+
+    @property
+    def bus(self) -> Bus:
+        """The connection to the bus."""
+        ...
 
     def sockets(self, field: str) -> Sequence[socket.socket]:
-        """Return the open sockets of the Config field ``field``, in its order; the supervisor owns them."""
+        """Return the open sockets of the Config field ``field``, in its order; the supervisor owns them.
+
+        An address such as ``tcp://*:80`` has two: IPv4 and IPv6. Of UDP sockets each worker has its own.
+        """
+        ...
+
+    def addresses(self, field: str) -> Sequence[Address]:
+        """Return the address of each socket of `sockets`, in the same order; ``tls`` says whether to speak TLS."""
         ...
 
     def accept(self, sock: socket.socket, accepted: Callable[[socket.socket, Any], None]) -> Callable[[], None]:

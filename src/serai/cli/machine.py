@@ -1,0 +1,215 @@
+"""Start, look at and change a host: what `serai up`, `down`, `status`, `plan`, `reload`, `upgrade` do.
+
+Also the entry point of the supervisor itself (``python -P -m serai.cli.machine --home DIR``): small, so that the warm
+parent of all workers carries nothing that only a command line needs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, NoReturn
+
+import msgspec
+
+from serai.daemon import config, control, launch, modules, plan, record
+from serai.daemon.home import Home, prepare
+from serai.daemon.registry import Registry
+from serai.daemon.supervisor import Supervisor
+from serai.daemon.upgrade import command
+from serai.errors import BY_CODE, AlreadyExistsError, InternalError, SeraiError, UnavailableError
+from serai.services.registry import services
+
+START_SECONDS = 60.0
+#: Seconds for a reload or an upgrade: they wait for new workers, not for old ones to drain.
+CHANGE_SECONDS = 120.0
+#: Seconds for an orderly end, over the drain deadline.
+END_SECONDS = 3700.0
+
+Ready = Callable[[dict[str, Any]], None]
+
+
+def up(home: Path, *, detach: bool = False, sets: Sequence[str] = (), on_ready: Ready | None = None) -> dict[str, Any]:
+    """Start a host, and return ``{"pid", "home", "version"}`` once all its modules serve.
+
+    In the foreground (``detach`` False) this process becomes the supervisor and the call never returns;
+    ``on_ready`` then runs in a short-lived process beside it. Raises what forbade the start.
+    """
+    place = prepare(home)
+    if _runs(place):
+        raise AlreadyExistsError(f"A Serai host runs already at {place.path}.")
+    if not detach:
+        _become(place, sets, on_ready)
+    told = _start(place, sets)
+    if on_ready is not None:
+        on_ready(told)
+    return told
+
+
+def down(home: Path) -> dict[str, Any]:
+    """Let a host finish what it accepted and end it."""
+    told: dict[str, Any] = control.ask(Home(home.absolute()).control, "down", deadline=END_SECONDS)
+    return told
+
+
+def status(home: Path) -> dict[str, Any]:
+    """Return the host's `serai.daemon.status.HostStatus` as plain data."""
+    told: dict[str, Any] = control.ask(Home(home.absolute()).control, "status")
+    return told
+
+
+def planned(home: Path, sets: Sequence[str] = ()) -> list[plan.Row]:
+    """Return the machine as serai.toml describes it, without a running host."""
+    place = Home(home.absolute())
+    return plan.rows(_plans(place, sets, installed()), root=os.geteuid() == 0)
+
+
+def reload(home: Path) -> dict[str, Any]:
+    """Apply serai.toml: ``{"changed": [group…]}``, or raise what refused, with everything as it was."""
+    told: dict[str, Any] = control.ask(Home(home.absolute()).control, "reload", deadline=CHANGE_SECONDS)
+    return told
+
+
+def upgrade(home: Path) -> dict[str, Any]:
+    """Run the code that is installed now, supervisor included: ``{"version"}``, or raise what refused."""
+    told: dict[str, Any] = control.ask(Home(home.absolute()).control, "upgrade", deadline=CHANGE_SECONDS)
+    return told
+
+
+def metrics(home: Path) -> str:
+    """Return the metrics of all workers, summed, in Prometheus' text format."""
+    return str(control.ask(Home(home.absolute()).control, "metrics"))
+
+
+def installed() -> Registry:
+    """Return the modules of this installation: the platform's own, the services', third parties'."""
+    return Registry({modules.SERVICE.name: modules.SERVICE, **services()})
+
+
+def _plans(home: Home, sets: Sequence[str], registry: Registry) -> tuple[plan.GroupPlan, ...]:
+    return plan.build(config.load(home.config, sets, registry.ids()), registry, home.path)
+
+
+def _runs(home: Home) -> bool:
+    try:
+        control.ask(home.control, "ping", deadline=2.0)
+    except UnavailableError:
+        return False
+    return True
+
+
+def _start(home: Home, sets: Sequence[str]) -> dict[str, Any]:
+    """Start a detached supervisor and wait for its one line: what it is, or why it is not."""
+    reader, writer = os.pipe()
+    (home.path / "logs").mkdir(exist_ok=True)
+    with (home.path / "logs/boot.log").open("wb") as boot, os.fdopen(reader, "rb") as answers:
+        subprocess.Popen(
+            command(home, sets, "--ready-fd", str(writer)),
+            stdin=subprocess.DEVNULL,
+            stdout=boot,
+            stderr=boot,
+            pass_fds=(writer,),
+            start_new_session=True,
+            cwd="/",
+        )
+        os.close(writer)
+        line = answers.readline()
+    return _told(line, home)
+
+
+def _told(line: bytes, home: Home) -> dict[str, Any]:
+    if not line:
+        raise InternalError(f"The host did not start; {home.path / 'logs/boot.log'} may say why.")
+    answer = msgspec.json.decode(line, type=dict[str, Any])
+    error = answer.get("error")
+    if error is not None:
+        raise BY_CODE.get(error["code"], InternalError)(error["public"], **error["fields"])
+    result: dict[str, Any] = answer["result"]
+    return result
+
+
+def _become(home: Home, sets: Sequence[str], on_ready: Ready | None) -> NoReturn:
+    more = ["--terminal"]
+    if on_ready is not None:
+        reader, writer = os.pipe()
+        if os.fork() == 0:
+            _announce(reader, writer, home, on_ready)
+        os.close(reader)
+        os.set_inheritable(writer, True)
+        more += ["--ready-fd", str(writer)]
+    argv = command(home, sets, *more)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os.execv(argv[0], argv)  # noqa: S606 - a fixed vector, no shell
+
+
+def _announce(reader: int, writer: int, home: Home, on_ready: Ready) -> NoReturn:
+    """Run ``on_ready`` beside the supervisor; it says itself what went wrong where it did not start."""
+    os.close(writer)
+    status = 0
+    try:
+        with os.fdopen(reader, "rb") as answers:
+            line = answers.readline()
+        with suppress(SeraiError):
+            on_ready(_told(line, home))
+        sys.stdout.flush()
+    except BaseException:  # noqa: BLE001 - nothing may unwind into the caller's frames
+        status = 1
+        sys.excepthook(*sys.exc_info())
+    os._exit(status)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Be the supervisor of a home, or with ``--check`` try whether one could start."""
+    parser = argparse.ArgumentParser(prog="serai.cli.machine")
+    parser.add_argument("--home", type=Path, required=True)
+    parser.add_argument("--set", dest="sets", action="append", default=[])
+    parser.add_argument("--ready-fd", type=int, default=-1)
+    parser.add_argument("--terminal", action="store_true")
+    parser.add_argument("--check", action="store_true")
+    options = parser.parse_args(arguments)
+    try:
+        if options.check:
+            return _check(Home(options.home.absolute()), options.sets)
+        return _supervise(options)
+    except SeraiError as error:
+        _say(options.ready_fd, control.answer(error))
+        sys.stderr.write(f"serai: {error.public}\n")
+        return 1
+
+
+def _check(home: Home, sets: Sequence[str]) -> int:
+    launch.warm_up()
+    _plans(home, sets, installed())
+    if home.record.exists() and record.read(home.record) is None:
+        raise InternalError("This code does not understand the running supervisor's record.")
+    return 0
+
+
+def _supervise(options: argparse.Namespace) -> int:
+    launch.warm_up()
+    home = prepare(options.home)
+    supervisor = Supervisor(home, installed(), options.sets, terminal=options.terminal)
+
+    def ready(told: dict[str, Any]) -> None:
+        _say(options.ready_fd, control.answer(told))
+
+    asyncio.run(supervisor.run(ready))
+    return 0
+
+
+def _say(fd: int, line: bytes) -> None:
+    if fd >= 0:
+        with suppress(OSError):
+            os.write(fd, line)
+            os.close(fd)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,195 @@
+"""The Context that a worker gives its modules: engines made at first use, sockets, clock, log, metrics."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import time
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import structlog
+from prometheus_client import CollectorRegistry
+
+from serai.daemon.accept import AcceptLoop
+from serai.daemon.address import Address
+from serai.daemon.home import Home
+from serai.daemon.module import Clock, Needs
+from serai.daemon.service import Service, load
+from serai.errors import DeniedError, NotFoundError
+from serai.store.contract import NewTask
+
+if TYPE_CHECKING:
+    from serai.bus import Bus
+    from serai.store import Replica, Spec, Store, Transaction
+
+Open = tuple[tuple[Address, socket.socket], ...]
+
+
+class SystemClock:
+    """The time as the system tells it."""
+
+    def now(self) -> float:
+        """Return seconds since the epoch."""
+        return time.time()
+
+    def monotonic(self) -> float:
+        """Return seconds that never go back."""
+        return time.monotonic()
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait."""
+        await asyncio.sleep(seconds)
+
+
+class Engines:
+    """Store, replica and bus of one process, shared by its modules and opened at first use."""
+
+    def __init__(
+        self, home: Home, services: Mapping[str, Service] | None = None, *, store: str = "", bus: str = ""
+    ) -> None:
+        self._home = home
+        self._services = services or {}
+        self._store_url = store or home.store
+        self._bus_url = bus or home.bus
+        self._store: Store | None = None
+        self._replica: Replica | None = None
+        self._bus: Bus | None = None
+        self._background: set[asyncio.Task[None]] = set()
+
+    # Engines are imported by name: a process loads only what its modules use.
+    def store(self) -> Store:
+        """Return the store; its commits are announced on the bus."""
+        if self._store is None:
+            self._store = load("serai.store.open:open_store")(self._store_url, kinds=self._kinds())
+            self._store.on_commit.append(self._committed)
+            self._store.on_apply.append(self._applied)
+        return self._store
+
+    def replica(self) -> Replica:
+        """Return the read-only replica."""
+        if self._replica is None:
+            self._replica = load("serai.store.replica:Replica")(self._home.replica)
+        return self._replica
+
+    def bus(self) -> Bus:
+        """Return the connection to the bus."""
+        if self._bus is None:
+            self._bus = load("serai.bus.open:open_bus")(self._bus_url)
+        return self._bus
+
+    async def close(self) -> None:
+        """Let go of what was opened; safe to call twice."""
+        for task in self._background:
+            task.cancel()
+        store, replica, bus = self._store, self._replica, self._bus
+        self._store = self._replica = self._bus = None
+        if store is not None:
+            await store.close()
+        if replica is not None:
+            replica.close()
+        if bus is not None:
+            await bus.close()
+
+    def _kinds(self) -> list[type[Spec]]:
+        return [kind for service in self._services.values() if service.kinds for kind in load(service.kinds)]
+
+    # Nudges for those who wait: a lost one only costs them their poll interval.
+    def _committed(self, last_change: int) -> None:
+        self._soon(self.bus().publish("store.change", last_change))
+
+    def _applied(self, transaction: Transaction, _done: object) -> None:
+        queues = {each.queue for each in transaction.operations if isinstance(each, NewTask)}
+        for queue in sorted(queues):
+            self._soon(self.bus().publish("tasks.new", queue))
+
+    def _soon(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
+
+
+class Setting(msgspec.Struct, frozen=True, kw_only=True):
+    """What is the same for all modules of a worker."""
+
+    home: Home
+    host: str
+    base: str
+    group: str
+    worker: int
+    drain: float
+    services: Mapping[str, Service] = {}
+
+
+class ModuleContext:
+    """Implement `serai.daemon.module.Context` for one module."""
+
+    def __init__(
+        self,
+        setting: Setting,
+        engines: Engines,
+        *,
+        needs: Needs,
+        sockets: Mapping[str, Open],
+        log: structlog.stdlib.BoundLogger,
+        registry: CollectorRegistry | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        self.home: Path = setting.home.path
+        self.host = setting.host
+        self.base = setting.base
+        self.group = setting.group
+        self.worker = setting.worker
+        self.drain = setting.drain
+        self.services = setting.services
+        self.clock: Clock = clock or SystemClock()
+        self.log = log
+        self.registry = registry or CollectorRegistry()
+        self._engines = engines
+        self._needs = needs
+        self._sockets = sockets
+        self._accepting: list[AcceptLoop] = []
+
+    @property
+    def store(self) -> Store:
+        """The store; `DeniedError` for network-facing modules."""
+        if self._needs.privilege == "edge":
+            raise DeniedError("A network-facing module sees the replica only, not the store.")
+        return self._engines.store()
+
+    @property
+    def replica(self) -> Replica:
+        """This host's copy of the descriptors."""
+        return self._engines.replica()
+
+    @property
+    def bus(self) -> Bus:
+        """The bus."""
+        return self._engines.bus()
+
+    def sockets(self, field: str) -> Sequence[socket.socket]:
+        """Return the open sockets of a Config field, in its order; an address may have several."""
+        return [sock for _, sock in self._open(field)]
+
+    def addresses(self, field: str) -> Sequence[Address]:
+        """Return the address of each socket of `sockets`, in the same order: it says whether to speak TLS."""
+        return [address for address, _ in self._open(field)]
+
+    def accept(self, sock: socket.socket, accepted: Callable[[socket.socket, Any], None]) -> Callable[[], None]:
+        """Call ``accepted(socket, peer address)`` for each connection; return what stops it."""
+        loop = AcceptLoop(sock, accepted, self.log)
+        self._accepting.append(loop)
+        return loop.stop
+
+    def stop_accepting(self) -> None:
+        """Stop all accept loops: a worker does it before it lets its modules drain."""
+        for loop in self._accepting:
+            loop.stop()
+        self._accepting.clear()
+
+    def _open(self, field: str) -> Open:
+        if field not in self._sockets:
+            raise NotFoundError(f"The module's NEEDS.listen does not name {field!r}.")
+        return self._sockets[field]

@@ -1,0 +1,134 @@
+"""The supervisor's own door: run/control.sock, one JSON line for a question and one for the answer.
+
+Root and the supervisor's user may ask anything; the platform's control user (the API) may only look.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import struct
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from serai.errors import BY_CODE, DeadlineError, DeniedError, InternalError, InvalidError, SeraiError, UnavailableError
+
+MAX_LINE = 64 << 20  # octets of an answer; questions are bounded by MAX_QUESTION
+MAX_QUESTION = 64 << 10
+IDLE = 10.0  # seconds to send a question
+LOOKING = frozenset({"status", "plan", "metrics", "ping"})
+
+Handle = Callable[[str, dict[str, Any], int], Awaitable[Any]]
+
+
+class ControlServer:
+    """Answer questions by ``handle(verb, arguments, descriptor of the connection)``."""
+
+    def __init__(self, sock: socket.socket, handle: Handle, readers: frozenset[int] = frozenset()) -> None:
+        self.sock = sock
+        self._handle = handle
+        self._readers = readers
+        self._server: asyncio.Server | None = None
+
+    async def start(self) -> None:
+        """Begin to answer."""
+        self._server = await asyncio.start_unix_server(self._serve, sock=self.sock, limit=MAX_QUESTION)
+
+    def close(self) -> None:
+        """Stop answering."""
+        if self._server is not None:
+            self._server.close()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(OSError, asyncio.TimeoutError):
+            async with asyncio.timeout(IDLE):
+                line = await reader.readline()
+            writer.write(await self._answer(line, writer.get_extra_info("socket")))
+            await writer.drain()
+        writer.close()
+
+    async def _answer(self, line: bytes, sock: socket.socket) -> bytes:
+        try:
+            question = msgspec.json.decode(line, type=dict[str, Any])
+            verb = str(question.pop("do", ""))
+            _authorize(verb, _peer(sock), self._readers)
+            return answer(await self._handle(verb, question, sock.fileno()))
+        except msgspec.DecodeError:
+            return answer(InvalidError("A question is one line of JSON."))
+        except SeraiError as error:
+            return answer(error)
+
+
+def answer(result: Any) -> bytes:
+    """Encode an answer: a result, or an error."""
+    if isinstance(result, SeraiError):
+        error = {"code": result.code, "public": result.public, "fields": result.fields}
+        return msgspec.json.encode({"error": error}, enc_hook=str) + b"\n"
+    return msgspec.json.encode({"result": result}, enc_hook=str) + b"\n"
+
+
+def ask(path: Path, verb: str, *, deadline: float = 10.0, **arguments: Any) -> Any:
+    """Ask the supervisor behind a control socket, blocking.
+
+    Raises its error by code, `UnavailableError` where nobody answers, `DeadlineError` after ``deadline`` seconds.
+    """
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
+            sock.settimeout(deadline)
+            sock.connect(str(path))
+            sock.sendall(msgspec.json.encode({"do": verb, **arguments}) + b"\n")
+            with sock.makefile("rb") as file:
+                line = file.readline(MAX_LINE)
+    except TimeoutError:
+        raise DeadlineError(f"The host did not answer within {deadline} seconds.") from None
+    except PermissionError:
+        raise DeniedError(f"You may not control the host at {path.parent.parent}.") from None
+    except OSError:
+        raise UnavailableError(f"No Serai host runs at {path.parent.parent}.") from None
+    return _result(line, path)
+
+
+async def request(path: Path, verb: str, *, deadline: float = 10.0, **arguments: Any) -> Any:
+    """Ask as `ask` does, without blocking: for the API."""
+    try:
+        async with asyncio.timeout(deadline):
+            reader, writer = await asyncio.open_unix_connection(str(path), limit=MAX_LINE)
+            try:
+                writer.write(msgspec.json.encode({"do": verb, **arguments}) + b"\n")
+                line = await reader.readline()
+            finally:
+                writer.close()
+    except TimeoutError:
+        raise DeadlineError(f"The host did not answer within {deadline} seconds.") from None
+    except OSError:
+        raise UnavailableError("The host's supervisor does not answer.") from None
+    return _result(line, path)
+
+
+def _result(line: bytes, path: Path) -> Any:
+    try:
+        reply = msgspec.json.decode(line, type=dict[str, Any])
+    except msgspec.DecodeError:
+        raise UnavailableError(f"The host at {path.parent.parent} ended before it answered.") from None
+    error = reply.get("error")
+    if error is not None:
+        raise BY_CODE.get(error["code"], InternalError)(error["public"], **error["fields"])
+    return reply.get("result")
+
+
+def _peer(sock: socket.socket) -> int:
+    """Return the user ID at the other end (unix(7), SO_PEERCRED)."""
+    data = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+    uid: int = struct.unpack("3i", data)[1]
+    return uid
+
+
+def _authorize(verb: str, uid: int, readers: frozenset[int]) -> None:
+    if uid in {0, os.geteuid()} or (uid in readers and verb in LOOKING):
+        return
+    raise DeniedError("Only root and the host's own user may control it.")
