@@ -9,10 +9,11 @@ import random
 from pathlib import Path
 from typing import Any, cast
 
+from serai.bus.body import decode_body, encode_body
 from serai.bus.contract import Handler
 from serai.bus.local import wire
-from serai.bus.local.subscription import LocalSubscription
 from serai.bus.subjects import check_subject
+from serai.bus.subscription import QueueSubscription
 from serai.errors import DeadlineError, ExhaustedError, InternalError, InvalidError, SeraiError, UnavailableError
 
 MAX_ANSWERING = 1024  # handlers of this process at work
@@ -81,32 +82,32 @@ class LocalBus:
         self._closed = False
         self._runner: asyncio.Task[None] | None = None
         self._answering: set[asyncio.Task[None]] = set()
-        self._subscriptions: dict[int, LocalSubscription] = {}
+        self._subscriptions: dict[int, QueueSubscription] = {}
         self._handlers: dict[int, Handler] = {}
         self._calls: dict[int, asyncio.Future[Any]] = {}
         self._numbers = itertools.count(1)
 
     async def publish(self, subject: str, message: Any = None) -> None:
         """Send to all subscribers; waits while the server's socket is full, and loses it where there is none."""
-        packet = wire.Publish(check_subject(subject), wire.encode_body(message))
+        packet = wire.Publish(check_subject(subject), encode_body(message))
         self._start()
         await self._tried.wait()
         if link := self._link:
             await link.writable.wait()
             link.send(packet)
 
-    async def subscribe(self, subject: str) -> LocalSubscription:
+    async def subscribe(self, subject: str) -> QueueSubscription:
         """Receive from now on; where the server is away, from when it is back."""
         return await self._enlist(check_subject(subject, wildcard=True), None)
 
-    async def handle(self, subject: str, handler: Handler) -> LocalSubscription:
+    async def handle(self, subject: str, handler: Handler) -> QueueSubscription:
         """Answer calls; the subscription yields nothing, closing it ends the service."""
         return await self._enlist(check_subject(subject), handler)
 
     async def call(self, subject: str, message: Any = None, *, deadline: float = 5.0) -> Any:
         """Ask one handler; see the contract for the errors."""
         deadline = min(deadline, wire.MAX_DEADLINE)
-        body = wire.encode_body(message)
+        body = encode_body(message)
         check_subject(subject)
         number = next(self._numbers)
         answer = self._calls[number] = asyncio.get_running_loop().create_future()
@@ -162,7 +163,7 @@ class LocalBus:
             if subscription := self._subscriptions.get(number):
                 subscription.lost += lost
                 try:
-                    subscription.deliver(subject, wire.decode_body(body))
+                    subscription.deliver(subject, decode_body(body))
                 except InvalidError:  # another client's fault is not this connection's
                     subscription.lost += 1
 
@@ -176,8 +177,8 @@ class LocalBus:
             return
         try:
             async with asyncio.timeout(ask.deadline):
-                result = await handler(wire.decode_body(ask.body))
-            link.send(wire.Answer(ask.id, wire.encode_body(result)))
+                result = await handler(decode_body(ask.body))
+            link.send(wire.Answer(ask.id, encode_body(result)))
         except SeraiError as error:
             link.send(wire.failure(ask.id, error))
         except TimeoutError:
@@ -186,10 +187,10 @@ class LocalBus:
             link.send(wire.failure(ask.id, InternalError("The handler failed.")))
             raise  # a bug: the loop's exception handler reports it
 
-    async def _enlist(self, subject: str, handler: Handler | None) -> LocalSubscription:
+    async def _enlist(self, subject: str, handler: Handler | None) -> QueueSubscription:
         self._start()
         number = next(self._numbers)
-        subscription = LocalSubscription(subject, lambda: self._delist(number))
+        subscription = QueueSubscription(subject, lambda: self._delist(number))
         self._subscriptions[number] = subscription
         if handler is not None:
             self._handlers[number] = handler
@@ -269,6 +270,6 @@ class LocalBus:
 
 def _settle(answer: asyncio.Future[Any], body: bytes) -> None:
     try:
-        answer.set_result(wire.decode_body(body))
+        answer.set_result(decode_body(body))
     except InvalidError as error:  # the handler's fault, not this connection's
         answer.set_exception(error)

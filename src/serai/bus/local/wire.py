@@ -104,7 +104,6 @@ class Failure(msgspec.Struct, frozen=True, array_like=True, tag=10):
 Message = Publish | Subscribe | Serve | Leave | Ready | Deliver | Call | Ask | Answer | Failure
 
 _encoder = msgspec.msgpack.Encoder(enc_hook=str)
-_body_encoder = msgspec.msgpack.Encoder()
 _decoder: msgspec.msgpack.Decoder[Message] = msgspec.msgpack.Decoder(Message)
 
 
@@ -120,25 +119,6 @@ def unpack(payload: bytes) -> Message:
         return _decoder.decode(payload)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
         raise InvalidError("That is not a message of the bus.", path="frame") from error
-
-
-def encode_body(message: Any) -> bytes:
-    """Return a message's octets, or raise `InvalidError` where it is too large or not data."""
-    try:
-        body = _body_encoder.encode(message)
-    except (TypeError, ValueError, OverflowError, RecursionError) as error:
-        raise InvalidError("A message must be data that MessagePack can hold.", path="message") from error
-    if len(body) > MAX_MESSAGE:
-        raise InvalidError(f"A message has at most {MAX_MESSAGE} octets.", path="message", octets=len(body))
-    return body
-
-
-def decode_body(body: bytes) -> Any:
-    """Return a message, or raise `InvalidError`."""
-    try:
-        return msgspec.msgpack.decode(body)
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError, TypeError) as error:
-        raise InvalidError("A message of the bus can't be decoded.", path="message") from error
 
 
 def failure(number: int, error: SeraiError) -> Failure:

@@ -10,8 +10,8 @@ from typing import Any
 MAX_QUEUE = 1024  # messages that wait for their reader
 
 
-class LocalSubscription:
-    """A subscription or a handler of a `LocalBus`; `ready` is set while the server knows it."""
+class QueueSubscription:
+    """A subscription or a handler; ``ready`` is set while a server knows it, where there is one."""
 
     def __init__(self, subject: str, close: Callable[[], Awaitable[None]]) -> None:
         self.subject = subject
