@@ -28,7 +28,7 @@ from serai.store.retry import Patience, repeat
 S = TypeVar("S", bound=Spec)
 T = TypeVar("T")
 
-#: Called after each operation with its name, its seconds, and "ok" or the code of its error.
+#: Called after each operation of the engine with its name, its seconds, and "ok" or the code of its error.
 Observe = Callable[[str, float, str], None]
 
 

@@ -30,22 +30,30 @@ class File:
         self._now = now
         self._lock = threading.Lock()
         self._inode: Inode | None = None
+        self._log_lost = False
 
     def connect(self) -> sqlite3.Connection:
         """Open a connection; the first one creates and migrates the file. Raises native errors."""
         with self._lock:
             if self._inode is None:
                 self._prepare()
-            elif inode(self.path) != self._inode:
+            elif self._log_lost or inode(self.path) != self._inode:
                 raise self.gone()
             return self._open("rw")
 
     def gone(self) -> UnavailableError:
-        """Return the error for a file that is no longer there: what is there now is not what was written to."""
-        what = "was replaced" if self.path.exists() else "was deleted"
+        """Return the error for a file that is no longer what was written to.
+
+        The file may come back. A log does not: what it held is in the file only if its last connection could still
+        put it there, which no other connection can tell. So that lasts until the process starts anew, and is told.
+        """
+        if inode(self.path) == self._inode:
+            self._log_lost = True
+            what = f"log {self.path}-wal was deleted or replaced"
+        else:
+            what = f"file {self.path} was {'replaced' if self.path.exists() else 'deleted'}"
         return UnavailableError(
-            f"the store's file {self.path} {what} while it was open; put it back, or restart on what is there",
-            temporary=False,
+            f"the store's {what} while it was open; put it back, or restart on what is there", temporary=False
         )
 
     def _prepare(self) -> None:
