@@ -38,12 +38,10 @@ def uid_of(home: Path, tenant: Tenant) -> int | None:
 
 def furnish(place: Place) -> None:
     """Make an app's folders, each with the owner and mode it must have; safe to call again. Blocks."""
-    tenant = place.folder.parent
-    for folder in (tenant, place.folder, place.folder / "releases"):
-        # Tenants pass through by name, and can list nothing.
+    # Tenants' users pass through by name, and can list nothing; below `releases` and `cache` each folder has its own.
+    for folder in (place.folder.parent, place.folder, place.folder / "releases", place.cache):
         folder.mkdir(mode=0o711, exist_ok=True)
         folder.chmod(0o711)
-    for folder in (place.data, place.cache):
-        folder.mkdir(mode=0o700, exist_ok=True)
-        if place.uid is not None and folder.stat().st_uid != place.uid:
-            os.chown(folder, place.uid, place.uid)
+    place.data.mkdir(mode=0o700, exist_ok=True)
+    if place.uid is not None and place.data.stat().st_uid != place.uid:
+        os.chown(place.data, place.uid, place.uid)

@@ -15,7 +15,6 @@ from serai.errors import ExhaustedError
 from serai.services.apps.descriptors import App, Release
 from serai.services.apps.picture import Picture
 from serai.store import Operation, Put, Record
-from serai.store.contract import Delete
 
 WEB = "web"
 MAX_INDEX = 99_999
@@ -95,15 +94,6 @@ def settle(picture: Picture, live: Collection[int]) -> tuple[Operation, ...]:
 def others(picture: Picture, live: Collection[int]) -> Iterator[Record[Instance]]:
     """Yield the instances of releases that are not live."""
     return (record for record in picture.instances if record.spec.release not in live)
-
-
-def gone(picture: Picture) -> tuple[Delete, ...]:
-    """Forget instances that have stopped as they were told to."""
-    return tuple(
-        Delete(Instance.KIND, record.tenant, record.name, record.version)
-        for record in picture.instances
-        if record.spec.wanted != "running" and record.spec.state == "stopped"
-    )
 
 
 def memory(app: App, releases: Iterable[Release]) -> int:

@@ -6,15 +6,13 @@ deployment begins when this one is over. A step whose release has failed before 
 
 from __future__ import annotations
 
-import os
-import time
-import uuid
 from typing import Any
 
 import msgspec
 
 from serai.services.apps.descriptors import App
 from serai.store import NewTask
+from serai.store.tasks import new_id
 
 BUILD_SECONDS = 3600.0
 STEP_SECONDS = 900.0
@@ -48,16 +46,9 @@ def task(function: str, app: App, tenant: str, name: str, **arguments: Any) -> N
         tenant=tenant,
         app=name,
         queue=f"host:{app.host}",
-        channel=f"app:{tenant}/{name}",
+        # Waiting for the last connections of what drains keeps no other deployment waiting.
+        channel=f"{'drain' if function == 'apps.stop' else 'app'}:{tenant}/{name}",
         deadline=BUILD_SECONDS if function == "apps.build" else STEP_SECONDS,
         retries=RETRIES,
-        id=task_id(),
+        id=new_id(),
     )
-
-
-def task_id() -> str:
-    """Return a new UUID version 7 (RFC 9562 section 5.7), so that it is known before the transaction commits."""
-    octets = bytearray((time.time_ns() // 1_000_000).to_bytes(6, "big") + os.urandom(10))
-    octets[6] = octets[6] & 0x0F | 0x70
-    octets[8] = octets[8] & 0x3F | 0x80
-    return str(uuid.UUID(bytes=bytes(octets)))

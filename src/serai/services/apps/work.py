@@ -1,0 +1,135 @@
+"""What the steps of a deployment have at hand, whoever runs them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import msgspec
+
+from serai.cloud.drivers import Driver, Exit, Handle, Workload
+from serai.errors import DeadlineError, NotFoundError
+from serai.identity.descriptors import Tenant
+from serai.services.apps import logs
+from serai.services.apps.addresses import Site
+from serai.services.apps.launch import Place
+from serai.services.apps.place import furnish, place, uid_of
+from serai.store import Store
+
+#: Seconds between two looks at something that is waited for.
+PAUSE = 0.05
+TAIL = 40  # lines of a log that explain a failure
+MAX_TAIL = 8192  # characters
+
+
+class Work(msgspec.Struct, frozen=True, kw_only=True):
+    """A task at work on one app: ``who`` it is in the history, where it is, whom it tells how it goes.
+
+    ``tell`` takes the progress (0 to 1) and a sentence, ``note`` a line for the task's log.
+    """
+
+    store: Store
+    blobs: Callable[[str], Path]  # a blob's file, by its ID
+    site: Site
+    home: Path
+    driver: Driver
+    who: str
+    tenant: str
+    app: str
+    tell: Callable[[float, str], None]
+    note: Callable[[str], None]
+
+    async def place(self) -> Place:
+        """Return the app's place on this host, with its folders made."""
+        tenant = (await self.store.get(Tenant, self.tenant, self.tenant)).spec
+        where = place(self.home, self.site, self.tenant, self.app, uid_of(self.home, tenant))
+        await asyncio.to_thread(furnish, where)
+        return where
+
+
+async def run(work: Work, workload: Workload, seconds: float, archive: Path) -> tuple[Exit, list[str]]:
+    """Run a workload to its end; return how it ended and its last lines. Its log goes to ``archive``.
+
+    Each line is noted as it comes. `DeadlineError` after ``seconds``; nothing of it is alive afterwards, whatever
+    happens. What an earlier, killed run of the same step left is ended first.
+    """
+    for handle in await work.driver.recover():
+        if handle.id == workload.id:
+            await _clear(work.driver, handle)
+    handle = await work.driver.start(workload)
+    try:
+        async with asyncio.timeout(seconds):
+            ended = await _followed(work, handle)
+    except TimeoutError as error:
+        raise DeadlineError(f"It took longer than {seconds:g} s.", temporary=False) from error
+    finally:
+        await asyncio.shield(_put_away(work.driver, handle, archive))
+    return ended, list(logs.tail(logs.Source("", archive), TAIL).lines)
+
+
+async def _followed(work: Work, handle: Handle) -> Exit:
+    source, cursor = logs.Source(handle.id, handle.log), logs.Cursor(0, 0)
+    waiting = asyncio.ensure_future(work.driver.wait(handle))
+    try:
+        while True:
+            done, _ = await asyncio.wait({waiting}, timeout=PAUSE)
+            while (piece := await asyncio.to_thread(logs.read, source, cursor)).lines:
+                cursor = piece.cursor
+                for line in piece.lines:
+                    work.note(plain(line))
+            if done:
+                return waiting.result()
+    finally:
+        waiting.cancel()
+
+
+def plain(line: str) -> str:
+    """Return a line of a driver's log without its head (``TIME STREAM F|P``)."""
+    parts = line.split(" ", 3)
+    return parts[3] if len(parts) == 4 and parts[1] in {"stdout", "stderr"} else line
+
+
+def shown(lines: list[str]) -> str:
+    """Return the end of a log as a text that a descriptor may hold."""
+    text = "\n".join(plain(line)[:1000] for line in lines)
+    return "".join(one for one in text[-MAX_TAIL:] if one in "\n\t" or one.isprintable())
+
+
+async def _put_away(driver: Driver, handle: Handle, archive: Path) -> None:
+    await driver.stop(handle, grace=0)
+    await asyncio.to_thread(logs.keep, handle.log, archive)
+    await driver.remove(handle)
+
+
+async def _clear(driver: Driver, handle: Handle) -> None:
+    await driver.stop(handle, grace=0)
+    await driver.remove(handle)
+
+
+async def until(happened: Callable[[], Awaitable[bool]], seconds: float) -> bool:
+    """Look again and again until it happened; return whether it did within ``seconds``."""
+    try:
+        async with asyncio.timeout(seconds):
+            while True:
+                if await happened():
+                    return True
+                await asyncio.sleep(PAUSE)
+    except TimeoutError:
+        return False
+
+
+async def log_of(work: Work, release: int) -> list[str]:
+    """Return the last lines that any instance of a release wrote, running or gone."""
+    prefix = f"app.{work.tenant}.{work.app}.{release}."
+    for handle in await work.driver.recover():
+        if handle.id.startswith(prefix) and (piece := logs.tail(logs.Source("", handle.log), TAIL)).lines:
+            return list(piece.lines)
+    try:
+        where = await work.place()
+    except NotFoundError:
+        return []
+    for source in logs.archived(where.folder / "logs"):
+        if source.name.startswith(f"{work.app}.{release}."):
+            return list(logs.tail(source, TAIL).lines)
+    return []
