@@ -9,11 +9,14 @@ itself, as often as it needs. No octet of traffic passes a third process.
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
+from pathlib import Path
 
 from serai.errors import UnavailableError
 
 MAX_SOCKETS = 32
+LONGEST_PATH = 107  # octets; unix(7)
 
 
 async def sockets(connector: str, count: int = 1, *, deadline: float = 2.0) -> list[socket.socket]:
@@ -27,7 +30,7 @@ async def sockets(connector: str, count: int = 1, *, deadline: float = 2.0) -> l
         try:
             async with asyncio.timeout(deadline):
                 # connect() to a Unix socket succeeds or fails at once; EAGAIN means a full backlog.
-                control.connect(connector)
+                _connect(control, connector)
                 await loop.sock_sendall(control, bytes([count]))
                 readable = loop.create_future()
                 loop.add_reader(control.fileno(), _wake, readable)
@@ -48,3 +51,16 @@ async def sockets(connector: str, count: int = 1, *, deadline: float = 2.0) -> l
 def _wake(future: asyncio.Future[None]) -> None:
     if not future.done():
         future.set_result(None)
+
+
+def _connect(control: socket.socket, connector: str) -> None:
+    if len(os.fsencode(connector)) <= LONGEST_PATH:
+        control.connect(connector)
+        return
+    # A home deep down: the folder by its descriptor makes any path short.
+    path = Path(connector)
+    folder = os.open(path.parent, os.O_PATH | os.O_CLOEXEC)
+    try:
+        control.connect(f"/proc/self/fd/{folder}/{path.name}")
+    finally:
+        os.close(folder)
