@@ -220,9 +220,6 @@ def _exact(raw: dict[str, Any], path: str) -> str:
 
 
 def _check(manifest: Manifest) -> None:
-    for name, process in manifest.processes.items():
-        if name != "web" and process.command is None:
-            raise InvalidError(f"The process {name} has no command.", path=f"processes.{name}.command")
     seen: set[str] = set()
     for index, schedule in enumerate(manifest.schedule):
         path = f"schedule[{index}]"

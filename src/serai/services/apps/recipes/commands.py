@@ -77,6 +77,8 @@ def finish(plan: BuildPlan, manifest: Manifest) -> BuildPlan:
     for name, process in manifest.processes.items():
         if process.command is not None:
             processes[name] = Program(argv=argv_of(process.command, f"processes.{name}.command"))
+        elif name != "web":
+            raise InvalidError(f"The process {name} has no command.", path=f"processes.{name}.command")
     release = plan.release
     if manifest.release.command is not None:
         release = Program(argv=argv_of(manifest.release.command, "release.command"))

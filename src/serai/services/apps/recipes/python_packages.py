@@ -35,7 +35,8 @@ ENV = {
     "UV_PROJECT_ENVIRONMENT": f"{APP}/{VENV}",
 }
 _NAME = re.compile(r"\s*([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)")
-_WITH_EXTRAS = re.compile(r"[-_.]+")
+_LOCAL = re.compile(r"^\s*(?:-e|--editable|\.|/)|\bfile:", re.MULTILINE)
+_SEPARATORS = re.compile(r"[-_.]+")
 
 
 def declared(files: FolderView) -> frozenset[str]:
@@ -47,7 +48,7 @@ def declared(files: FolderView) -> frozenset[str]:
     dependencies = project.get("dependencies", []) if isinstance(project, dict) else []
     lines += [line for line in dependencies if isinstance(line, str)] if isinstance(dependencies, list) else []
     names = (_NAME.match(line) for line in lines if not line.lstrip().startswith(("#", "-")))
-    return frozenset(_WITH_EXTRAS.sub("-", found[1]).lower() for found in names if found)
+    return frozenset(_SEPARATORS.sub("-", found[1]).lower() for found in names if found)
 
 
 def pyproject(files: FolderView) -> dict[str, Any]:
@@ -105,7 +106,7 @@ def install(project: Project, extra: tuple[str, ...] = ()) -> BuildPlan:
         sources = ("-r", "pyproject.toml")
     if sources or more:
         argv = (*pip, *sources, *more)
-        steps.append(Step(title="Install packages", argv=argv, env=ENV, network=True, cached=True))
+        steps.append(Step(title="Install packages", argv=argv, env=ENV, network=True, cached=not _local(files)))
     if _is_package(files):
         # The program itself, as a link to its source: only its metadata and entry points are made.
         argv = (*pip, "--no-deps", "--editable", APP) if sources or files.exists("uv.lock") else (*pip, APP)
@@ -115,11 +116,31 @@ def install(project: Project, extra: tuple[str, ...] = ()) -> BuildPlan:
         recipe="python",
         runtime=f"python{version}",
         steps=tuple(steps),
-        key=key_of(files, (*FILES, ".python-version"), tuple(steps), python.executable, version),
+        key=key_of(files, _inputs(files), tuple(steps), python.executable, version),
         outputs=(VENV,),
         env={"PATH": f"{APP}/{VENV}/bin:{PATH}", "VIRTUAL_ENV": f"{APP}/{VENV}", "PYTHONUNBUFFERED": "1"},
         mounts=(python.mount,) if python.mount else (),
     )
+
+
+def _inputs(files: FolderView) -> tuple[str, ...]:
+    """Return all files that say what is installed: requirements may lead to more of them, and to constraints."""
+    more = (
+        path
+        for path in files.files()
+        if path.endswith((".txt", ".in")) and path.count("/") <= 1 and ("require" in path or "constraint" in path)
+    )
+    return (*FILES, ".python-version", *sorted(set(more) - set(FILES)))
+
+
+def _local(files: FolderView) -> bool:
+    """Say whether requirements name folders of the release: what is installed then follows from more than a key."""
+    texts = [
+        files.read(name).decode(errors="replace")
+        for name in _inputs(files)
+        if name.endswith(".txt") and files.exists(name)
+    ]
+    return any(_LOCAL.search(text) for text in texts)
 
 
 def _is_package(files: FolderView) -> bool:

@@ -75,6 +75,10 @@ class Handler(BaseHTTPRequestHandler):
             return self.serve
         raise AttributeError(name)
 
+    def version_string(self) -> str:
+        """Name nothing that has a version."""
+        return "serai"
+
     def log_message(self, *_: Any) -> None:
         """Leave the access log to the edge."""
 
