@@ -12,7 +12,7 @@ from serai.errors import ExhaustedError
 #: Octets and entries of a built release; a virtual environment with all of science in it stays below.
 MAX_OCTETS = 8 << 30
 MAX_ENTRIES = 1_000_000
-READABLE = 0o644
+FOLDER, PROGRAM, FILE = 0o755, 0o755, 0o644
 
 
 def hand_over(folder: Path, uid: int | None) -> None:
@@ -54,12 +54,12 @@ def _entry(name: str, fd: int, uid: int | None) -> int:
     if stat.S_ISLNK(status.st_mode):
         return 0
     if stat.S_ISDIR(status.st_mode):
-        os.chmod(name, READABLE | 0o111, dir_fd=fd)
+        os.chmod(name, FOLDER, dir_fd=fd)
         return 0
     if not stat.S_ISREG(status.st_mode):
         os.unlink(name, dir_fd=fd)
         return 0
-    os.chmod(name, READABLE | (0o111 if status.st_mode & 0o100 else 0), dir_fd=fd)
+    os.chmod(name, PROGRAM if status.st_mode & 0o100 else FILE, dir_fd=fd)
     return status.st_size
 
 
