@@ -128,6 +128,19 @@ def furnish(home: Home, host: HostSettings) -> None:
         if root:
             os.chown(folder, uids[owner], host.uid_base)
         folder.chmod(mode)
+    if root:
+        _own_store(home, host)
+
+
+def _own_store(home: Home, host: HostSettings) -> None:
+    """Make the store's file before anyone opens it: else the agent, which is root, may be first and lock others out.
+
+    To SQLite an empty file is an empty database.
+    """
+    path = home.store.partition(":")[2]
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    os.fchown(fd, host.uid_base, host.uid_base)
+    os.close(fd)
 
 
 def _check(path: Path, *, root: bool) -> None:
