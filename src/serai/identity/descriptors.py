@@ -23,3 +23,12 @@ class Tenant(Spec, frozen=True, kw_only=True):
     memory_mb: int = 4096  # sum over the tenant's instances, MiB
     disk_mb: int = 20480  # sum over the tenant's data folders, MiB
     processes: int = 1024  # sum over the tenant's instances
+
+
+class Numbers(Spec, frozen=True, kw_only=True):
+    """The last number that was given out of a sequence whose numbers are never used twice (tenant "")."""
+
+    KIND: ClassVar[str] = "numbers"
+    TENANTS: ClassVar[str] = "tenants"
+
+    last: int

@@ -1,0 +1,33 @@
+"""Making tenants; all else about them is their descriptor's."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+from litestar import post
+from litestar.params import JSONBody
+from msgspec import Meta
+
+from serai.api.depend import Caller, Ctx
+from serai.identity.descriptors import Tenant
+from serai.identity.tenants import create_tenant
+
+Amount = Annotated[int, Meta(ge=1, le=1 << 40)]
+
+
+class NewTenant(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A tenant to be: its name and its quotas."""
+
+    name: Annotated[str, Meta(max_length=64)]
+    title: Annotated[str, Meta(max_length=200)] = ""
+    memory_mb: Amount = 4096
+    disk_mb: Amount = 20480
+    processes: Amount = 1024
+
+
+@post("/v1/tenants", action="tenant.write", status_code=201, summary="Create a tenant", operation_id="createTenant")
+async def create(ctx: Ctx, principal: Caller, data: JSONBody[NewTenant]) -> Tenant:
+    """Make a tenant with the next free number."""
+    wanted = Tenant(uid=0, title=data.title, memory_mb=data.memory_mb, disk_mb=data.disk_mb, processes=data.processes)
+    return await create_tenant(ctx.store, principal.who, data.name, wanted)

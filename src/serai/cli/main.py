@@ -1,0 +1,151 @@
+"""``serai``: finds the command, imports only that, and tells how it ended."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+from typer.main import get_group
+
+import serai
+from serai.cli import exit as ends
+from serai.cli.arguments import take_home
+from serai.daemon.service import load
+from serai.errors import SeraiError
+
+#: Commands of the house, each in the module that is imported for it. Services name theirs in their manifests.
+COMMANDS = {
+    "up": "serai.cli.host:app",
+    "down": "serai.cli.host:app",
+    "status": "serai.cli.host:app",
+    "plan": "serai.cli.host:app",
+    "reload": "serai.cli.host:app",
+    "upgrade": "serai.cli.host:app",
+    "trust": "serai.cli.trust:app",
+    "untrust": "serai.cli.trust:app",
+    "tenant": "serai.cli.tenant:app",
+    "task": "serai.cli.task:app",
+    "completion": "serai.cli.completion:app",
+}
+
+
+class Lazy(TyperGroup):
+    """A group whose commands are imported when they are named."""
+
+    def list_commands(self, _ctx: Any) -> list[str]:
+        """Return all names: the house's in their order, then the services'."""
+        return [*COMMANDS, *sorted(_brought())]
+
+    def get_command(self, _ctx: Any, cmd_name: str) -> Any:
+        """Return a command or a noun's group, None where there is none."""
+        path = COMMANDS.get(cmd_name)
+        return _named(load(path), cmd_name) if path else _brought().get(cmd_name)
+
+
+app = typer.Typer(cls=Lazy, name="serai", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+
+
+@app.callback()
+def root(
+    _home: Annotated[
+        str | None,
+        typer.Option("--home", help="The folder that holds everything; before or after any command. Also SERAI_HOME."),
+    ] = None,
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+) -> None:
+    """Host web applications of many tenants, each isolated, on this machine."""
+    if version:
+        sys.stdout.write(f"serai {serai.__version__}\n")
+        raise typer.Exit
+
+
+def _named(group: typer.Typer, name: str) -> Any:
+    """Return a noun's group, or the one command of a Typer that only gathers some."""
+    built = get_group(group)
+    if isinstance(group.info.name, str):
+        built.name = name
+        return built
+    return built.commands[name]
+
+
+def _brought() -> dict[str, Any]:
+    """Return the services' commands by name."""
+    from serai.services.registry import services  # noqa: PLC0415 - finding them reads all entry points
+
+    found: dict[str, Any] = {}
+    for service in services().values():
+        for group in load(service.commands) if service.commands else ():
+            if isinstance(group.info.name, str):
+                found[group.info.name] = _named(group, group.info.name)
+            else:
+                found |= get_group(group).commands
+    return found
+
+
+def run(words: Sequence[str]) -> int:
+    """Run one command; return its exit status. Nothing is raised."""
+    try:
+        given, rest = take_home(words)
+        terminal = _terminal(given)
+        result = typer.main.get_command(app).main(
+            args=rest, prog_name="serai", standalone_mode=False, obj=terminal, complete_var="_SERAI_COMPLETE"
+        )
+    except SeraiError as error:
+        return _tell(error)
+    except KeyboardInterrupt:
+        return ends.INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read the output has seen enough; the interpreter must not complain at its end either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ends.OK
+    except typer.Abort:
+        return ends.INTERRUPTED
+    except Exception as error:  # noqa: BLE001 - the last resort: what went wrong, not where in our code
+        return _stumbled(error)
+    return result if isinstance(result, int) else ends.OK
+
+
+def _terminal(given: str | None) -> Any:
+    from serai.cli.terminal import Terminal  # noqa: PLC0415 - not before the arguments make sense
+
+    named = given or os.environ.get("SERAI_HOME")
+    if named:
+        return Terminal(Path(named))
+    return Terminal(Path("/var/lib/serai") if os.geteuid() == 0 else Path.home() / ".local/share/serai")
+
+
+def _tell(error: SeraiError) -> int:
+    """Print one clear sentence, and what helps to find the place."""
+    text = error.public.strip()
+    path = error.fields.get("path")
+    if path and path not in {"$", ""} and str(path) not in text:
+        text = f"{text} ({path})"
+    sys.stderr.write(f"serai: {printable(text)}\n")
+    return ends.STATUS.get(error.code, 1)
+
+
+def _stumbled(error: Exception) -> int:
+    show = getattr(error, "show", None)
+    if callable(show):  # wrong usage, as Typer found it
+        show()
+        return int(getattr(error, "exit_code", ends.USAGE))
+    if os.environ.get("SERAI_DEBUG"):
+        raise error
+    text = printable(f"{type(error).__name__}: {error}")
+    sys.stderr.write(f"serai: that failed by our own mistake: {text} (SERAI_DEBUG=1 shows where)\n")
+    return ends.STATUS["internal"]
+
+
+def printable(text: str) -> str:
+    """Return text that can't steer a terminal."""
+    return "".join(c if c.isprintable() or c == "\n" else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
+def main() -> None:
+    """Be the command."""
+    sys.exit(run(sys.argv[1:]))

@@ -1,0 +1,54 @@
+"""Tenants: list, show, create."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from serai.cli.terminal import Terminal
+from serai.services.terminal import DryRunOption, JsonOption
+
+app = typer.Typer(name="tenant", help="Customers: who owns apps, and how much they may use.", no_args_is_help=True)
+
+Name = Annotated[str, typer.Argument(help="The tenant's name: a DNS label.")]
+
+
+@app.command("list")
+def list_(ctx: typer.Context, as_json: JsonOption = False) -> None:
+    """List tenants."""
+    terminal: Terminal = ctx.obj
+    rows = [_row(item) for item in terminal.api.pages("/v1/tenant", {"limit": 1000})]
+    terminal.table(rows, ("name", "title", "memory_mb", "disk_mb", "processes"), as_json=as_json)
+
+
+@app.command()
+def show(ctx: typer.Context, name: Name, as_json: JsonOption = False) -> None:
+    """Show a tenant."""
+    terminal: Terminal = ctx.obj
+    row = _row(terminal.api.get("tenant", name, name))
+    terminal.result(row, "\n".join(f"{key}: {value}" for key, value in row.items()), as_json=as_json)
+
+
+@app.command()
+def create(
+    ctx: typer.Context,
+    name: Name,
+    title: Annotated[str, typer.Option(help="What people call it.")] = "",
+    memory_mb: Annotated[int, typer.Option(min=16, help="Of all its instances, MiB.")] = 4096,
+    disk_mb: Annotated[int, typer.Option(min=1, help="Of all its data folders, MiB.")] = 20480,
+    processes: Annotated[int, typer.Option(min=1, help="Of all its instances.")] = 1024,
+    dry_run: DryRunOption = False,
+) -> None:
+    """Make a tenant."""
+    terminal: Terminal = ctx.obj
+    if dry_run:
+        terminal.note(f"Would create the tenant {name}.")
+        return
+    limits = {"memory_mb": memory_mb, "disk_mb": disk_mb, "processes": processes}
+    terminal.api.call("POST", "/v1/tenants", {"name": name, "title": title, **limits})
+    terminal.note(f"The tenant {name} is there.")
+
+
+def _row(item: dict[str, Any]) -> dict[str, Any]:
+    return {"name": item["name"], **item["spec"]}

@@ -1,0 +1,164 @@
+"""The terminal as commands use it: results to stdout, everything else to stderr."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from serai.api.client import Client, segment
+from serai.errors import BY_CODE, ConflictError, DeadlineError, InternalError, InvalidError, SeraiError
+
+FOLLOW_EVERY = 0.15  # seconds between looks at a task
+#: Control characters of a program's output would steer the terminal of whoever reads it.
+_STEERING = dict.fromkeys((*range(9), *range(11, 32), *range(127, 160)), "\N{REPLACEMENT CHARACTER}")
+
+
+class Terminal:
+    """Implement `serai.services.terminal.Terminal`."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self.api = Client(home / "run/api.sock")
+
+    def tenant(self, given: str | None) -> str:
+        """Return the tenant that is meant; raise `InvalidError` that lists them where it is not clear."""
+        named = given or os.environ.get("SERAI_TENANT")
+        if named:
+            return named
+        names = [item["name"] for item in self.api.call("GET", "/v1/tenant", query={"limit": 20})["items"]]
+        if len(names) == 1:
+            return str(names[0])
+        if not names:
+            raise InvalidError("There is no tenant yet: make one with `serai tenant create NAME`.", path="tenant")
+        raise InvalidError(f"Which tenant? Say --tenant NAME, one of: {', '.join(names)}.", path="tenant")
+
+    def result(self, value: Any, text: str | None = None, *, as_json: bool = False) -> None:
+        """Print a result: as JSON, or the text for people."""
+        if as_json or text is None:
+            write(json.dumps(value, indent=2, ensure_ascii=False))
+        elif text:
+            write(text)
+
+    def table(
+        self, rows: Sequence[Mapping[str, Any]], columns: Sequence[str], *, as_json: bool = False, empty: str = ""
+    ) -> None:
+        """Print rows: as a JSON array, or aligned below their columns' names."""
+        if as_json:
+            write(json.dumps(list(rows), indent=2, ensure_ascii=False))
+            return
+        if not rows:
+            self.note(empty or "There are none.")
+            return
+        lines = [[column.upper() for column in columns]]
+        lines += [[_cell(row.get(column)) for column in columns] for row in rows]
+        widths = [max(len(line[index]) for line in lines) for index in range(len(columns))]
+        for line in lines:
+            write("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+
+    def note(self, text: str) -> None:
+        """Tell something that is not the result."""
+        sys.stderr.write(f"{text.translate(_STEERING)}\n")
+        sys.stderr.flush()
+
+    def url(self, url: str) -> str:
+        """Return a URL of the platform's with the port at which this installation answers it."""
+        from serai.daemon import control  # noqa: PLC0415 - few commands need it, and each pays for its imports
+        from serai.daemon.home import Home  # noqa: PLC0415
+
+        try:
+            rows = control.ask(Home(self.home.absolute()).control, "plan")
+        except SeraiError:
+            return url
+        return with_port(url, [address for row in rows for address in row["sockets"]])
+
+    def progress(self, title: str, run: Callable[[Callable[[float, str], None]], Any]) -> Any:
+        """Call ``run`` with a function that moves a bar (0 to 1, a sentence), and return what it returns."""
+        if not sys.stderr.isatty():
+            return run(lambda _done, _sentence: None)
+        # Half of what rich costs is paid only by who sees a bar.
+        from rich.console import Console  # noqa: PLC0415
+        from rich.markup import escape  # noqa: PLC0415
+        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn  # noqa: PLC0415
+
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.fields[said]}"),
+            TimeElapsedColumn(),
+        )
+        with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+            line = bar.add_task(escape(title), total=1.0, said="")
+
+            def move(done: float, sentence: str) -> None:
+                said = escape(sentence.translate(_STEERING)[:60])
+                bar.update(line, completed=min(max(done, 0.0), 1.0), said=said)
+
+            return run(move)
+
+    def follow(self, tasks: Sequence[str], title: str) -> None:
+        """Show tasks until the last is over; raise the error of the first that failed."""
+
+        def run(move: Callable[[float, str], None]) -> None:
+            for index, task in enumerate(tasks):
+                self._wait(task, lambda done, said, at=index: move((at + done) / len(tasks), said))  # type: ignore[misc]
+
+        self.progress(title, run)
+
+    def _wait(self, task: str, move: Callable[[float, str], None]) -> None:
+        while True:
+            shown = self.api.call("GET", f"/v1/tasks/{segment(task)}")
+            move(float(shown["progress"]), shown["sentence"] or shown["function"])
+            state = shown["state"]
+            if state == "done":
+                return
+            if state == "error":
+                raise _failure(shown)
+            if state == "canceled":
+                raise ConflictError(f"The task {shown['function']} was canceled.", task=task)
+            time.sleep(FOLLOW_EVERY)
+
+
+def write(text: str) -> None:
+    """Write a line to stdout; a terminal gets no control characters."""
+    sys.stdout.write(f"{text.translate(_STEERING) if sys.stdout.isatty() else text}\n")
+    sys.stdout.flush()
+
+
+def with_port(url: str, addresses: Sequence[str]) -> str:
+    """Return a URL with the port of the best of these addresses: 443, else the first that speaks TLS, else any."""
+    ports: dict[str, list[str]] = {"https": [], "http": []}
+    for address in addresses:
+        scheme, _, rest = address.partition("://")
+        if scheme in ports:
+            ports[scheme].append(rest.rpartition(":")[2])
+    for scheme, usual in (("https", "443"), ("http", "80")):
+        if ports[scheme]:
+            host, slash, path = url.removeprefix("https://").partition("/")
+            port = "" if usual in ports[scheme] else f":{ports[scheme][0]}"
+            return f"{scheme}://{host}{port}{slash}{path}"
+    return url
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, dict):
+        return " ".join(f"{key}={item}" for key, item in value.items())
+    if isinstance(value, list):
+        return " ".join(str(item) for item in value)
+    return str(value).replace("\n", " ")[:80]
+
+
+def _failure(task: Mapping[str, Any]) -> SeraiError:
+    error = task.get("error") or {}
+    kind = BY_CODE.get(str(error.get("code")), InternalError)
+    if kind is DeadlineError and not error.get("public"):
+        return DeadlineError(f"The task {task['function']} took too long.", task=task["id"])
+    return kind(str(error.get("public") or f"The task {task['function']} failed."), task=task["id"])

@@ -1,0 +1,148 @@
+"""Every route is in this table with its action; each is tried with every role, at home and in a foreign tenant."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import pytest
+
+from serai.api.guard import table
+from serai.errors import DeniedError, InternalError, NotFoundError
+from serai.identity import Grant, Principal, Refusal, Target, authorize
+from serai.identity.roles import ROLES
+
+KIND = "/v1/{kind}"
+ONE = "/v1/{kind}/{tenant}/{name}"
+APP = "/v1/apps/{tenant}/{app}"
+
+#: A new route is added here by hand, by whoever thought about who may use it.
+ACTIONS = {
+    ("GET", "/v1/about"): "about.read",
+    ("GET", "/v1/me"): "me.read",
+    ("GET", "/v1/openapi.json"): "schema.read",
+    ("GET", "/v1/changes"): "change.watch",
+    ("POST", "/v1/tenants"): "tenant.write",
+    ("PUT", "/v1/blobs"): "blob.write",
+    ("GET", KIND): "{kind}.read",
+    ("GET", ONE): "{kind}.read",
+    ("PUT", ONE): "{kind}.write",
+    ("PATCH", ONE): "{kind}.write",
+    ("DELETE", ONE): "{kind}.delete",
+    ("GET", f"{ONE}/history"): "{kind}.read",
+    ("GET", f"{ONE}/diff"): "{kind}.read",
+    ("POST", f"{ONE}/restore"): "{kind}.write",
+    ("GET", "/v1/apps/{tenant}"): "app.read",
+    ("GET", APP): "app.read",
+    ("PUT", APP): "app.deploy",
+    ("DELETE", APP): "app.delete",
+    ("POST", f"{APP}/deploy"): "app.deploy",
+    ("POST", f"{APP}/scale"): "app.scale",
+    ("GET", f"{APP}/env"): "app.env",
+    ("PATCH", f"{APP}/env"): "app.env",
+    ("POST", f"{APP}/restart"): "app.deploy",
+    ("GET", f"{APP}/domains"): "app.read",
+    ("PUT", f"{APP}/domains/{{host}}"): "app.domain",
+    ("DELETE", f"{APP}/domains/{{host}}"): "app.domain",
+    ("GET", f"{APP}/releases"): "app.read",
+    ("GET", f"{APP}/releases/{{number}}"): "app.read",
+    ("POST", f"{APP}/promote"): "app.promote",
+    ("POST", f"{APP}/rollback"): "app.rollback",
+    ("GET", f"{APP}/logs"): "app.logs",
+}
+
+KINDS = ("tenant", "app", "release", "instance", "route", "host", "domain")
+
+#: What each role may do in its own tenant, kind by kind where an action is about descriptors.
+MAY: dict[str, set[str]] = {
+    "viewer": {"about.read", "me.read", "schema.read", "change.watch", "app.read", "app.logs"}
+    | {f"{kind}.read" for kind in KINDS},
+    "billing": {"tenant.read"},
+}
+MAY["developer"] = MAY["viewer"] | {
+    "blob.write",
+    "app.deploy",
+    "app.scale",
+    "app.env",
+    "app.domain",
+    "app.promote",
+    "app.rollback",
+}
+MAY["owner"] = MAY["developer"] | {"app.delete"}
+
+
+class Memory:
+    def __init__(self) -> None:
+        self.refusals: list[Refusal] = []
+
+    def refused(self, refusal: Refusal) -> None:
+        self.refusals.append(refusal)
+
+
+def actions() -> Iterable[str]:
+    for action in set(ACTIONS.values()):
+        yield from (action.replace("{kind}", kind) for kind in KINDS) if "{kind}" in action else [action]
+
+
+async def test_every_route_is_in_the_table_and_nothing_else(api: Any) -> None:
+    assert {(method, path): action for method, path, action in table(api.app)} == ACTIONS
+
+
+async def test_a_route_without_an_action_is_not_served(api: Any) -> None:
+    from litestar import get
+
+    @get("/v1/secret")
+    async def secret() -> str:
+        return "secret"
+
+    api.app.register(secret)
+    with pytest.raises(InternalError):
+        list(table(api.app))
+    with pytest.raises(InternalError):
+        await api.call("GET", "/v1/secret")
+
+
+@pytest.mark.parametrize("role", sorted(MAY))
+@pytest.mark.parametrize("action", sorted(set(actions())))
+def test_a_role_may_exactly_what_its_row_says(role: str, action: str) -> None:
+    principal = Principal(kind="user", name="ada", grants=(Grant(role, "mine"),))
+    audit = Memory()
+    if action in MAY[role]:
+        assert authorize(principal, action, Target(tenant="mine"), audit) is principal
+        assert not audit.refusals
+    else:
+        with pytest.raises(DeniedError):
+            authorize(principal, action, Target(tenant="mine"), audit)
+        assert audit.refusals[0].who == "user:ada"
+
+
+@pytest.mark.parametrize("role", sorted(ROLES))
+@pytest.mark.parametrize("tenant", ["theirs", "", "nobody"])
+@pytest.mark.parametrize("action", sorted(set(actions())))
+def test_a_foreign_tenant_answers_like_one_that_is_not_there(role: str, tenant: str, action: str) -> None:
+    principal = Principal(kind="user", name="ada", grants=(Grant(role, "mine"),))
+    audit = Memory()
+    with pytest.raises(NotFoundError, match="Nothing has that name"):
+        authorize(principal, action, Target(tenant=tenant), audit)
+    assert len(audit.refusals) == 1
+
+
+@pytest.mark.parametrize("action", sorted(set(actions())))
+def test_nobody_may_nothing_and_the_operator_everything(action: str) -> None:
+    audit = Memory()
+    for nobody in (None, Principal(kind="user", name="eve"), Principal(kind="user", name="e", grants=(Grant("x"),))):
+        with pytest.raises((DeniedError, NotFoundError)):
+            authorize(nobody, action, Target(tenant="mine"), audit)
+    assert len(audit.refusals) == 3
+    root = Principal(kind="user", name="root", grants=(Grant("operator"),))
+    for tenant in ("", "mine", "theirs"):
+        assert authorize(root, action, Target(tenant=tenant), audit) is root
+
+
+def test_a_member_of_one_app_reaches_that_app_only() -> None:
+    principal = Principal(kind="user", name="ada", grants=(Grant("developer", "mine", "shop"),))
+    audit = Memory()
+    assert authorize(principal, "app.deploy", Target(tenant="mine", app="shop"), audit)
+    for target in (Target(tenant="mine", app="blog"), Target(tenant="mine"), Target(tenant="theirs", app="shop")):
+        with pytest.raises(NotFoundError):
+            authorize(principal, "app.deploy", target, audit)
