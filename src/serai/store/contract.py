@@ -40,7 +40,7 @@ class Record(msgspec.Struct, Generic[S], frozen=True):
     """A descriptor as it was read: its key, its version, its spec.
 
     ``version`` starts at 1 and grows by one with each write of this key, also across a delete. ``change`` is the
-    number of the change that wrote it. ``raw`` holds the stored fields, those unknown to this code included.
+    number of the change that wrote it. ``stored`` is the spec as it was read, in MessagePack; ``raw`` decodes it.
     """
 
     kind: str
@@ -49,7 +49,13 @@ class Record(msgspec.Struct, Generic[S], frozen=True):
     version: int
     change: int
     spec: S
-    raw: dict[str, Any] = {}
+    stored: bytes = b"\x80"  # an empty map
+
+    @property
+    def raw(self) -> dict[str, Any]:
+        """Return the stored fields, those unknown to this code included; a look-up on a hot path does not pay."""
+        found: dict[str, Any] = msgspec.msgpack.decode(self.stored)
+        return found
 
 
 class Change(msgspec.Struct, frozen=True):

@@ -206,5 +206,6 @@ def _read_position(txn: Any, about: object = None) -> Position:
 
 def _record(kind: type[S], tenant: str, name: str, value: memoryview) -> Record[S]:
     stored = _stored.decode(value)
-    spec = codec.decode(kind, stored.schema, memoryview(stored.spec))
-    return Record(kind.KIND, tenant, name, stored.version, stored.change, spec, codec.fields(memoryview(stored.spec)))
+    data = bytes(stored.spec)  # it outlives the transaction
+    spec = codec.decode(kind, stored.schema, data)
+    return Record(kind.KIND, tenant, name, stored.version, stored.change, spec, data)

@@ -236,7 +236,7 @@ class Store:
 def record(kind: type[S], row: Row) -> Record[S]:
     """Return a stored row as a typed record."""
     spec = codec.decode(kind, row.schema, row.spec)
-    return Record(row.kind, row.tenant, row.name, row.version, row.change, spec, codec.fields(row.spec))
+    return Record(row.kind, row.tenant, row.name, row.version, row.change, spec, row.spec)
 
 
 def _fields(kind: type[Spec], row: RevisionRow) -> dict[str, Any]:
