@@ -63,7 +63,7 @@ class Volumes:
                 await self.grow(path, size_mb)
             await self._mount(path)
         if os.geteuid() == 0:
-            await asyncio.to_thread(os.chown, path, uid, gid)
+            await asyncio.to_thread(_own, path, uid, gid)
 
     async def grow(self, path: Path, size_mb: int) -> None:
         """Give a volume more room; while it is in use, where the kernel lets us."""
@@ -172,6 +172,11 @@ def _image(path: Path) -> Path:
 
 def _folder(path: Path) -> None:
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
+def _own(path: Path, uid: int, gid: int) -> None:
+    os.chown(path, uid, gid)
+    path.chmod(0o700)
 
 
 def _size(path: Path) -> int:
