@@ -352,3 +352,33 @@ def test_the_log_is_rotated_while_workers_write(host: Any) -> None:
     with log.open("ab") as file:
         file.write(b"x" * (1 << 20) + b"\n")
     host.until(lambda: log.stat().st_size < 1 << 20 and log.with_name("serai.jsonl.1").exists())
+
+
+def test_a_module_that_misses_something_for_a_moment_is_asked_again(host: Any) -> None:
+    host.configure(more="wait = 3\n")
+    host.up()
+    assert host.get().startswith("v1")
+
+
+def test_a_start_that_fails_over_orphans_leaves_them_to_the_next(host: Any, load: Any) -> None:
+    supervisor = host.up()["pid"]
+    orphans = host.pids()[1:]
+    os.kill(supervisor, signal.SIGKILL)
+    with load:
+        host.configure(more="refuse = true\n")
+        with pytest.raises(InvalidError, match="I refuse"):
+            host.up()
+        assert all(linux.start_ticks(pid) for pid in orphans)
+        host.configure("next")
+        host.up()
+        host.until(lambda: "next" in host.get())
+    assert load.failures == []
+
+
+def test_a_worker_that_is_asked_to_end_is_replaced(host: Any, load: Any) -> None:
+    host.up()
+    victim = host.pids()[1]
+    with load:
+        os.kill(victim, signal.SIGTERM)
+        host.until(lambda: not linux.start_ticks(victim) and len(host.pids()) == 3)
+    assert load.failures == []

@@ -18,6 +18,7 @@ from typing import Any, NoReturn
 
 import msgspec
 
+from serai import api
 from serai.daemon import config, control, launch, modules, plan, record
 from serai.daemon.home import Home, prepare
 from serai.daemon.registry import Registry
@@ -89,7 +90,7 @@ def metrics(home: Path) -> str:
 
 def installed() -> Registry:
     """Return the modules of this installation: the platform's own, the services', third parties'."""
-    return Registry({modules.SERVICE.name: modules.SERVICE, **services()})
+    return Registry({each.name: each for each in (modules.SERVICE, api.SERVICE, *services().values())})
 
 
 def _plans(home: Home, sets: Sequence[str], registry: Registry) -> tuple[plan.GroupPlan, ...]:

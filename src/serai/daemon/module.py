@@ -4,7 +4,8 @@
 2. It opens the sockets that NEEDS and the configuration name, forks the group's workers, and drops their privileges.
 3. In the worker: ``__init__(config, ctx)``, without side effects.
 4. ``provision()`` acquires, fast, and raises `SeraiError` where the configuration can't be served: a reload is then
-   rolled back.
+   rolled back. After a temporary one (`UnavailableError`) it is called again for some seconds: groups start side by
+   side, and one may need what another makes.
 5. ``serve()`` runs until it is cancelled; it then drains: it finishes what was accepted, within ``ctx.drain`` seconds.
 6. ``close()`` lets go of everything; it is safe after a partial provision.
 """

@@ -46,6 +46,7 @@ class Supervisor:
         self._changing = asyncio.Lock()  # one reload, upgrade or end at a time
         self._ended = asyncio.Event()
         self._lock = -1
+        self._started = False
         self._settings, self._plans = self._read()
         self._log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
@@ -93,16 +94,28 @@ class Supervisor:
     async def _start(self, before: record.Record | None) -> None:
         orphans = takeover.living(before) if before else []
         if before and orphans:
-            self._log.warning("takeover", orphans=[worker.pid for worker in orphans])
-            self._launcher.generation = before.generation
-            for name, sockets in takeover.fetch(before, orphans, self._log).items():
-                self._sockets.put(name, sockets)
-            for worker in orphans:
-                process = self._crew.add(Process.found(worker, None, self._crew.changed))
-                self._crew.current.setdefault(worker.group, []).append(process)
+            await self._take_over(before, orphans)
         self._server = self._control(None)
-        await self._replace(self._plans)
+        try:
+            await self._replace(self._plans)
+        except BaseException:
+            self._home.control.unlink(missing_ok=True)  # orphans, and the record of them, stay for the next attempt
+            raise
         self._log.info("host.ready", host=self._settings.host.name, version=serai.__version__)
+
+    async def _take_over(self, before: record.Record, orphans: list[record.WorkerRecord]) -> None:
+        self._log.warning("takeover", orphans=[worker.pid for worker in orphans])
+        self._launcher.generation = before.generation
+        sockets = takeover.fetch(before, orphans, self._log)
+        for name, found in sockets.items():
+            self._sockets.put(name, found)
+        for worker in orphans:
+            process = self._crew.add(Process.found(worker, None, self._crew.changed))
+            self._crew.current.setdefault(worker.group, []).append(process)
+        if len(sockets) < len(before.sockets):
+            # This kernel does not let us have them: their owners must go before we can open our own.
+            await self._crew.end(self._settings.host.drain_seconds)
+            self._crew.ending = False
 
     async def _resume(self, before: record.Record) -> None:
         """Go on after an exec: the old code's workers serve until the new code's are ready."""
@@ -128,6 +141,7 @@ class Supervisor:
             # The old code's workers are as good as they were; a later reload or upgrade may succeed.
             self._log.error("upgrade.refused", error=error)
             self._crew.plans = {each.name: each for each in self._plans}
+            self._started = True
             result = error
         if reply is not None:
             upgrade.reply(reply, answer(result))
@@ -158,6 +172,7 @@ class Supervisor:
         removed = [name for name in self._crew.current if name not in {each.name for each in plans}]
         self._crew.install(plans, fresh, self._settings.host.drain_seconds)
         self._sockets.close_unused(plans)
+        self._started = True
         self._write()
         return [each.name for each in changed] + removed
 
@@ -247,6 +262,8 @@ class Supervisor:
         )
 
     def _write(self) -> None:
+        if not self._started:
+            return  # what an earlier supervisor wrote is what a later one needs if we fail
         record.write(self._home.record, self._record())
 
     async def _rotate(self) -> None:

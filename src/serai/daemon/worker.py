@@ -22,6 +22,8 @@ from serai.daemon.registry import Registry
 from serai.errors import DeadlineError, InternalError, SeraiError
 
 CLOSE_SECONDS = 5.0  # for one module's close()
+#: Seconds for which a module's temporary refusal is not taken for its last word, and between two attempts.
+PATIENCE, AGAIN = 5.0, 0.05
 
 
 class Job(msgspec.Struct, frozen=True):
@@ -91,11 +93,21 @@ class Worker:
             )
             module = self._registry.get(plan.id)(plan.config, ctx)
             self._parts.append(_Part(plan, module, ctx))
+            await self._patiently(plan, module)
+
+    async def _patiently(self, plan: ModulePlan, module: Module) -> None:
+        """Provision a module; give what it misses for the moment, such as another worker's work, time to appear."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + PATIENCE
+        while True:
             try:
                 await module.provision()
+                return
             except SeraiError as error:
                 error.fields.setdefault("module", plan.ref)
-                raise
+                if not error.temporary or loop.time() > until:
+                    raise
+            await asyncio.sleep(AGAIN)
 
     def _refuse(self, error: Exception) -> None:
         if isinstance(error, TimeoutError):

@@ -40,7 +40,8 @@ class ReplicaFiller:
         self._filler: Filler | None = None
 
     async def provision(self) -> None:
-        """Need nothing: the predecessor may still be writing."""
+        """Make the file where there is none, for its readers wait for it; the predecessor may still be writing."""
+        self._replica.position()
 
     async def serve(self) -> None:
         """Pull after each nudge and at each poll, until cancelled; a pull that is cut short is taken up by the next."""

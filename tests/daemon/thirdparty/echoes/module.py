@@ -11,7 +11,7 @@ import msgspec
 from prometheus_client import Counter
 
 from serai.daemon.module import Context, Needs
-from serai.errors import InvalidError
+from serai.errors import InvalidError, UnavailableError
 
 VERSION = "v1"
 
@@ -21,6 +21,7 @@ class EchoConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     text: str = ""
     refuse: bool = False
     crash: bool = False
+    wait: int = 0
     udp: tuple[str, ...] = ()
 
 
@@ -63,9 +64,13 @@ class Echo:
         self.sessions: set[Session] = set()
         self.connecting: set[asyncio.Task[Any]] = set()
         self.draining = False
+        self.attempts = 0
         self.requests = Counter("echo_requests", "Requests answered", registry=ctx.registry)
 
     async def provision(self) -> None:
+        self.attempts += 1
+        if self.attempts <= self.config.wait:
+            raise UnavailableError("What I need is not there yet.")
         if self.config.refuse:
             raise InvalidError("I refuse.", path='modules."echo.http".refuse')
 
