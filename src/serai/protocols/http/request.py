@@ -1,0 +1,158 @@
+"""Request heads (RFC 9112 §3) and how their bodies are framed (§6).
+
+A head is two things with different lives: the request line, new each time, and the block of fields, which a client
+repeats almost unchanged through a connection. They are parsed apart, so that a caller can remember the second.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from serai.protocols.http.errors import RemoteProtocolError
+from serai.protocols.http.fields import comma_list, content_length, end_to_end, is_chunked, parse_fields
+from serai.protocols.http.grammar import ABSOLUTE, ANY_VERSION, HOST, REQUEST_LINE
+from serai.protocols.http.limits import Limits
+
+# RFC 9113 §3.1 withdrew the upgrade to h2c; letting it through would make a tunnel past everything checked here.
+_REFUSED_UPGRADES = (b"h2c", b"h2", b"http/", b"tls/")
+
+
+class RequestFields(msgspec.Struct, frozen=True, gc=False):
+    """What a request's block of fields says.
+
+    ``host`` is in lower case, without port and final dot; ``authority`` as it was written. ``length`` is None without
+    Content-Length. ``close`` and ``keep_alive`` are Connection's options. ``upgrade`` is the protocol asked for, or
+    empty. ``continues``: the client waits for 100 (RFC 9110 §10.1.1). ``simple``: none of body, upgrade, expectation
+    and close. ``forward`` holds the end-to-end field lines, ``values`` all fields by lower-case name; those of
+    repeated ones are joined (RFC 9110 §5.3).
+    """
+
+    host: str
+    authority: bytes
+    length: int | None
+    chunked: bool
+    close: bool
+    keep_alive: bool
+    upgrade: bytes
+    continues: bool
+    simple: bool
+    forward: bytes
+    values: dict[bytes, bytes]
+
+
+class RequestHead(msgspec.Struct, frozen=True, gc=False):
+    """A request's head; ``target`` begins with "/" (or is "*"), ``minor`` is the 0 or 1 of HTTP/1.x."""
+
+    method: bytes
+    target: bytes
+    minor: int
+    fields: RequestFields
+
+    @property
+    def has_body(self) -> bool:
+        """Tell whether octets of a body follow (RFC 9112 §6.3, rules 6 to 8)."""
+        return self.fields.chunked or bool(self.fields.length)
+
+    @property
+    def close(self) -> bool:
+        """Tell whether the connection ends with this exchange (RFC 9112 §9.3)."""
+        return self.fields.close or (self.minor == 0 and not self.fields.keep_alive)
+
+
+def request_fields(block: bytes, limits: Limits, dropped: frozenset[bytes] = frozenset()) -> RequestFields:
+    """Parse the field lines of a request (each with its CRLF); ``dropped`` are left out of ``forward``.
+
+    Raises `RemoteProtocolError`: 400, 417, 431, 501.
+    """
+    fields = parse_fields(block, limits)
+    seen: dict[bytes, list[bytes]] = {}
+    for name, value in fields:
+        seen.setdefault(name.lower(), []).append(value)
+    chunked = is_chunked(seen.get(b"transfer-encoding", []), unknown=501)
+    length = content_length(seen.get(b"content-length", []))
+    # RFC 9112 §6.3 rule 3: both together may be an attempt at smuggling; it "ought to be handled as an error".
+    if chunked and length is not None:
+        raise RemoteProtocolError("Content-Length and Transfer-Encoding exclude each other.")
+    host, authority = _host(seen.get(b"host", []))
+    connection = comma_list(seen.get(b"connection", []))
+    continues = bool(expect := comma_list(seen.get(b"expect", [])))
+    if continues and expect != [b"100-continue"]:
+        raise RemoteProtocolError("Only «100-continue» can be expected.", 417)
+    upgrade = _upgrade(seen.get(b"upgrade", [])) if b"upgrade" in connection else b""
+    return RequestFields(
+        host=host,
+        authority=authority,
+        length=length,
+        chunked=chunked,
+        close=b"close" in connection,
+        keep_alive=b"keep-alive" in connection,
+        upgrade=upgrade,
+        continues=continues,
+        simple=not (chunked or length or upgrade or continues or b"close" in connection),
+        forward=end_to_end(fields, connection, dropped | {b"expect", b"proxy"}),
+        values={name: b", ".join(lines) for name, lines in seen.items()},
+    )
+
+
+def request_head(head: bytes, limits: Limits, dropped: frozenset[bytes] = frozenset()) -> RequestHead:
+    """Parse a whole head, its empty line included. Raises `RemoteProtocolError`: 400, 414, 417, 431, 501, 505."""
+    line, _, block = head.partition(b"\r\n")
+    return request_line(line, request_fields(block[:-2], limits, dropped))
+
+
+def request_line(line: bytes, fields: RequestFields) -> RequestHead:
+    """Parse a request line (without CRLF) and join it with its fields."""
+    match = REQUEST_LINE.match(line)
+    if match is None:
+        version = ANY_VERSION.match(line)
+        if version is not None and version[1] != b"1":
+            raise RemoteProtocolError("Only HTTP/1.1 is spoken here.", 505)
+        raise RemoteProtocolError("The request line is malformed.")
+    method, target, minor = match.groups()
+    head = RequestHead(method, target, 1 if minor == b"1" else 0, fields)
+    if head.minor == 0 and fields.chunked:
+        # RFC 9112 §6.1: a transfer coding in an HTTP/1.0 message means faulty framing.
+        raise RemoteProtocolError("HTTP/1.0 has no transfer codings.")
+    if target[0] == 0x2F and method != b"CONNECT":  # "/": origin-form, RFC 9112 §3.2.1
+        return head
+    return _unusual(head)
+
+
+def _unusual(head: RequestHead) -> RequestHead:
+    """Handle the other forms of a request target (RFC 9112 §3.2.2 to §3.2.4)."""
+    if head.method == b"CONNECT":
+        raise RemoteProtocolError("CONNECT is not served here.", 501)
+    if head.target == b"*" and head.method == b"OPTIONS":
+        return head
+    match = ABSOLUTE.match(head.target)
+    if match is None:
+        raise RemoteProtocolError("The request target is malformed.")
+    # RFC 9112 §3.2.2: the target's host counts, and Host is ignored.
+    host, authority = _host([match[1]])
+    rest = match[2] or b"/"
+    if not rest.startswith(b"/"):
+        rest = b"/" + rest
+    fields = msgspec.structs.replace(head.fields, host=host, authority=authority)
+    return msgspec.structs.replace(head, target=rest, fields=fields)
+
+
+def split_target(target: bytes) -> tuple[bytes, bytes]:
+    """Return a target's path, and its query with the "?" (or nothing)."""
+    path, mark, query = target.partition(b"?")
+    return path, mark + query
+
+
+def _host(values: list[bytes]) -> tuple[str, bytes]:
+    """RFC 9112 §3.2: exactly one Host; HTTP/1.0 needs one as well here, since all sites share an address."""
+    if len(values) != 1:
+        raise RemoteProtocolError("There must be exactly one Host.")
+    match = HOST.match(values[0])
+    if match is None or (match[2] and int(match[2]) > 65535):
+        raise RemoteProtocolError("Host is malformed.")
+    return match[1].decode("ascii").lower(), values[0]
+
+
+def _upgrade(values: list[bytes]) -> bytes:
+    protocols = comma_list(values)
+    kept = [name for name in protocols if not name.startswith(_REFUSED_UPGRADES)]
+    return b", ".join(kept)

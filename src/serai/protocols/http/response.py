@@ -1,0 +1,87 @@
+"""Response heads (RFC 9112 §4) and how their bodies are framed (§6.3)."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+import msgspec
+
+from serai.protocols.http.errors import RemoteProtocolError
+from serai.protocols.http.fields import Fields, comma_list, content_length, end_to_end, is_chunked, parse_fields
+from serai.protocols.http.grammar import STATUS_LINE
+from serai.protocols.http.limits import Limits
+
+_LOOKED_AT = frozenset((b"content-length", b"transfer-encoding", b"connection", b"upgrade"))
+_LENGTH_ONLY = frozenset((b"content-length",))
+
+
+class ResponseHead(msgspec.Struct, frozen=True, gc=False):
+    """What a response's head says.
+
+    ``length`` is None without Content-Length. ``keep_alive`` tells whether the connection can be used again as far as
+    the head goes. ``forward`` holds the status line (as HTTP/1.1) and the end-to-end field lines, each with CRLF.
+    """
+
+    status: int
+    length: int | None
+    chunked: bool
+    keep_alive: bool
+    upgrade: bytes
+    forward: bytes
+    fields: Fields
+
+    def framing(self, method: bytes) -> int | None:
+        """Return how the body of the answer to ``method`` is framed (RFC 9112 §6.3).
+
+        Octets of a Content-Length (0 where there is no body), -1 for chunked, None for "until the connection closes".
+        """
+        if method == b"HEAD" or self.status < 200 or self.status in {204, 304}:
+            return 0
+        if self.chunked:
+            return -1
+        return self.length
+
+
+def response_head(head: bytes, limits: Limits) -> ResponseHead:
+    """Parse a whole head, its empty line included. Raises `RemoteProtocolError` (502 in a gateway's terms)."""
+    match = STATUS_LINE.match(head)
+    if match is None:
+        raise RemoteProtocolError("The status line is malformed.", 502)
+    status = int(match[2])
+    try:
+        return _head(match[1], status, head[match.end() : -2], limits)
+    except RemoteProtocolError as error:
+        raise RemoteProtocolError(error.reason, 502) from error
+
+
+def _head(minor: bytes, status: int, block: bytes, limits: Limits) -> ResponseHead:
+    fields = parse_fields(block, limits)
+    seen: dict[bytes, list[bytes]] = {}
+    for name, value in fields:
+        key = name.lower()
+        if key in _LOOKED_AT:
+            seen.setdefault(key, []).append(value)
+    chunked = is_chunked(seen.get(b"transfer-encoding", []), unknown=502)
+    length = content_length(seen.get(b"content-length", []))
+    if chunked and (length is not None or minor == b"0"):
+        raise RemoteProtocolError("The body's framing is ambiguous.")
+    connection = comma_list(seen.get(b"connection", []))
+    # RFC 9110 §8.6: neither 1xx nor 204 carries Content-Length.
+    dropped = _LENGTH_ONLY if status < 200 or status == 204 else frozenset[bytes]()
+    return ResponseHead(
+        status=status,
+        length=length,
+        chunked=chunked,
+        keep_alive=b"close" not in connection and (minor == b"1" or b"keep-alive" in connection),
+        upgrade=b", ".join(seen.get(b"upgrade", [])) if b"upgrade" in connection else b"",
+        forward=status_line(status) + end_to_end(fields, connection, dropped),
+        fields=fields,
+    )
+
+
+def status_line(status: int) -> bytes:
+    """Return the status line with the standard's own phrase, which clients ignore anyway (RFC 9112 §4)."""
+    return b"HTTP/1.1 %d %b\r\n" % (status, _PHRASES.get(status, b""))
+
+
+_PHRASES = {int(status): status.phrase.encode("ascii") for status in HTTPStatus}

@@ -1,0 +1,152 @@
+"""What all connections of one worker share."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections import Counter
+from collections.abc import Coroutine
+from functools import lru_cache, partial
+from typing import TYPE_CHECKING, Any
+
+from serai.protocols.http import (
+    Limits,
+    RemoteProtocolError,
+    RequestHead,
+    ResponseHead,
+    head_end,
+    request_fields,
+    response_head,
+)
+from serai.protocols.http.request import request_line
+from serai.services.edge.config import EdgeConfig
+from serai.services.edge.hold import Hold
+from serai.services.edge.log import AccessLog
+from serai.services.edge.metrics import Metrics
+from serai.services.edge.routes import Routes
+from serai.services.edge.static import StaticFiles
+from serai.services.edge.upstream import Pool
+
+if TYPE_CHECKING:
+    from serai.daemon.module import Context
+    from serai.services.edge.relay import Relay
+    from serai.services.edge.session import Session
+    from serai.services.edge.tls import Certificates
+
+#: What the edge tells programs itself; a visitor's own word on it is not passed on.
+OURS = frozenset(
+    (
+        b"host",
+        b"forwarded",
+        b"x-forwarded-for",
+        b"x-forwarded-host",
+        b"x-forwarded-port",
+        b"x-forwarded-prefix",
+        b"x-forwarded-proto",
+        b"x-forwarded-server",
+        b"x-forwarded-ssl",
+        b"x-real-ip",
+        b"x-request-id",
+        b"x-script-name",
+    )
+)
+
+#: A client repeats its fields almost unchanged through a connection, and so does a program: blocks of up to this
+#: many octets are remembered once parsed, this many of them.
+REMEMBERED_OCTETS = 2048
+REMEMBERED = 1024
+
+
+class Edge:
+    """One worker's edge: configuration, tables, log, open connections."""
+
+    def __init__(self, config: EdgeConfig, ctx: Context) -> None:
+        self.config = config
+        self.ctx = ctx
+        self.log = ctx.log
+        self.limits = Limits(request_line=config.request_line, head=config.head, fields=config.fields)
+        self.monotonic = ctx.clock.monotonic
+        self.wall = ctx.clock.now() - ctx.clock.monotonic()
+        self.metrics = Metrics(self.gauges)
+        self.routes = Routes(ctx.replica, ctx.host, self.metrics, partial(Pool, self))
+        path = ctx.home / "logs" / "edge" / f"access-{ctx.group}-{ctx.worker}.log"
+        self.access = AccessLog(path, limit=config.log_octets, files=config.log_files)
+        self.static = StaticFiles()
+        self.hold = Hold(self)
+        self.sessions: set[Session | Relay] = set()
+        self.addresses: Counter[str] = Counter()
+        self.certificates: Certificates | None = None  # where TLS is on
+        self.https_suffix = b""  # what redirects to HTTPS append to the host's name
+        self.draining = False
+        self.id_prefix = secrets.token_hex(6).encode()
+        self.number = 0
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._fields = lru_cache(REMEMBERED)(partial(request_fields, limits=self.limits, dropped=OURS))
+        self._responses = lru_cache(REMEMBERED)(partial(response_head, limits=self.limits))
+
+    def request_head(self, data: bytes) -> RequestHead:
+        """Parse a complete head, its empty line included. Raises `RemoteProtocolError`."""
+        cut = data.find(b"\r\n")
+        block = data[cut + 2 : -2]
+        limits = self.limits
+        try:
+            if cut > limits.request_line or len(data) > limits.head:
+                head_end(data, limits)
+            if len(block) <= REMEMBERED_OCTETS:
+                return request_line(data[:cut], self._fields(block))
+            return request_line(data[:cut], request_fields(block, limits, OURS))
+        except RemoteProtocolError:
+            head_end(data, limits)  # the mistake that comes first counts, however the octets arrived
+            raise
+
+    def response_head(self, data: bytes) -> ResponseHead:
+        """Parse a response's complete head, its empty line included. Raises `RemoteProtocolError`."""
+        if len(data) <= REMEMBERED_OCTETS:
+            return self._responses(data)
+        return response_head(data, self.limits)
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run ``work`` beside; what it raises is a bug and ends up at the loop's exception handler."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def gauges(self) -> dict[str, float]:
+        """Return what there is at this moment."""
+        pools = self.routes.pools()
+        return {
+            "connections": len(self.sessions),
+            "held_requests": len(self.hold),
+            "upstream_connections": sum(pool.open for pool in pools),
+            "instances": len(pools),
+            "log_entries_lost": self.access.lost,
+        }
+
+    def sweep(self) -> None:
+        """Once a second: end what has waited too long, let idle connections go, write the log."""
+        now = self.monotonic()
+        for session in [session for session in self.sessions if session.deadline < now]:
+            session.expire(now)
+        if self.routes.refresh(now):
+            self.routes.sync()
+        resting = now - self.config.upstream_idle_seconds
+        for pool in self.routes.pools():
+            pool.expire(resting)
+        self.wall = self.ctx.clock.now() - now
+        self.access.flush()
+
+    def drain(self) -> None:
+        """Answer what is under way, each with ``Connection: close``; end what rests."""
+        self.draining = True
+        for session in list(self.sessions):
+            session.drain()
+
+    def close(self) -> None:
+        """End everything."""
+        for task in list(self._tasks):
+            task.cancel()
+        for session in list(self.sessions):
+            session.abort()
+        for pool in self.routes.pools():
+            pool.retire()
+        self.access.close()

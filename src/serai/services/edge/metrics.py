@@ -1,0 +1,76 @@
+"""Figures per tenant and the latency of all: plain numbers on the way of a request, Prometheus only when asked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+
+#: Buckets of latency: powers of two, of which the first is 62.5 microseconds and the last 65.5 seconds.
+FIRST = 1 / 16000
+BUCKETS = 21
+
+
+class Counters:
+    """What one tenant's visitors did."""
+
+    __slots__ = ("received", "requests", "sent", "statuses")
+
+    def __init__(self) -> None:
+        self.requests = 0
+        self.received = 0
+        self.sent = 0
+        self.statuses = [0, 0, 0, 0, 0, 0]  # by the status code's first digit
+
+    def count(self, status: int, received: int, sent: int) -> None:
+        """Add one request."""
+        self.requests += 1
+        self.received += received
+        self.sent += sent
+        self.statuses[status // 100] += 1
+
+
+class Metrics:
+    """Everything the edge counts; a collector of ``prometheus_client``."""
+
+    def __init__(self, gauges: Callable[[], dict[str, float]]) -> None:
+        self._tenants: dict[str, Counters] = {}
+        self._gauges = gauges
+        self.latency = [0] * 64  # longer than any request can last: nothing to compare on the way
+        self.seconds = 0.0
+
+    def tenant(self, name: str) -> Counters:
+        """Return the counters of a tenant; they live as long as the worker."""
+        counters = self._tenants.get(name)
+        if counters is None:
+            counters = self._tenants[name] = Counters()
+        return counters
+
+    def observe(self, seconds: float) -> None:
+        """Add one request's latency."""
+        self.seconds += seconds
+        self.latency[int(seconds * 16000).bit_length()] += 1
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield the figures in Prometheus' form."""
+        requests = CounterMetricFamily("edge_requests", "Requests answered.", labels=["tenant", "status"])
+        octets = CounterMetricFamily("edge_octets", "Octets of bodies in, of answers out.", labels=["tenant", "way"])
+        for name, counters in self._tenants.items():
+            for digit, count in enumerate(counters.statuses):
+                if count:
+                    requests.add_metric([name, f"{digit}xx"], count)
+            octets.add_metric([name, "in"], counters.received)
+            octets.add_metric([name, "out"], counters.sent)
+        yield requests
+        yield octets
+        total = 0
+        buckets = []
+        for at, count in enumerate(self.latency[:BUCKETS]):
+            total += count
+            buckets.append((str(FIRST * 2**at), float(total)))
+        buckets.append(("+Inf", float(sum(self.latency))))
+        latency = HistogramMetricFamily("edge_latency_seconds", "Time from a request's head to its answer's end.")
+        latency.add_metric([], buckets, self.seconds)
+        yield latency
+        for name, value in self._gauges().items():
+            yield GaugeMetricFamily(f"edge_{name}", "At this moment.", value=value)

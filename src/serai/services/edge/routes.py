@@ -1,0 +1,175 @@
+"""From a host name and a path to what answers: tables made from the replica, thrown away when it changes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from serai.cloud.descriptors import Instance, Route
+from serai.services.edge.balance import Group
+from serai.services.edge.metrics import Counters, Metrics
+from serai.services.edge.upstream import Pool
+from serai.store import Record, Replica
+
+CHECK_SECONDS = 0.02  # a change is seen by the first request that comes this much later
+MAX_SITES = 4096  # host names remembered, unknown ones included
+
+ReleaseKey = tuple[str, str, int]  # tenant, app, release
+
+
+class Release(Group[Pool]):
+    """The ready instances of one release on this host, and the change up to which that is known."""
+
+    __slots__ = ("key", "version")
+
+    def __init__(self, key: ReleaseKey) -> None:
+        super().__init__()
+        self.key = key
+        self.version = -1
+
+
+class Target:
+    """A route, ready for use: ``cut`` octets are taken off the path, ``forward`` is told to the program."""
+
+    __slots__ = ("counters", "cut", "forward", "path", "proxied", "release", "route", "timeout")
+
+    def __init__(self, path: bytes, route: Route, release: Release, counters: Counters) -> None:
+        self.path = path
+        self.route = route
+        self.release = release
+        self.counters = counters
+        self.proxied = route.target == "instances"
+        self.timeout = route.timeout
+        prefix = route.prefix.encode("ascii").rstrip(b"/")
+        if not path.startswith(prefix + b"/"):
+            prefix = b""  # a prefix that the route's own path does not have can't be taken off
+        self.cut = len(prefix)
+        self.forward = b"X-Forwarded-Prefix: %b\r\n" % prefix if prefix else b""
+
+
+class Site:
+    """All routes of one host name, by path; ``depth`` is the number of segments of the longest."""
+
+    __slots__ = ("depth", "paths")
+
+    def __init__(self, targets: dict[bytes, Target]) -> None:
+        self.paths = targets
+        self.depth = max((path.count(b"/") - 1 for path in targets), default=0)
+
+    def find(self, path: bytes) -> Target | None:
+        """Return the target with the longest path that ``path`` lies below.
+
+        A ``path`` that lacks only the final slash of a route finds it too: its `Target.path` is then longer.
+        """
+        paths = self.paths
+        best = paths.get(b"/")
+        end = 0
+        for _ in range(self.depth):
+            end = path.find(b"/", end + 1)
+            if end < 0:
+                return paths.get(path + b"/", best)
+            best = paths.get(path[: end + 1], best)
+        return best
+
+
+class Routes:
+    """Look targets and their instances up."""
+
+    def __init__(
+        self, replica: Replica, host: str, metrics: Metrics, make_pool: Callable[[str, str, int], Pool]
+    ) -> None:
+        self._replica = replica
+        self._host = host
+        self._metrics = metrics
+        self._make_pool = make_pool
+        self._sites: dict[str, Site | None] = {}
+        self._releases: dict[ReleaseKey, Release] = {}
+        self._pools: dict[tuple[str, str, str, int, int], Pool] = {}
+        self._checked = 0.0
+        self.version = replica.change()
+
+    def site(self, host: str, now: float) -> Site | None:
+        """Return the routes of ``host`` (lower case, no port), None where it has none. ``now`` is monotonic."""
+        if now > self._checked:
+            self.refresh(now)
+        try:
+            return self._sites[host]
+        except KeyError:
+            return self._load(host)
+
+    def refresh(self, now: float) -> bool:
+        """Forget what may have changed; return whether anything did."""
+        self._checked = now + CHECK_SECONDS
+        change = self._replica.change()
+        if change == self.version:
+            return False
+        self.version = change
+        self._sites.clear()
+        # Targets that knew the others are gone; requests under way that still do look them up again when they retry.
+        self._releases = {key: release for key, release in self._releases.items() if release.members}
+        return True
+
+    def sync(self) -> None:
+        """Bring all releases up to date, so that instances that left let go of their connections."""
+        for release in list(self._releases.values()):
+            self.update(release)
+        wanted = {id(pool) for release in self._releases.values() for pool in release.members}
+        for key, pool in list(self._pools.items()):
+            if id(pool) not in wanted:
+                pool.retire()
+                if pool.unused:
+                    del self._pools[key]
+
+    def update(self, release: Release) -> None:
+        """Read the instances of ``release`` again if something has changed."""
+        if release.version == self.version:
+            return
+        release.version = self.version
+        tenant, app, number = release.key
+        members = [
+            self._pool(record)
+            for record in self._replica.find(Instance, tenant, f"{app}.{number}.web.")
+            if self._is_ready(record.spec)
+        ]
+        for pool in release.members:
+            if pool not in members:
+                pool.retire()
+        release.members = members
+
+    def pools(self) -> list[Pool]:
+        """Return the pools of all instances that are or were of use."""
+        return list(self._pools.values())
+
+    def _is_ready(self, instance: Instance) -> bool:
+        ready = instance.wanted == "running" and instance.state == "ready"
+        return ready and bool(instance.connector) and instance.host == self._host
+
+    def _pool(self, record: Record[Instance]) -> Pool:
+        spec = record.spec
+        # An instance that was started again has a new network namespace, even under the same name.
+        key = (record.tenant, record.name, spec.connector, spec.port, spec.restarts)
+        pool = self._pools.get(key)
+        if pool is None:
+            pool = self._pools[key] = self._make_pool(record.name, spec.connector, spec.port)
+        pool.retired = False
+        return pool
+
+    def _load(self, host: str) -> Site | None:
+        if len(self._sites) >= MAX_SITES:
+            self._sites.clear()
+        site = self._read(host)
+        if site is None and "." in host:
+            site = self._read("*." + host.partition(".")[2])
+        self._sites[host] = site
+        return site
+
+    def _read(self, host: str) -> Site | None:
+        targets = {}
+        for record in self._replica.find(Route, "", f"{host}/"):
+            path = record.name[len(host) :].encode("ascii")
+            route = record.spec
+            key = (route.tenant, route.app, route.release)
+            release = self._releases.get(key)
+            if release is None:
+                release = self._releases[key] = Release(key)
+            targets[path] = Target(path, route, release, self._metrics.tenant(route.tenant))
+        return Site(targets) if targets else None
