@@ -91,6 +91,13 @@ class Platform:
             await self.agent.close()
         self._serving = None
 
+    async def crash_agent(self) -> None:
+        """Forget everything that an agent's process knows, as its death would."""
+        await self.stop_agent()
+        self.driver.close()
+        hosting.forget()
+        self.driver = hosting.driver(self.ctx.home)
+
     def work(self, app: str) -> Work:
         return Work(
             store=self.store,
@@ -200,10 +207,11 @@ async def platform(home: Path) -> AsyncIterator[Platform]:
         for handle in await made.driver.recover():
             await made.driver.stop(handle, grace=0)
             await made.driver.remove(handle)
-        retire = getattr(made.driver, "retire", None)
+        retire = getattr(made.driver.inner, "retire", None)
         if retire is not None:
             await retire()
-        hosting.driver.cache_clear()
+        made.driver.close()
+        hosting.forget()
         filling.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await filling

@@ -91,7 +91,7 @@ async def test_a_killed_instance_comes_back_and_says_so(platform: Platform) -> N
 async def test_a_new_agent_finds_what_runs_and_leaves_it_alone(platform: Platform) -> None:
     await platform.deploy("hello", platform.web_app())
     [before] = await platform.driver.recover()
-    await platform.stop_agent()
+    await platform.crash_agent()
     await platform.start_agent()
     await asyncio.sleep(0.5)
     [after] = await platform.driver.recover()
@@ -135,3 +135,28 @@ async def test_a_deleted_app_leaves_nothing_but_its_data(platform: Platform) -> 
     assert [path.name for path in folder.iterdir()] == ["data"]
     assert (folder / "data/kept").exists()
     assert await platform.store.find(Route, "") == []
+
+
+async def test_an_instance_that_died_while_no_agent_looked_comes_back(platform: Platform) -> None:
+    await platform.deploy("hello", platform.web_app())
+    [handle] = await platform.driver.recover()
+    await platform.crash_agent()
+    await platform.driver.signal(handle, 9)
+    await platform.driver.wait(handle)
+    await platform.start_agent()
+    await platform.until("hello", {"hello.1.web.0": "failed"})
+    await platform.until("hello", {"hello.1.web.0": "ready"})
+    [instance] = await platform.instances("hello")
+    assert instance.spec.restarts == 1
+
+
+async def test_what_was_deleted_while_no_agent_looked_is_stopped(platform: Platform) -> None:
+    await platform.deploy("hello", platform.web_app())
+    await platform.crash_agent()
+    await actions.delete_app(platform.store, platform.site, "user:test", "demo", "hello", confirm="hello")
+    await platform.start_agent()
+    for _ in range(500):
+        if not await platform.driver.recover():
+            break
+        await asyncio.sleep(0.02)
+    assert await platform.driver.recover() == []

@@ -46,6 +46,7 @@ from serai.store import Delete
 
 #: Seconds between two counts of the connections of what drains, and of what runs on demand.
 DRAINING, IDLING = 0.2, 5.0
+SWEEP = 30.0  # seconds that the tasks of an earlier process have to begin again
 
 
 class AgentConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -75,18 +76,11 @@ class Agent:
         self._who = f"host:{ctx.host}"
 
     async def provision(self) -> None:
-        """Look at what runs, and be ready to be called."""
+        """See whether the driver works, and be ready to be called."""
         self._driver: Driver = hosting.driver(self._ctx.home, self._config.driver)
         missing = [probe for probe in await self._driver.probe() if probe.required and probe.result != "ok"]
         if missing:
             raise UnsupportedError(f"{missing[0].ability}: {missing[0].result}", path="driver")
-        for handle in await self._driver.recover():
-            if handle.id.startswith("app."):
-                self._found.append(handle)
-            else:
-                # A build or a one-off command: its task begins again.
-                await self._driver.stop(handle, grace=0)
-                await self._driver.remove(handle)
         self._view = View(self._ctx.replica, self._ctx.host)
         bus = self._ctx.bus
         self._changes = await bus.subscribe("store.change")
@@ -97,6 +91,10 @@ class Agent:
         """Reconcile until cancelled. The instances stay. An error that nobody foresaw ends it, and the worker."""
         async with asyncio.TaskGroup() as self._tasks:
             self._tasks.create_task(self._follow())
+            # An agent before us may still be at work; it lets go when its process ends.
+            handles = await self._driver.recover()
+            self._found = [handle for handle in handles if handle.id.startswith("app.")]
+            self._tasks.create_task(self._sweep([handle for handle in handles if handle not in self._found]))
             await self._take_over()
             while True:
                 self._kick.clear()
@@ -142,6 +140,15 @@ class Agent:
             keeper = self._keeper(by_id[handle.id])
             keeper.adopt(handle, self._probe(known), ready=known.record.spec.state == "ready")
             self._found.remove(handle)
+
+    async def _sweep(self, handles: list[Handle]) -> None:
+        """End builds and one-off commands whose bot died, unless their task began again and did so itself."""
+        await self._ctx.clock.sleep(SWEEP)
+        left = await self._driver.recover()
+        for handle in handles:
+            if handle in left:
+                await self._driver.stop(handle, grace=0)
+                await self._driver.remove(handle)
 
     async def _follow(self) -> None:
         """Look again once the replica has what the store announced."""

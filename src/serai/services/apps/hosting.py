@@ -1,23 +1,123 @@
-"""The driver of this host, one per process and home: the agent and the tasks beside it share what it knows."""
+"""The driver of this host, shared by the agent and the tasks beside it.
+
+A driver's `recover` clears up what a crash left of half-made workloads, so nobody else may be making one meanwhile: it
+is called once, before anything else, and only when no other process uses the driver of this home. A lock file says
+so; the kernel gives it back however the process ends. From then on the handles are known here.
+"""
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import fcntl
 import functools
 import os
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
 
-from serai.cloud.drivers import Driver
+from serai.cloud.drivers import Driver, Exit, Handle, Probe, Usage, Workload
 from serai.cloud.drivers.process import ProcessDriver
 from serai.errors import UnsupportedError
 
+PAUSE = 0.05  # seconds between two looks whether an earlier process has let go
+
+
+def driver(home: Path, name: str = ProcessDriver.NAME) -> SharedDriver:
+    """Return this process's driver for a home, or raise `UnsupportedError`."""
+    return _driver(home, name)
+
+
+def forget() -> None:
+    """Open drivers anew at the next use, as the next process would."""
+    _driver.cache_clear()
+
 
 @functools.cache
-def driver(home: Path, name: str = "process") -> Driver:
-    """Return a driver by its name, or raise `UnsupportedError`."""
+def _driver(home: Path, name: str) -> SharedDriver:
     if name != ProcessDriver.NAME:
         raise UnsupportedError(f"There is no driver {name}; there is process.", path="driver")
     # Homes side by side on one host have control groups and interfaces of their own.
     own = f"{zlib.crc32(str(home).encode()):08x}"
     gid = (home / "data/apps").stat().st_gid if os.geteuid() == 0 else None
-    return ProcessDriver(home / "run/instances", name=own, gid=gid)
+    return SharedDriver(ProcessDriver(home / "run/instances", name=own, gid=gid), home / "run/driver.lock")
+
+
+class SharedDriver:
+    """A driver that is recovered once, under a lock, before its first use; it is itself a `Driver`."""
+
+    def __init__(self, inner: Driver, lock: Path) -> None:
+        self.NAME = inner.NAME
+        self.inner = inner
+        self._lock = lock
+        self._fd = -1
+        self._opening = asyncio.Lock()
+        self._handles: dict[str, Handle] | None = None
+
+    async def probe(self) -> Sequence[Probe]:
+        """Try each ability by doing it."""
+        return await self.inner.probe()
+
+    async def start(self, workload: Workload) -> Handle:
+        """Start a workload."""
+        handles = await self._open()
+        handle = await self.inner.start(workload)
+        handles[handle.id] = handle
+        return handle
+
+    async def recover(self) -> Sequence[Handle]:
+        """Return all handles, those of earlier processes included; waits until these have ended."""
+        return list((await self._open()).values())
+
+    async def wait(self, handle: Handle) -> Exit:
+        """Return when it has ended."""
+        return await self.inner.wait(handle)
+
+    async def signal(self, handle: Handle, number: int) -> None:
+        """Send a signal."""
+        await self.inner.signal(handle, number)
+
+    async def stop(self, handle: Handle, *, grace: float = 10.0) -> Exit:
+        """Stop it."""
+        return await self.inner.stop(handle, grace=grace)
+
+    async def remove(self, handle: Handle) -> None:
+        """Take away what is left of it."""
+        await self.inner.remove(handle)
+        if self._handles is not None and self._handles.get(handle.id) == handle:
+            del self._handles[handle.id]
+
+    async def usage(self, handle: Handle) -> Usage:
+        """Measure it."""
+        return await self.inner.usage(handle)
+
+    async def connections(self, handle: Handle) -> int:
+        """Count its connections."""
+        return await self.inner.connections(handle)
+
+    async def command(self, handle: Handle, argv: Sequence[str]) -> tuple[str, ...]:
+        """Return the argument vector that runs ``argv`` inside."""
+        return await self.inner.command(handle, argv)
+
+    def close(self) -> None:
+        """Let another process, or another driver of this one, take over."""
+        self._handles = None
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+    async def _open(self) -> dict[str, Handle]:
+        async with self._opening:
+            if self._handles is None:
+                await self._take_lock()
+                self._handles = {handle.id: handle for handle in await self.inner.recover()}
+        return self._handles
+
+    async def _take_lock(self) -> None:
+        if self._fd < 0:
+            self._fd = os.open(self._lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        while True:
+            with contextlib.suppress(BlockingIOError):
+                fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return
+            await asyncio.sleep(PAUSE)

@@ -13,23 +13,21 @@ from collections.abc import Callable
 from msgspec.structs import replace
 
 from serai.cloud.descriptors import Instance
-from serai.errors import ConflictError, InvalidError, SeraiError
-from serai.services.apps import addresses, launch, plan
+from serai.errors import InvalidError, SeraiError
+from serai.services.apps import addresses, once, plan
 from serai.services.apps.builder import BuildError, build
 from serai.services.apps.descriptors import Command, Release
 from serai.services.apps.picture import Picture, again, take
-from serai.services.apps.work import Work, log_of, run, shown, until
+from serai.services.apps.work import Work, log_of, shown, until
 from serai.services.apps.written import written
 from serai.store import Operation, Put, Record
 
 #: Besides the time that a release's health check allows for its start: the agent's own.
 LEEWAY = 15.0
-#: What is the program's fault and stays so; all else may succeed when it is tried again.
-_FINAL = (InvalidError, ConflictError)
 
 
-class FailedError(ConflictError):
-    """The release does not work; its descriptor says why."""
+class FailedError(InvalidError):
+    """The release does not work, and trying again does not help; its descriptor says why."""
 
 
 async def make(work: Work, number: int) -> str:
@@ -47,7 +45,7 @@ async def make(work: Work, number: int) -> str:
         if error.temporary:
             raise
         await fail(work, number, error.public, error.tail if isinstance(error, BuildError) else "")
-        raise
+        raise FailedError(error.public) from error
     await _write(
         work,
         number,
@@ -66,7 +64,7 @@ async def start(work: Work, number: int) -> str:
         # It was built, and did not work then; somebody promotes it again.
         await _write(work, number, lambda spec: replace(spec, state="built", reason="", tail=""))
     if release.before_live is not None and not release.prepared:
-        await _prepare(work, picture, release, release.before_live)
+        await _prepare(work, release, release.before_live)
 
     async def attempt() -> int:
         latest = await take(work.store, work.site, work.tenant, work.app)
@@ -78,22 +76,16 @@ async def start(work: Work, number: int) -> str:
     return f"{await again(attempt)} new instances."
 
 
-async def _prepare(work: Work, picture: Picture, release: Release, command: Command) -> None:
+async def _prepare(work: Work, release: Release, command: Command) -> None:
     work.tell(0.1, "Run the release command")
-    where = await work.place()
-    name = f"{work.app}.{release.number}.before-live"
-    workload = launch.once(where, picture.app.spec, release, name, command.argv, command.env)
     try:
-        ended, lines = await run(work, workload, command.timeout, where.folder / "logs" / f"{name}.log")
+        await once.command(work, release, "before-live", command)
     except SeraiError as error:
         if error.temporary:
             raise
-        await fail(work, release.number, f"The release command: {error.public}")
-        raise FailedError(f"The release command: {error.public}") from error
-    if ended.code != 0 or ended.reason == "out_of_memory":
-        reason = f"The release command ended with status {ended.code}."
-        await fail(work, release.number, reason, shown(lines))
-        raise FailedError(reason)
+        reason = f"The release command: {error.public}"
+        await fail(work, release.number, reason, str(error.fields.get("tail", "")))
+        raise FailedError(reason) from error
     await _write(work, release.number, lambda spec: replace(spec, prepared=True))
 
 

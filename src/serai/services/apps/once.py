@@ -1,0 +1,30 @@
+"""Commands that run once in the context of a release, with its data, beside its instances."""
+
+from __future__ import annotations
+
+from serai.errors import InvalidError, NotFoundError
+from serai.services.apps import launch
+from serai.services.apps.descriptors import App, Command, Release
+from serai.services.apps.work import Work, run, shown
+
+
+async def recurring(work: Work, number: int, name: str) -> str:
+    """Run a recurring command of a release; return its last lines. `InvalidError` where it fails."""
+    release = (await work.store.get(Release, work.tenant, f"{work.app}.{number}")).spec
+    if name not in release.recurring:
+        raise NotFoundError(f"Release {number} has no recurring command {name}.", command=name)
+    return await command(work, release, f"recurring.{name}", release.recurring[name])
+
+
+async def command(work: Work, release: Release, name: str, what: Command) -> str:
+    """Run a command; return its last lines. `InvalidError` with ``tail`` where it does not exit with 0."""
+    app = (await work.store.get(App, work.tenant, work.app)).spec
+    where = await work.place()
+    full = f"{work.app}.{release.number}.{name}"
+    workload = launch.once(where, app, release, full, what.argv, what.env)
+    ended, lines = await run(work, workload, what.timeout, where.folder / "logs" / f"{full}.log")
+    if ended.reason == "out_of_memory":
+        raise InvalidError(f"It needs more than {workload.limits.memory_mb} MiB.", tail=shown(lines))
+    if ended.code != 0:
+        raise InvalidError(f"It ended with status {ended.code}.", tail=shown(lines))
+    return shown(lines)

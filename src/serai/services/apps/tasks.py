@@ -1,0 +1,115 @@
+"""The task functions of a deployment: each gets what it needs from the bot that runs it, and takes one step.
+
+Their bot is the host's own (queue ``host:NAME``), beside the agent: it offers ``home``, ``host`` and ``base``.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from serai.services.apps import hosting, once, steps, switching
+from serai.services.apps.addresses import Site
+from serai.services.apps.rollout import BUILD_SECONDS, RETRIES, STEP_SECONDS
+from serai.services.apps.work import Work
+from serai.store.blobs import Blobs
+from serai.tasks import TaskContext, task
+
+
+class OfApp(msgspec.Struct, frozen=True, kw_only=True):
+    """Which app."""
+
+    tenant: str
+    app: str
+
+
+class OfRelease(OfApp, frozen=True, kw_only=True):
+    """Which release, and in which environment it goes live; "" in none."""
+
+    release: int
+    environment: str = ""
+
+
+class Removal(OfApp, frozen=True, kw_only=True):
+    """Which deleted app, and whether its data goes as well."""
+
+    data: bool = False
+
+
+class Once(OfRelease, frozen=True, kw_only=True):
+    """Which recurring command of a release."""
+
+    command: str
+
+
+def work_of(ctx: TaskContext, which: OfApp) -> Work:
+    """Return what a step works with."""
+    home = Path(ctx.resources["home"])
+    return Work(
+        store=ctx.store,
+        blobs=Blobs(home / "data/blobs").path,
+        site=Site(str(ctx.resources["host"]), str(ctx.resources["base"])),
+        home=home,
+        driver=hosting.driver(home),
+        who=ctx.who,
+        tenant=which.tenant,
+        app=which.app,
+        tell=ctx.progress,
+        note=ctx.log,
+    )
+
+
+@task("apps.build", deadline=BUILD_SECONDS, retries=RETRIES)
+async def build(ctx: TaskContext, which: OfRelease) -> Any:
+    """Make a release's folder of its upload."""
+    return await steps.make(work_of(ctx, which), which.release)
+
+
+@task("apps.start", deadline=BUILD_SECONDS, retries=RETRIES)
+async def start(ctx: TaskContext, which: OfRelease) -> Any:
+    """Run a release's own command, and want its instances."""
+    return await steps.start(work_of(ctx, which), which.release)
+
+
+@task("apps.check", deadline=BUILD_SECONDS + STEP_SECONDS, retries=RETRIES)
+async def check(ctx: TaskContext, which: OfRelease) -> Any:
+    """Wait until a release serves, or fail it."""
+    return await steps.check(work_of(ctx, which), which.release)
+
+
+@task("apps.switch", deadline=STEP_SECONDS, retries=RETRIES)
+async def switch(ctx: TaskContext, which: OfRelease) -> Any:
+    """Make a release live."""
+    return await switching.switch(work_of(ctx, which), which.release, which.environment)
+
+
+@task("apps.drain", deadline=STEP_SECONDS, retries=RETRIES)
+async def drain(ctx: TaskContext, which: OfRelease) -> Any:
+    """Let the instances of releases that are not live finish what they do."""
+    return await switching.drain(work_of(ctx, which))
+
+
+@task("apps.stop", deadline=STEP_SECONDS, retries=RETRIES)
+async def stop(ctx: TaskContext, which: OfRelease) -> Any:
+    """See to it that what drains ends."""
+    return await switching.stop(work_of(ctx, which))
+
+
+@task("apps.restart", deadline=BUILD_SECONDS + STEP_SECONDS, retries=RETRIES)
+async def restart(ctx: TaskContext, which: OfApp) -> Any:
+    """Renew an app's instances."""
+    return await switching.restart(work_of(ctx, which))
+
+
+@task("apps.run", deadline=86400.0)
+async def run(ctx: TaskContext, which: Once) -> Any:
+    """Run a recurring command of a release."""
+    return await once.recurring(work_of(ctx, which), which.release, which.command)
+
+
+@task("apps.remove", deadline=STEP_SECONDS, retries=RETRIES)
+async def remove(ctx: TaskContext, which: Removal) -> Any:
+    """Take away the folders of a deleted app."""
+    return await switching.remove(work_of(ctx, which), data=which.data)
