@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import socket
 from collections.abc import AsyncIterator, Callable
@@ -19,6 +20,7 @@ from serai.api.app import Front, build
 from serai.api.client import Client
 from serai.api.nudge import Nudge
 from serai.api.server import Server
+from serai.bus.open import open_bus
 from serai.daemon.context import SystemClock
 from serai.services.registry import services
 from serai.store.open import open_store
@@ -37,6 +39,7 @@ class Place:
         self.log = structlog.get_logger()
         self.registry = CollectorRegistry()
         self.store = open_store("memory:")
+        self.bus = open_bus("memory:")
 
 
 class Api:
@@ -61,7 +64,8 @@ class Api:
         """Send octets as they are and return all that comes back until the end."""
         reader, writer = await asyncio.open_unix_connection(self.path)
         writer.write(data)
-        await writer.drain()
+        with contextlib.suppress(ConnectionError):  # it may have answered and closed before it took all
+            await writer.drain()
         async with asyncio.timeout(20):
             answer = await reader.read()
         writer.close()

@@ -23,6 +23,15 @@ ACTIONS = {
     ("GET", "/v1/openapi.json"): "schema.read",
     ("GET", "/v1/changes"): "change.watch",
     ("POST", "/v1/tenants"): "tenant.write",
+    ("GET", "/v1/status"): "host.status",
+    ("GET", "/v1/metrics"): "host.status",
+    ("GET", "/v1/tasks"): "task.read",
+    ("GET", "/v1/tasks/{task}"): "task.read",
+    ("GET", "/v1/tasks/{task}/story"): "task.read",
+    ("GET", "/v1/tasks/{task}/log"): "task.read",
+    ("GET", "/v1/tasks/{task}/follow"): "task.read",
+    ("POST", "/v1/tasks/{task}/cancel"): "task.cancel",
+    ("POST", "/v1/tasks/{task}/retry"): "task.retry",
     ("PUT", "/v1/blobs"): "blob.write",
     ("GET", KIND): "{kind}.read",
     ("GET", ONE): "{kind}.read",
@@ -55,7 +64,7 @@ KINDS = ("tenant", "app", "release", "instance", "route", "host", "domain")
 
 #: What each role may do in its own tenant, kind by kind where an action is about descriptors.
 MAY: dict[str, set[str]] = {
-    "viewer": {"about.read", "me.read", "schema.read", "change.watch", "app.read", "app.logs"}
+    "viewer": {"about.read", "me.read", "schema.read", "change.watch", "app.read", "app.logs", "task.read"}
     | {f"{kind}.read" for kind in KINDS},
     "billing": {"tenant.read"},
 }
@@ -67,6 +76,8 @@ MAY["developer"] = MAY["viewer"] | {
     "app.domain",
     "app.promote",
     "app.rollback",
+    "task.cancel",
+    "task.retry",
 }
 MAY["owner"] = MAY["developer"] | {"app.delete"}
 

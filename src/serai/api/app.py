@@ -15,7 +15,7 @@ from litestar.exceptions import HTTPException
 from litestar.types import ControllerRouterHandler
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
-from serai.api import blobs, changes, descriptors, machine, openapi, problems, tenants
+from serai.api import blobs, changes, descriptors, machine, openapi, problems, tasks, tenants
 from serai.api.depend import dependencies
 from serai.api.guard import Guard, LogAudit, table
 from serai.api.kinds import Kinds
@@ -45,6 +45,7 @@ def build(ctx: Context, services: Iterable[Service], *, owner: int, nudge: Nudge
         *descriptors.ROUTES,
         *machine.ROUTES,
         tenants.create,
+        *tasks.ROUTES,
         blobs.router(max_upload),
         changes.router(changes.Watch(nudge)),
         *brought,

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 from litestar import get
+from litestar.types import ControllerRouterHandler
 
 import serai
 from serai.api.depend import AllKinds, Caller, Ctx
+from serai.daemon import control
+from serai.daemon.home import Home
+
+METRICS = "text/plain; version=0.0.4; charset=utf-8"
 
 
 class Me(msgspec.Struct, frozen=True):
@@ -40,4 +47,17 @@ async def about(ctx: Ctx, kinds: AllKinds) -> About:
     )
 
 
-ROUTES = [me, about]
+@get("/v1/status", action="host.status", summary="Show the host's state", operation_id="status")
+async def status(ctx: Ctx) -> dict[str, Any]:
+    """Return what the supervisor knows: workers, modules, memory; ``ok``, or the reasons why not."""
+    told: dict[str, Any] = await control.request(Home(ctx.home).control, "status")
+    return told
+
+
+@get("/v1/metrics", action="host.status", summary="Read the metrics", operation_id="metrics", media_type=METRICS)
+async def metrics(ctx: Ctx) -> str:
+    """Return the metrics of all workers, summed, in Prometheus' text format."""
+    return str(await control.request(Home(ctx.home).control, "metrics"))
+
+
+ROUTES: list[ControllerRouterHandler] = [me, about, status, metrics]

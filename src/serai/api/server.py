@@ -61,7 +61,7 @@ class Connection(HttpToolsProtocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Take a header field."""
-        self._head += len(name) + len(value)
+        self._head += len(name) + len(value) + 4  # colon, space, line end
         if self._head > MAX_HEAD:
             self._refuse("The head is too large.")
         super().on_header(name, value)

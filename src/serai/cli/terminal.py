@@ -6,14 +6,22 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from serai.api.client import Client, segment
-from serai.errors import BY_CODE, ConflictError, DeadlineError, InternalError, InvalidError, SeraiError
+from serai.errors import (
+    BY_CODE,
+    ConflictError,
+    DeadlineError,
+    InternalError,
+    InvalidError,
+    SeraiError,
+    UnavailableError,
+)
 
-FOLLOW_EVERY = 0.15  # seconds between looks at a task
+RECONNECTS = 8  # attempts to reach an API that is being replaced
 #: Control characters of a program's output would steer the terminal of whoever reads it.
 _STEERING = dict.fromkeys((*range(9), *range(11, 32), *range(127, 160)), "\N{REPLACEMENT CHARACTER}")
 
@@ -110,17 +118,26 @@ class Terminal:
         self.progress(title, run)
 
     def _wait(self, task: str, move: Callable[[float, str], None]) -> None:
-        while True:
-            shown = self.api.call("GET", f"/v1/tasks/{segment(task)}")
-            move(float(shown["progress"]), shown["sentence"] or shown["function"])
-            state = shown["state"]
-            if state == "done":
+        shown: Mapping[str, Any] = {}
+        while shown.get("state") not in {"done", "error", "canceled"}:
+            # A stream ends early where the API is being replaced: ask the next one.
+            for shown in self._states(task):
+                move(float(shown["progress"]), shown["sentence"] or shown["function"])
+        if shown["state"] == "error":
+            raise _failure(shown)
+        if shown["state"] == "canceled":
+            raise ConflictError(f"The task {shown['function']} was canceled.", task=task)
+
+    def _states(self, task: str) -> Iterator[Mapping[str, Any]]:
+        for attempt in range(RECONNECTS):
+            try:
+                yield from self.api.stream(f"/v1/tasks/{segment(task)}/follow")
+            except UnavailableError:
+                if attempt == RECONNECTS - 1:
+                    raise
+                time.sleep(0.2 * (attempt + 1))
+            else:
                 return
-            if state == "error":
-                raise _failure(shown)
-            if state == "canceled":
-                raise ConflictError(f"The task {shown['function']} was canceled.", task=task)
-            time.sleep(FOLLOW_EVERY)
 
 
 def write(text: str) -> None:
