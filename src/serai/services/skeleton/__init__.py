@@ -10,4 +10,5 @@ SERVICE = Service(
     summary="An example to copy: greets who connects",
     modules={"skeleton.whoami": "serai.services.skeleton.module:Whoami"},
     kinds="serai.services.skeleton.descriptors:KINDS",
+    tasks={"skeleton.greet": "serai.services.skeleton.tasks:greet"},
 )
