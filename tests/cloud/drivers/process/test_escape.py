@@ -189,7 +189,8 @@ libc = ctypes.CDLL(None, use_errno=True)
 for word in sys.argv[1:]:
     name, number, *arguments = word.split(",")
     ctypes.set_errno(0)
-    if libc.syscall(int(number), *(ctypes.c_ulong(int(one)) for one in arguments)) >= 0 or ctypes.get_errno() not in (1, 38):
+    result = libc.syscall(int(number), *(ctypes.c_ulong(int(one)) for one in arguments))
+    if result >= 0 or ctypes.get_errno() not in (1, 38):
         print(name, ctypes.get_errno())
 print("end")
 """
@@ -268,8 +269,8 @@ print(sorted(os.listdir("/dev")))
 
 
 async def test_no_descriptor_of_the_platform_is_left_open(bench):
-    script = "import os; print([name for name in os.listdir('/proc/self/fd') if int(name) > 2 and os.path.exists(f'/proc/self/fd/{name}')])"
-    assert await inside(bench, script) == ["[]"]
+    script = "import os; print([one for one in os.listdir('/proc/self/fd') if os.path.exists('/proc/self/fd/' + one)])"
+    assert await inside(bench, script) == ["['0', '1', '2']"]
 
 
 async def test_unix_sockets_of_the_host_are_out_of_reach(bench, shared):

@@ -50,8 +50,13 @@ def check(workload: Workload) -> None:
         _check_mount(mount)
 
 
-def plan(workload: Workload, facts: Facts, parts: Mapping[str, bytes], seccomp: bytes, hosts: Hosts) -> Plan:
-    """Return the command that runs ``workload``; ``parts`` are the shim's files that run inside."""
+def plan(
+    workload: Workload, facts: Facts, parts: Mapping[str, bytes], seccomp: bytes, hosts: Hosts, *, grouped: bool
+) -> Plan:
+    """Return the command that runs ``workload``; ``parts`` are the shim's files that run inside.
+
+    ``grouped`` says that a control group bounds its memory.
+    """
     numbered = _Files()
     argv = [facts.bwrap, *_namespaces(workload), *_system(facts)]
     argv += ["--size", str(workload.limits.tmp_mb << 20), "--tmpfs", "/tmp", "--symlink", "/tmp", "/var/tmp"]  # noqa: S108
@@ -65,22 +70,24 @@ def plan(workload: Workload, facts: Facts, parts: Mapping[str, bytes], seccomp: 
     argv += ["--remount-ro", "/dev", "--remount-ro", "/", "--chdir", "/"]
     argv += ["--seccomp", str(SECCOMP_FD), "--"]
     argv += [facts.python, "-I", "-S", f"{SHIM}/__main__.py", "launch", str(CONFIG_FD), str(REPORT_FD)]
-    config = bencode.encode({**confinement(workload), "env": list(workload.env.items()), "argv": workload.argv})
+    writable = tuple(mount.target for mount in workload.mounts if mount.writable)
+    confined = confine(workload.cwd, writable, workload.limits, grouped=grouped)
+    config = bencode.encode({**confined, "env": list(workload.env.items()), "argv": workload.argv})
     return Plan(tuple(argv), ((SECCOMP_FD, seccomp), (CONFIG_FD, config), *numbered.contents))
 
 
-def confinement(workload: Workload) -> dict[str, object]:
-    """Return what a process of ``workload`` puts on itself inside, before it becomes a program."""
-    return confine(workload.cwd, tuple(mount.target for mount in workload.mounts if mount.writable), workload.limits)
-
-
-def confine(cwd: str, writable: tuple[str, ...], limits: Limits) -> dict[str, object]:
-    """Return the same of its parts."""
+def confine(cwd: str, writable: tuple[str, ...], limits: Limits, *, grouped: bool) -> dict[str, object]:
+    """Return what a process puts on itself inside, before it becomes a program of the workload."""
+    bounds = {"core": 0, "files": limits.files, "processes": limits.processes}
+    if not grouped:
+        # Stops what grows faster than the shim looks. Address space that was asked for and not used counts (8 MiB for
+        # each thread's stack), so it must be roomy.
+        bounds["data"] = (2 * limits.memory_mb + 256) << 20
     return {
         "cwd": cwd,
         "writable": ["/tmp", "/dev/shm", "/dev/pts", *writable],  # noqa: S108  of the sandbox
         "devices": ["/dev", "/proc"],
-        "limits": {"core": 0, "files": limits.files, "processes": limits.processes, "data": limits.memory_mb << 20},
+        "limits": bounds,
     }
 
 

@@ -51,6 +51,7 @@ class ProcessDriver:
         self._folders = Folders(run, self._gid)
         self._plan = network.plan(name)
         self._groups = groups or open_groups(self._plan.table)
+        self._grouped = self._groups.NAME != "none"
         self._egress = Egress(name, self._facts, self._options)
         self._seccomp = b""
         self._parts: dict[str, bytes] = {}
@@ -143,7 +144,7 @@ class ProcessDriver:
         record = self._folders.record(handle)
         config = bencode.encode(
             {
-                **command.confine(record.cwd, record.writable, record.limits),
+                **command.confine(record.cwd, record.writable, record.limits, grouped=self._grouped),
                 "groups": [str(path) for path in self._groups.entrances(handle.id)],
             }
         )
@@ -180,7 +181,7 @@ class ProcessDriver:
         (folder / "seccomp.bpf").write_bytes(self._seccomp)
         resolvers = self._options.resolvers or self._facts.resolvers
         names = command.Hosts("localhost.localdomain", (network.SLIRP_DNS,) if kind == "slirp" else resolvers)
-        plan = command.plan(workload, self._facts, self._parts, self._seccomp, names)
+        plan = command.plan(workload, self._facts, self._parts, self._seccomp, names, grouped=self._grouped)
         try:
             groups = self._groups.create(workload.id, workload.limits)
         except OSError as error:

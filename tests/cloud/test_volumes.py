@@ -1,0 +1,73 @@
+import os
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from serai.cloud.volumes import Volumes, device, measure, mounted
+from serai.errors import InvalidError
+
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+
+
+async def test_a_soft_volume_is_measured_and_removed_by_name_only(tmp_path):
+    volumes = Volumes(hard=False)
+    path = tmp_path / "data"
+    await volumes.ensure(path, 16, os.getuid(), os.getgid())
+    (path / "deep").mkdir()
+    (path / "deep" / "file").write_bytes(b"x" * 100_000)
+    (path / "again").hardlink_to(path / "deep" / "file")
+    (path / "link").symlink_to("/usr")
+    assert 100_000 <= await volumes.usage(path) < 200_000
+    with pytest.raises(InvalidError):
+        await volumes.remove(path, named="other")
+    assert path.exists()
+    await volumes.remove(path, named="data")
+    assert not path.exists()
+
+
+@pytest.mark.root
+@needs_root
+async def test_a_hard_volume_holds_grows_and_comes_back(tmp_path):
+    volumes, probe = await Volumes.open(tmp_path)
+    if probe.result != "ok":
+        pytest.skip(probe.result)
+    path = tmp_path / "data"
+    try:
+        await volumes.ensure(path, 16, 12345, 12346)
+        assert list(path.iterdir()) == []
+        status = path.stat()
+        assert (status.st_uid, status.st_gid, status.st_mode & 0o777) == (12345, 12346, 0o700)
+        with pytest.raises(OSError, match="space"):
+            (path / "file").write_bytes(bytes(20 << 20))
+        await volumes.ensure(path, 48, 12345, 12346)
+        (path / "file").write_bytes(bytes(20 << 20))
+        with pytest.raises(InvalidError):
+            await volumes.grow(path, 16)
+        await volumes.release(path)
+        assert device(path) == ""
+        await volumes.ensure(path, 48, 12345, 12346)
+        assert (path / "file").stat().st_size == 20 << 20
+        assert await volumes.usage(path) >= 20 << 20
+    finally:
+        await volumes.remove(path, named="data")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_newest_mount_of_a_place_is_found():
+    table = (
+        "22 1 8:1 / / rw shared:1 - ext4 /dev/sda1 rw\n"
+        "30 22 7:0 / /srv/my\\040data rw,nosuid - ext4 /dev/loop0 rw\n"
+        "31 22 7:1 / /srv/my\\040data rw,nosuid - ext4 /dev/loop1 rw\n"
+    )
+    assert mounted(table, "/srv/my data") == "/dev/loop1"
+    assert mounted(table, "/srv") == ""
+
+
+@given(st.text(max_size=200))
+def test_any_table_of_mounts_is_read(text):
+    mounted(text, "/srv")
+
+
+def test_what_is_not_there_takes_nothing(tmp_path):
+    assert measure(tmp_path / "missing") == 0
