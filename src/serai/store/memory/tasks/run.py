@@ -38,7 +38,7 @@ def beat(state: dict[str, object], bot: str) -> list[int]:
     """Tell that a bot lives; return the numbers of its tasks that are to be cancelled."""
     rows = table(state)
     rows.beat(bot)
-    tasks = (entry.task for entry in rows.entries.values())
+    tasks = [entry.task for entry in list(rows.entries.values())]  # a copy: heartbeats come from another thread
     return [task.number for task in tasks if task.bot == bot and task.state == "to_cancel"]
 
 

@@ -1,0 +1,59 @@
+"""A bot's ears and mouth on the bus. Nothing it says or hears is needed: it only saves waiting for a poll."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any
+
+from serai.bus import Bus
+from serai.tasks import subjects
+
+
+class Herald:
+    """Wake a bot when its queues have work, pass wishes to cancel on, and tell who follows tasks that they moved."""
+
+    def __init__(
+        self, bus: Bus | None, queues: Sequence[str], *, wake: Callable[[], None], cancel: Callable[[object], None]
+    ) -> None:
+        self._bus = bus
+        self._queues = frozenset(queues)
+        self._wake = wake
+        self._cancel = cancel
+        self._moved: dict[str, None] = {}
+        self._freed = False
+        self._news = asyncio.Event()
+
+    def tell(self, moved: Sequence[str], *, freed: bool = False) -> None:
+        """Say later that these tasks moved, and with ``freed`` that other bots may find work; never waits."""
+        self._moved.update(dict.fromkeys(moved))
+        self._freed = self._freed or freed
+        if self._moved or self._freed:
+            self._news.set()
+
+    def helpers(self) -> list[Coroutine[Any, Any, None]]:
+        """Return what has to run beside the bot."""
+        if self._bus is None:
+            return []
+        return [self._hear_new(self._bus), self._hear_cancel(self._bus), self._speak(self._bus)]
+
+    async def _hear_new(self, bus: Bus) -> None:
+        async for _, queue in await bus.subscribe(subjects.NEW):
+            if queue is None or queue in self._queues:
+                self._wake()
+
+    async def _hear_cancel(self, bus: Bus) -> None:
+        async for _, wanted in await bus.subscribe(subjects.CANCEL):
+            self._cancel(wanted)
+
+    async def _speak(self, bus: Bus) -> None:
+        while True:
+            await self._news.wait()
+            self._news.clear()
+            moved, freed = list(self._moved), self._freed
+            self._moved.clear()
+            self._freed = False
+            if moved:
+                await bus.publish(subjects.CHANGED, moved[: subjects.MAX_CHANGED])
+            if freed:
+                await bus.publish(subjects.NEW)

@@ -1,0 +1,142 @@
+"""Ask about tasks and steer them: what the API, the CLI and functions use."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncGenerator, Callable
+from typing import Any, TypeVar
+
+from serai.bus import Bus, Subscription
+from serai.errors import DeadlineError
+from serai.store.contract import NewTask, Transaction
+from serai.store.retry import Patience, repeat
+from serai.store.store import Store
+from serai.store.tasks import FINAL, BotRow, Filter, LogLine, Pause, State, StoryLine, Task, TaskRows
+from serai.tasks import subjects
+
+T = TypeVar("T")
+
+_POLL = 1.0  # seconds between looks where the bus tells of changes
+_POLL_ALONE = 0.1  # and where there is no bus
+
+
+class Tasks:
+    """The tasks of a store. Errors are the store's; `NotFoundError` for an unknown id."""
+
+    def __init__(self, store: Store, bus: Bus | None = None, *, now: Callable[[], float] = time.time) -> None:
+        self._store = store
+        self._bus = bus
+        self._now = now
+
+    async def add(self, who: str, task: NewTask, why: str = "") -> str:
+        """Insert one task by itself; return its id, or that of an earlier one with the same key."""
+        done = await self._store.apply(Transaction(who, why, (task,)))
+        await self._tell(subjects.NEW, task.queue)
+        return done.tasks[0]
+
+    async def get(self, task: str) -> Task:
+        """Return a task, arguments and result included."""
+        return await self._read(lambda rows, tx: rows.get(tx, task))
+
+    async def find(self, wanted: Filter | None = None) -> list[Task]:
+        """List tasks, newest first, without arguments and results."""
+        return await self._read(lambda rows, tx: rows.find(tx, wanted or Filter()))
+
+    async def story(self, task: str) -> list[StoryLine]:
+        """Return who moved it, when and why, oldest first."""
+        return await self._read(lambda rows, tx: rows.story(tx, task))
+
+    async def log(self, task: str, after: int = 0) -> list[LogLine]:
+        """Return its log lines past a number."""
+        return await self._read(lambda rows, tx: rows.log(tx, task, after))
+
+    async def bots(self) -> list[BotRow]:
+        """Return the bots that live."""
+        return await self._read(lambda rows, tx: rows.bots(tx))
+
+    async def pauses(self) -> list[Pause]:
+        """Return the channels that are paused."""
+        return await self._read(lambda rows, tx: rows.pauses(tx))
+
+    async def cancel(self, who: str, task: str, why: str = "") -> State:
+        """Cancel what waits, ask what runs to stop; return the new state. `ConflictError` where it is over."""
+        state = await self._write(lambda rows, tx: rows.cancel(tx, task, who=who, why=why, now=self._now()))
+        if state == "to_cancel":
+            await self._tell(subjects.CANCEL, task)
+        await self._moved(task)
+        return state
+
+    async def retry(self, who: str, task: str, why: str = "") -> None:
+        """Run a task again that ended in error or was canceled; `ConflictError` for any other."""
+        await self._write(lambda rows, tx: rows.retry(tx, task, who=who, why=why, now=self._now()))
+        await self._moved(task)
+
+    async def pause(self, who: str, channel: str, why: str = "") -> None:
+        """Start nothing more of a channel until `resume`, across restarts."""
+        await self._write(lambda rows, tx: rows.pause(tx, channel, who=who, why=why, now=self._now()))
+
+    async def resume(self, channel: str) -> bool:
+        """End a pause; return whether there was one."""
+        was_paused = await self._write(lambda rows, tx: rows.resume(tx, channel, now=self._now()))
+        await self._tell(subjects.NEW, None)
+        return was_paused
+
+    async def wait(self, task: str, deadline: float = 60.0) -> Task:
+        """Return a task once it is over; `DeadlineError` after ``deadline`` seconds."""
+        try:
+            async with asyncio.timeout(deadline):
+                async with contextlib.aclosing(self.follow(task)) as seen:
+                    async for each in seen:
+                        last = each
+        except TimeoutError as error:
+            raise DeadlineError("The task is not over yet.", task=task, seconds=deadline) from error
+        return last
+
+    async def follow(self, task: str) -> AsyncGenerator[Task, None]:
+        """Yield a task now and after each change of its state or progress, until it is over."""
+        changed = asyncio.Event()
+        subscription = await self._bus.subscribe(subjects.CHANGED) if self._bus else None
+        listening = asyncio.create_task(_listen(subscription, task, changed)) if subscription else None
+        try:
+            seen: tuple[Any, ...] = ()
+            while True:
+                changed.clear()
+                found = await self.get(task)
+                now = (found.state, found.wait, found.run, found.progress, found.sentence)
+                if now != seen:
+                    yield found
+                seen = now
+                if found.state in FINAL:
+                    return
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(_POLL if subscription else _POLL_ALONE):
+                        await changed.wait()
+        finally:
+            if listening and subscription:
+                listening.cancel()
+                await subscription.close()
+
+    async def _moved(self, task: str) -> None:
+        await self._tell(subjects.CHANGED, [task])
+        await self._tell(subjects.NEW, None)
+
+    async def _tell(self, subject: str, message: Any) -> None:
+        if self._bus:
+            await self._bus.publish(subject, message)
+
+    async def _write(self, work: Callable[[TaskRows[Any], Any], T]) -> T:
+        driver = self._store.driver
+        return await repeat(Patience(), lambda: driver.write(lambda tx: work(driver.tasks, tx)))
+
+    async def _read(self, work: Callable[[TaskRows[Any], Any], T]) -> T:
+        driver = self._store.driver
+        return await repeat(Patience(), lambda: driver.read(lambda tx: work(driver.tasks, tx)))
+
+
+async def _listen(subscription: Subscription, task: str, changed: asyncio.Event) -> None:
+    async for _, ids in subscription:
+        # A full message may have left some out.
+        if isinstance(ids, list) and (task in ids or len(ids) >= subjects.MAX_CHANGED):
+            changed.set()
