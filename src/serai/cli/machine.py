@@ -21,6 +21,7 @@ import msgspec
 from serai import api
 from serai.daemon import config, control, launch, modules, plan, record
 from serai.daemon.home import Home, prepare
+from serai.daemon.reference import documented
 from serai.daemon.registry import Registry
 from serai.daemon.supervisor import Supervisor
 from serai.daemon.upgrade import command
@@ -86,6 +87,12 @@ def upgrade(home: Path) -> dict[str, Any]:
 def metrics(home: Path) -> str:
     """Return the metrics of all workers, summed, in Prometheus' text format."""
     return str(control.ask(Home(home.absolute()).control, "metrics"))
+
+
+def settings() -> str:
+    """Return a serai.toml that explains every setting of the host and of all installed modules."""
+    registry = installed()
+    return documented({}, {module_id: registry.get(module_id).Config for module_id in registry.ids()})
 
 
 def installed() -> Registry:
@@ -180,9 +187,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return _check(Home(options.home.absolute()), options.sets)
         return _supervise(options)
     except SeraiError as error:
-        _say(options.ready_fd, control.answer(error))
-        sys.stderr.write(f"serai: {error.public}\n")
-        return 1
+        refusal = error
+    except OSError as error:
+        refusal = UnavailableError(f"The host can't start: {error}.")
+    _say(options.ready_fd, control.answer(refusal))
+    sys.stderr.write(f"serai: {refusal.public}\n")
+    return 1
 
 
 def _check(home: Home, sets: Sequence[str]) -> int:

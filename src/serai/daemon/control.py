@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import structlog
 
 from serai.errors import BY_CODE, DeadlineError, DeniedError, InternalError, InvalidError, SeraiError, UnavailableError
 
@@ -62,6 +63,9 @@ class ControlServer:
             return answer(InvalidError("A question is one line of JSON."))
         except SeraiError as error:
             return answer(error)
+        except Exception as error:  # noqa: BLE001 - a bug here must not end the process that holds the sockets
+            structlog.get_logger().error("control.bug", error=error, exc_info=error)
+            return answer(InternalError(f"The supervisor failed: {error!r}."))
 
 
 def answer(result: Any) -> bytes:

@@ -12,7 +12,7 @@ import structlog
 
 from serai.daemon.plan import GroupPlan
 from serai.daemon.process import Process
-from serai.errors import SeraiError
+from serai.errors import SeraiError, UnavailableError
 
 #: Seconds of life after which a worker's death counts as its first.
 HEALTHY = 60.0
@@ -105,6 +105,11 @@ class Crew:
         process.ended(status)
         return True
 
+    def kill(self) -> None:
+        """End all workers now."""
+        for process in list(self.all.values()):
+            process.kill()
+
     async def end(self, drain: float) -> None:
         """Drain all workers and wait for them."""
         self.ending = True
@@ -139,12 +144,16 @@ class Crew:
             if deaths > 1:
                 await asyncio.sleep(min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** min(deaths, 10)))
             plan = self.plans[name]
-            process = self.add(self._spawn(plan, index))
+            try:
+                process = self.add(self._spawn(plan, index))
+            except OSError as error:  # no process or memory to be had: later, perhaps
+                self._reject(slot, UnavailableError(f"No worker can be started: {error.strerror}."))
+                deaths = max(deaths, 1) + 1
+                continue
             try:
                 await process.ready(plan.host.start_seconds + 1)
             except SeraiError as error:
-                self.reasons[name] = error.public
-                self._log.error("worker.refused", group=name, worker=index, error=error)
+                self._reject(slot, error)
                 process.kill()
                 await process.gone.wait()
                 deaths += 1
@@ -160,6 +169,10 @@ class Crew:
             self._changed()
             self._log.info("worker.restarted", group=name, worker=index, pid=process.pid, after=os.getpid())
             return
+
+    def _reject(self, slot: tuple[str, int], error: SeraiError) -> None:
+        self.reasons[slot[0]] = error.public
+        self._log.error("worker.refused", group=slot[0], worker=slot[1], error=error)
 
     def _forget(self, name: str) -> None:
         for slot in [slot for slot in self._restarting if slot[0] == name]:

@@ -85,13 +85,18 @@ class Launcher:
 
     def _work(self, job: worker.Job, channel: socket.socket) -> int:
         plan = job.plan
+        track = tracker(plan.sentry.dsn, host=plan.host.name, release=serai.__version__, group=plan.name)
         log = logs.configure(
             logs.LogFile(self._home.log),
             plan.log.level,
             terminal=self._terminal,
-            track=tracker(plan.sentry.dsn, host=plan.host.name, release=serai.__version__, group=plan.name),
+            track=track,
             group=plan.name,
             worker=job.setting.worker,
             pid=os.getpid(),
         )
-        return worker.run(job, self._registry, log, channel)
+        try:
+            return worker.run(job, self._registry, log, channel)
+        finally:
+            if track is not None:
+                track.flush()

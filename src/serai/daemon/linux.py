@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import resource
 from functools import cache
 from pathlib import Path
 
@@ -36,6 +37,13 @@ def allow_takeover() -> None:
     Without Yama there is nothing to allow, and the call fails: that is well.
     """
     _libc().prctl(PR_SET_PTRACER, ctypes.c_ulong(PR_SET_PTRACER_ANY), 0, 0, 0)
+
+
+def raise_descriptor_limit(most: int = 1 << 20) -> None:
+    """Let this process and its children open as many descriptors as the hard limit allows."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = most if hard == resource.RLIM_INFINITY else min(hard, most)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def descriptor_of(pidfd: int, fd: int) -> int:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import ast
+import inspect
 import json
+import textwrap
 from collections.abc import Iterator, Mapping
+from itertools import pairwise
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 import msgspec
@@ -41,8 +45,9 @@ def _section(name: str, kind: type[msgspec.Struct], values: Mapping[str, Any]) -
     yield f"# {(kind.__doc__ or '').strip().splitlines()[0]}" if kind.__doc__ else f"# {name}"
     yield f"[{name}]" if values else f"# [{name}]"
     hints = get_type_hints(kind, include_extras=True)
+    beside = _docstrings(kind)
     for field in msgspec.structs.fields(kind):
-        sentence = _description(hints[field.name])
+        sentence = _description(hints[field.name]) or beside.get(field.name, "")
         if sentence:
             yield f"## {sentence}"
         if field.encode_name in values:
@@ -58,6 +63,21 @@ def _description(hint: Any) -> str:
             if isinstance(extra, msgspec.Meta) and extra.description:
                 return extra.description
     return ""
+
+
+def _docstrings(kind: type[msgspec.Struct]) -> dict[str, str]:
+    """Return the strings that stand below fields in the source, where there is a source."""
+    try:
+        body = ast.parse(textwrap.dedent(inspect.getsource(kind))).body[0]
+    except (OSError, TypeError, SyntaxError):
+        return {}
+    found: dict[str, str] = {}
+    statements = body.body if isinstance(body, ast.ClassDef) else []
+    for above, below in pairwise(statements):
+        if isinstance(above, ast.AnnAssign) and isinstance(above.target, ast.Name) and isinstance(below, ast.Expr):
+            text = ast.literal_eval(below.value) if isinstance(below.value, ast.Constant) else ""
+            found[above.target.id] = " ".join(str(text).split())
+    return found
 
 
 def _default(field: msgspec.structs.FieldInfo) -> Any:

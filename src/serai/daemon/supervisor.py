@@ -11,6 +11,7 @@ import os
 import signal
 import socket
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 import structlog
@@ -47,6 +48,7 @@ class Supervisor:
         self._ended = asyncio.Event()
         self._lock = -1
         self._started = False
+        self._log_file = logs.LogFile(home.log)
         self._settings, self._plans = self._read()
         self._log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
@@ -72,13 +74,8 @@ class Supervisor:
         host = self._settings.host
         gid = host.uid_base if self._root else -1
         logs.create(self._home.log, gid)
-        self._log = logs.configure(
-            logs.LogFile(self._home.log),
-            self._settings.log.level,
-            terminal=self._terminal,
-            group="supervisor",
-            pid=os.getpid(),
-        )
+        self._configure_log()
+        linux.raise_descriptor_limit()
         self._sockets = SocketTable(gid)
         self._launcher = Launcher(self._home, self._registry, self._sockets, terminal=self._terminal)
         self._crew = Crew(self._spawn, self._log, self._write)
@@ -88,6 +85,10 @@ class Supervisor:
         loop.add_signal_handler(signal.SIGINT, self._signalled)
         loop.add_signal_handler(signal.SIGHUP, self._hung_up)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, upgrade.HELD)
+
+    def _configure_log(self) -> None:
+        level = self._settings.log.level
+        self._log = logs.configure(self._log_file, level, terminal=self._terminal, group="supervisor", pid=os.getpid())
 
     # -- starting ---------------------------------------------------------------------------------------------------
 
@@ -186,6 +187,7 @@ class Supervisor:
                 )
             changed = await self._replace(plans)
             self._settings, self._plans = settings, plans
+            self._configure_log()
             self._log.info("reload.done", groups=changed)
             return {"changed": changed}
 
@@ -230,6 +232,9 @@ class Supervisor:
         raise InvalidError(f"There is no control verb {verb!r}.")
 
     def _signalled(self) -> None:
+        if self._crew.ending:  # asked twice: whoever did so does not want to wait
+            self._crew.kill()
+            return
         self._background = asyncio.create_task(self._end())
 
     async def _end(self) -> None:
@@ -264,10 +269,15 @@ class Supervisor:
     def _write(self) -> None:
         if not self._started:
             return  # what an earlier supervisor wrote is what a later one needs if we fail
-        record.write(self._home.record, self._record())
+        try:
+            record.write(self._home.record, self._record())
+        except OSError as error:
+            # A full disk: we go on; only a successor would miss what is not written.
+            self._log.error("record.lost", error=error)
 
     async def _rotate(self) -> None:
         gid = self._settings.host.uid_base if self._root else -1
         while True:
             await asyncio.sleep(ROTATE_EVERY)
-            logs.rotate(self._home.log, self._settings.log, gid)
+            with suppress(OSError):  # a full disk; the next look may find room
+                logs.rotate(self._home.log, self._settings.log, gid)

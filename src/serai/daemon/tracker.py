@@ -2,17 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, MutableMapping
+from collections.abc import MutableMapping
 from importlib import import_module
 from typing import Any
 
 from serai.daemon.redact import redact
 
-Track = Callable[[MutableMapping[str, Any]], None]
+FLUSH_SECONDS = 2.0  # for reports under way when the process ends
 
 
-def tracker(dsn: str, *, host: str, release: str, group: str) -> Track | None:
-    """Return what reports a log event of level error, or None without a DSN; sentry-sdk is imported here only."""
+class Tracker:
+    """Report log events of level error. Made by `tracker`, in the process that reports."""
+
+    def __init__(self, sdk: Any, group: str) -> None:
+        self._sdk = sdk
+        self._group = group
+
+    def __call__(self, event: MutableMapping[str, Any]) -> None:
+        """Report one event; the sending happens in a thread."""
+        error = event.get("error")
+        with self._sdk.new_scope() as scope:
+            scope.set_tag("group", self._group)
+            scope.set_context("event", {key: str(value) for key, value in redact(dict(event)).items()})
+            if isinstance(error, BaseException):
+                self._sdk.capture_exception(error, scope=scope)
+            else:
+                self._sdk.capture_message(str(event.get("event")), level="error", scope=scope)
+
+    def flush(self) -> None:
+        """Wait for what is under way: workers end by _exit, after a bug above all."""
+        self._sdk.flush(timeout=FLUSH_SECONDS)
+
+
+def tracker(dsn: str, *, host: str, release: str, group: str) -> Tracker | None:
+    """Return a tracker, or None without a DSN; sentry-sdk is imported here only."""
     if not dsn:
         return None
     # Several MB of memory in each process: not for those who don't use it.
@@ -23,19 +46,8 @@ def tracker(dsn: str, *, host: str, release: str, group: str) -> Track | None:
         release=release,
         default_integrations=False,
         auto_enabling_integrations=False,
-        send_default_pii=False,
         max_breadcrumbs=0,
+        include_local_variables=False,
         before_send=lambda event, _hint: redact(event),
     )
-
-    def track(event: MutableMapping[str, Any]) -> None:
-        error = event.get("error")
-        with sentry_sdk.new_scope() as scope:
-            scope.set_tag("group", group)
-            scope.set_context("event", {key: str(value) for key, value in redact(dict(event)).items()})
-            if isinstance(error, BaseException):
-                sentry_sdk.capture_exception(error, scope=scope)
-            else:
-                sentry_sdk.capture_message(str(event.get("event")), level="error", scope=scope)
-
-    return track
+    return Tracker(sentry_sdk, group)

@@ -62,8 +62,8 @@ def execute(home: Home, sets: Sequence[str], current: record.Record, *, terminal
     """Become the new code; return only by raising `InternalError` where the kernel refuses."""
     kept = _descriptors(current)
     held = signal.pthread_sigmask(signal.SIG_BLOCK, HELD)
-    record.write(home.record, current)
     try:
+        record.write(home.record, current)
         for fd in kept:
             os.set_inheritable(fd, True)
         argv = command(home, sets, *(["--terminal"] if terminal else []))
