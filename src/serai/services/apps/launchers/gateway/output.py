@@ -14,6 +14,7 @@ from .paths import ReplyError
 
 CHUNK = 64 << 10
 MAX_HEAD = 64 << 10  # octets of a program's header
+GRACE = 1.0  # seconds between the end of its answer and its own
 SILENCE = 300.0  # seconds that a program may say nothing
 
 TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")  # RFC 9110 section 5.6.2
@@ -72,12 +73,15 @@ class Output:
 
 
 def end(process: subprocess.Popen[bytes]) -> None:
-    """Let it end by itself for a moment, then end all that it started."""
+    """Let it end by itself for a moment, then end it and all that it started."""
     if process.stdout:
         process.stdout.close()
-    with contextlib.suppress(subprocess.TimeoutExpired):
-        process.wait(1.0)
-    if process.returncode is None:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
+    pidfd = os.pidfd_open(process.pid)
+    try:
+        select.select([pidfd], [], [], GRACE)
+    finally:
+        os.close(pidfd)
+    # Not reaped yet, so that its number is still its group's and nobody else's.
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
     process.wait()

@@ -8,6 +8,7 @@ import mimetypes
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -26,6 +27,7 @@ from .paths import Found, ReplyError, Settings, resolve
 PROGRAMS = 16  # processes at a time
 CONNECTIONS = 256
 WAIT = 10.0  # seconds for a free place
+LINGER = 2.0  # seconds for a client to see its answer, when it still sends what nobody reads
 IDLE = 75.0  # seconds between two requests, and between two reads of a body
 MAX_SPOOLED = 32 << 20  # octets of a body without a length: a program is told CONTENT_LENGTH before it starts
 MAX_REDIRECTS = 5
@@ -85,6 +87,7 @@ class Handler(BaseHTTPRequestHandler):
     def serve(self) -> None:
         """Answer one request, whatever its method."""
         self.started = False  # whether the head of the answer is out
+        self.feeder: threading.Thread | None = None  # reads the body into the program
         self.unread = False  # whether some of the request's body is not read
         try:
             with self._body() as body:
@@ -95,6 +98,25 @@ class Handler(BaseHTTPRequestHandler):
             self.close_connection = True
         if self.unread:
             self.close_connection = True
+        self._linger()
+
+    def _linger(self) -> None:
+        """Wait for the thread that reads the body, then close in two steps (RFC 9112 section 9.6).
+
+        Closing with octets unread would reset the connection, and the client might never see its answer.
+        """
+        feeder = self.feeder
+        if feeder is None:
+            return
+        feeder.join(0.1)
+        if feeder.is_alive():
+            self.close_connection = True
+            with contextlib.suppress(OSError):
+                self.connection.shutdown(socket.SHUT_WR)
+            feeder.join(LINGER)
+            with contextlib.suppress(OSError):
+                self.connection.shutdown(socket.SHUT_RD)
+            feeder.join()
 
     def _answer(self, path: bytes, method: str, body: IO[bytes] | None) -> None:
         for _ in range(MAX_REDIRECTS):
@@ -242,6 +264,7 @@ class Handler(BaseHTTPRequestHandler):
                     found.argv,
                     stdin=subprocess.PIPE if body else subprocess.DEVNULL,
                     stdout=subprocess.PIPE,
+                    bufsize=0,
                     cwd=found.file.parent,
                     env=environment(self.server.settings, self._request(method), found),
                     start_new_session=True,
@@ -250,12 +273,12 @@ class Handler(BaseHTTPRequestHandler):
                 self.log_error("cannot run %s: %s", found.name, error)
                 raise ReplyError(500) from error
             try:
-                feeder = threading.Thread(target=self._feed, args=(process, body), daemon=True)
-                feeder.start()
+                if body is not None:
+                    self.feeder = threading.Thread(target=self._feed, args=(process.stdin, body), daemon=True)
+                    self.feeder.start()
                 location = self._relay(Output(process.stdout), method)
             finally:
                 end(process)
-            feeder.join(0.1)  # the program has ended: its pipe is closed, at most our client is slow
             return location
         finally:
             places.release()
@@ -264,18 +287,24 @@ class Handler(BaseHTTPRequestHandler):
         """Write to the program's own log."""
         sys.stderr.write(f"cgi: {format % args}\n")
 
-    def _feed(self, process: subprocess.Popen[bytes], body: IO[bytes] | None) -> None:
-        if body is None or process.stdin is None:
-            return
+    def _feed(self, pipe: IO[bytes] | None, body: IO[bytes]) -> None:
+        """Pass the body on; where the program reads no more of it, take the rest from the client all the same."""
         left = self.length
-        with contextlib.suppress(OSError, ValueError), process.stdin as pipe:
+        with contextlib.suppress(OSError, ValueError):
             while left:
                 data = body.read1(min(left, CHUNK)) if hasattr(body, "read1") else body.read(min(left, CHUNK))
                 if not data:
-                    return
+                    break
                 left -= len(data)
                 self.unread = left > 0 and not isinstance(body, tempfile.SpooledTemporaryFile)
-                pipe.write(data)
+                if pipe is not None:
+                    try:
+                        pipe.write(data)  # unbuffered: all of it, or BrokenPipeError
+                    except OSError:
+                        pipe = None
+        if pipe is not None:
+            with contextlib.suppress(OSError):
+                pipe.close()
 
     def _relay(self, output: Output, method: str) -> str | None:
         status, reason, headers = output.head()
