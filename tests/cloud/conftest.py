@@ -1,6 +1,7 @@
 import os
 import secrets
 import shutil
+import subprocess
 import tempfile
 from pathlib import Path
 
@@ -39,3 +40,43 @@ async def bench(shared):
         await bench.driver.stop(handle, grace=0)
         await bench.driver.remove(handle)
     await bench.driver.retire()
+
+
+@pytest.fixture
+def internet():
+    return Internet()
+
+
+class Internet:
+    """A namespace behind this host that stands for the rest of the world, with a public and a private address."""
+
+    def __init__(self):
+        self.name = f"sw{secrets.token_hex(3)}"
+        self.public, self.private = "203.0.113.2", "10.213.0.2"
+
+    def __enter__(self):
+        far = ["ip", "-n", self.name]
+        for argv in (
+            ["ip", "netns", "add", self.name],
+            ["ip", "link", "add", self.name, "type", "veth", "peer", "name", "eth0", "netns", self.name],
+            ["ip", "address", "add", "203.0.113.1/24", "dev", self.name],
+            ["ip", "address", "add", "10.213.0.1/24", "dev", self.name],
+            ["ip", "link", "set", self.name, "up"],
+            [*far, "address", "add", "203.0.113.2/24", "dev", "eth0"],
+            [*far, "address", "add", "10.213.0.2/24", "dev", "eth0"],
+            [*far, "link", "set", "eth0", "up"],
+        ):
+            subprocess.run(argv, check=True)
+        serve = "import socket\nlistening = socket.create_server(('0.0.0.0', 7000))\nprint('up', flush=True)\n"
+        serve += "while True: listening.accept()[0].sendall(b'world')"
+        argv = ["ip", "netns", "exec", self.name, "python3", "-c", serve]
+        self.server = subprocess.Popen(argv, stdout=subprocess.PIPE, text=True)
+        assert self.server.stdout.readline() == "up\n"
+        return self
+
+    def __exit__(self, *_):
+        self.server.kill()
+        self.server.wait()
+        self.server.stdout.close()
+        subprocess.run(["ip", "link", "delete", self.name], check=False)
+        subprocess.run(["ip", "netns", "delete", self.name], check=False)

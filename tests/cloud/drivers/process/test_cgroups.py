@@ -74,11 +74,12 @@ async def test_a_host_without_groups_limits_nothing_by_them(tmp_path):
 @pytest.mark.root
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 async def test_the_groups_of_this_host_can_be_made_and_removed():
-    groups = open_groups(f"test-{os.getpid()}")
+    groups = open_groups(f"serai_test_{os.getpid()}")
     if groups.NAME == "none":
         pytest.skip("there are none")
     entrances = groups.create("trial", LIMITS)
     assert all(path.exists() for path in entrances)
     await groups.remove("trial")
     await groups.remove("trial")
-    assert not any(path.exists() for path in entrances)
+    await groups.retire()
+    assert not any(path.parent.parent.exists() for path in entrances)

@@ -53,6 +53,10 @@ class Groups(Protocol):
         """Take the group away; nothing where there is none."""
         ...
 
+    async def retire(self) -> None:
+        """Take the home's own groups away; no workload may be left."""
+        ...
+
 
 class NoGroups:
     """Control groups of a host that has none to give."""
@@ -83,6 +87,9 @@ class NoGroups:
         """Do nothing: who kills a PID namespace's first process kills them all."""
 
     async def remove(self, ident: str) -> None:
+        """Do nothing."""
+
+    async def retire(self) -> None:
         """Do nothing."""
 
 
@@ -142,6 +149,11 @@ class Unified:
         """Take the group away when its last process is reaped."""
         await remove_group(self._base / "work" / ident)
 
+    async def retire(self) -> None:
+        """Take the three groups of a home away."""
+        for group in (self._base / "work", self._base / "shims", self._base):
+            await remove_group(group)
+
 
 def settings_v2(limits: Limits) -> dict[str, str]:
     """Return the files of a group and what to write into them."""
@@ -167,7 +179,7 @@ async def remove_group(group: Path) -> None:
 
 
 def open_groups(name: str, root: Path = ROOT) -> Groups:
-    """Return the control groups that this process may use, for the home ``name``."""
+    """Return the control groups that this process may use, in a group called ``name``."""
     from serai.cloud.drivers.process.cgroups_v1 import Legacy  # noqa: PLC0415  it needs this module's helpers
 
     own = Path("/proc/self/cgroup").read_text()
@@ -176,10 +188,10 @@ def open_groups(name: str, root: Path = ROOT) -> Groups:
     if set(NEEDED) <= controllers:
         base = _delegated(root / below.lstrip("/")) or root
         if os.access(base / "cgroup.subtree_control", os.W_OK):
-            return Unified(base / f"serai-{name}")
+            return Unified(base / name)
         return NoGroups()
     if all(os.access(root / one / "cgroup.procs", os.W_OK) for one in NEEDED):
-        return Legacy(root, f"serai-{name}")
+        return Legacy(root, name)
     return NoGroups()
 
 

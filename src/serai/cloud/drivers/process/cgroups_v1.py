@@ -83,6 +83,12 @@ class Legacy:
         for tree in self._trees.values():
             await remove_group(tree / ident)
 
+    async def retire(self) -> None:
+        """Take a home's group out of each tree."""
+        for tree in self._trees.values():
+            await remove_group(tree / "shims")
+            await remove_group(tree)
+
 
 def settings_v1(limits: Limits) -> dict[str, dict[str, str]]:
     """Return controllers, the files of a group and what to write into them."""

@@ -155,7 +155,7 @@ class ProcessDriver:
         """Remove what the home keeps on this host beyond its workloads; none may be left."""
         if self._root:
             await self._egress.retire()
-            await self._groups.remove("shims")
+        await self._groups.retire()
 
     async def _start(self, workload: Workload, uid: int | None, folder: Path, kind: str, link: int) -> Handle:
         talk = spawn.Conversation()
