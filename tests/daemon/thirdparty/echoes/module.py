@@ -46,7 +46,7 @@ class Session(asyncio.Protocol):
                 raise RuntimeError("a bug in a callback")
             self.echo.requests.inc()
             body = f"{VERSION} {self.echo.config.text} {os.getpid()} {os.geteuid()}".encode()
-            close = self.echo.draining
+            close = self.echo.draining or b"Connection: close" in head
             extra = b"Connection: close\r\n" if close else b""
             self.transport.write(b"HTTP/1.1 200 OK\r\n%sContent-Length: %d\r\n\r\n%s" % (extra, len(body), body))
             if close:
