@@ -91,9 +91,11 @@ def serve_wsgi(app: Any) -> None:
                 "graceful_timeout": 30,
                 "timeout": 0,
                 "forwarded_allow_ips": "*",
+                "control_socket_disable": True,  # it would lie in the data folder, which all instances share
             }
             for key, value in settings.items():
-                self.cfg.set(key, value)
+                if key in self.cfg.settings:  # an older gunicorn knows fewer
+                    self.cfg.set(key, value)
 
         def load(self) -> Any:
             return app
