@@ -24,6 +24,7 @@ ACTIONS = {
     ("GET", "/v1/changes"): "change.watch",
     ("POST", "/v1/tenants"): "tenant.write",
     ("GET", "/v1/status"): "host.status",
+    ("GET", "/v1/plan"): "host.status",
     ("GET", "/v1/metrics"): "host.status",
     ("GET", "/v1/tasks"): "task.read",
     ("GET", "/v1/tasks/{task}"): "task.read",

@@ -10,13 +10,14 @@ import json
 import socket
 import urllib.parse
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
-from serai.errors import BY_CODE, DeadlineError, InternalError, SeraiError, UnavailableError
+from serai.errors import BY_CODE, DeadlineError, InternalError, InvalidError, SeraiError, UnavailableError
 
 Parameters = Mapping[str, str | int | bool | None]
+MAX_TARGET = 8000  # octets of a path with its query; the API takes little more
 MAX_ANSWER = 64 << 20  # octets of one answer that is not a stream
 
 
@@ -69,6 +70,7 @@ class Client:
                 for line in answer:
                     if line.strip():
                         yield json.loads(line)
+                answer.read()  # iteration ends silently where the connection was cut, this does not
             except (OSError, http.client.HTTPException) as error:
                 raise UnavailableError("The platform ended the stream.") from error
 
@@ -131,14 +133,13 @@ class Client:
     def _ask(
         self, connection: _Connection, method: str, target: str, body: Any, headers: Mapping[str, str]
     ) -> http.client.HTTPResponse:
+        if len(target) > MAX_TARGET:
+            raise InvalidError("A name is too long.", path="name")
         try:
-            try:
+            # A broken pipe: it has answered before it read everything, and the answer says why.
+            with suppress(BrokenPipeError, ConnectionResetError):
                 chunked = "transfer-encoding" in headers
                 connection.request(method, target, body, dict(headers), encode_chunked=chunked)
-            except (BrokenPipeError, ConnectionResetError):
-                if body is None:
-                    raise
-                # It has answered before it read all of the body: the answer says why.
             answer = connection.getresponse()
         except TimeoutError as error:
             raise DeadlineError("The platform does not answer in time.") from error

@@ -54,10 +54,17 @@ async def status(ctx: Ctx) -> dict[str, Any]:
     return told
 
 
+@get("/v1/plan", action="host.status", summary="Show the machine", operation_id="plan")
+async def plan(ctx: Ctx) -> list[dict[str, Any]]:
+    """Return what runs: for each module its group, user, sockets and number of processes."""
+    rows: list[dict[str, Any]] = await control.request(Home(ctx.home).control, "plan")
+    return rows
+
+
 @get("/v1/metrics", action="host.status", summary="Read the metrics", operation_id="metrics", media_type=METRICS)
 async def metrics(ctx: Ctx) -> str:
     """Return the metrics of all workers, summed, in Prometheus' text format."""
     return str(await control.request(Home(ctx.home).control, "metrics"))
 
 
-ROUTES: list[ControllerRouterHandler] = [me, about, status, metrics]
+ROUTES: list[ControllerRouterHandler] = [me, about, status, plan, metrics]

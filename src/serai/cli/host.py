@@ -7,8 +7,8 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
-from serai.cli import demo, machine
 from serai.cli.terminal import Terminal
+from serai.errors import SeraiError
 from serai.services.terminal import DryRunOption, JsonOption
 
 app = typer.Typer()
@@ -28,6 +28,8 @@ def up(
     dry_run: DryRunOption = False,
 ) -> None:
     """Start this host; in the foreground unless --detach."""
+    from serai.cli import demo, machine  # noqa: PLC0415 - the kernel: only what changes the host pays for it
+
     terminal: Terminal = ctx.obj
     if dry_run:
         _plan(terminal, sets or [], as_json=False)
@@ -44,6 +46,8 @@ def up(
 @app.command()
 def down(ctx: typer.Context, dry_run: DryRunOption = False) -> None:
     """Let this host finish what it accepted, and end it."""
+    from serai.cli import machine  # noqa: PLC0415 - the kernel: only what changes the host pays for it
+
     terminal: Terminal = ctx.obj
     if dry_run:
         terminal.note(f"Would end the host at {terminal.home}.")
@@ -56,7 +60,7 @@ def down(ctx: typer.Context, dry_run: DryRunOption = False) -> None:
 def status(ctx: typer.Context, as_json: JsonOption = False) -> None:
     """Show modules, workers, memory: all green, or the reason. Exits with 9 where it is not."""
     terminal: Terminal = ctx.obj
-    told = machine.status(terminal.home)
+    told = _status(terminal)
     if as_json:
         terminal.result(told, as_json=True)
     else:
@@ -78,6 +82,8 @@ def plan(ctx: typer.Context, sets: SetOption = None, as_json: JsonOption = False
 @app.command()
 def reload(ctx: typer.Context, dry_run: DryRunOption = False) -> None:
     """Apply serai.toml without dropping a connection; a mistake leaves everything as it was."""
+    from serai.cli import machine  # noqa: PLC0415 - the kernel: only what changes the host pays for it
+
     terminal: Terminal = ctx.obj
     if dry_run:
         _plan(terminal, [], as_json=False)
@@ -89,6 +95,8 @@ def reload(ctx: typer.Context, dry_run: DryRunOption = False) -> None:
 @app.command()
 def upgrade(ctx: typer.Context, dry_run: DryRunOption = False) -> None:
     """Run the code that is installed now, supervisor included, without dropping a connection."""
+    from serai.cli import machine  # noqa: PLC0415 - the kernel: only what changes the host pays for it
+
     terminal: Terminal = ctx.obj
     if dry_run:
         terminal.note("Would replace supervisor and workers by the installed version.")
@@ -96,7 +104,20 @@ def upgrade(ctx: typer.Context, dry_run: DryRunOption = False) -> None:
     terminal.note(f"Serai {machine.upgrade(terminal.home).get('version', '')} runs.")
 
 
+def _status(terminal: Terminal) -> dict[str, Any]:
+    """Ask the API, and the supervisor itself where the API is not well: then its state is what matters most."""
+    try:
+        told: dict[str, Any] = terminal.api.call("GET", "/v1/status")
+    except SeraiError:
+        from serai.cli import machine  # noqa: PLC0415 - only here
+
+        return machine.status(terminal.home)
+    return told
+
+
 def _plan(terminal: Terminal, sets: list[str], *, as_json: bool) -> None:
+    from serai.cli import machine  # noqa: PLC0415 - the kernel: only what changes the host pays for it
+
     rows = [msgspec.to_builtins(row) for row in machine.planned(terminal.home, sets)]
     for row in rows:
         row["sockets"] = list(row["sockets"])

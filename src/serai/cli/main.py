@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from typer._completion_classes import completion_init
 from typer.core import TyperGroup
 from typer.main import get_group
 
@@ -34,6 +35,10 @@ COMMANDS = {
 }
 
 
+#: Set by a shell that asks for completions.
+COMPLETE = "_SERAI_COMPLETE"
+
+
 class Lazy(TyperGroup):
     """A group whose commands are imported when they are named."""
 
@@ -50,18 +55,23 @@ class Lazy(TyperGroup):
 app = typer.Typer(cls=Lazy, name="serai", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
 
+def _print_version(value: bool) -> None:
+    if value:
+        sys.stdout.write(f"serai {serai.__version__}\n")
+        raise typer.Exit
+
+
 @app.callback()
 def root(
     _home: Annotated[
         str | None,
         typer.Option("--home", help="The folder that holds everything; before or after any command. Also SERAI_HOME."),
     ] = None,
-    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+    _version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", is_eager=True, callback=_print_version)
+    ] = False,
 ) -> None:
     """Host web applications of many tenants, each isolated, on this machine."""
-    if version:
-        sys.stdout.write(f"serai {serai.__version__}\n")
-        raise typer.Exit
 
 
 def _named(group: typer.Typer, name: str) -> Any:
@@ -92,8 +102,10 @@ def run(words: Sequence[str]) -> int:
     try:
         given, rest = take_home(words)
         terminal = _terminal(given)
+        if COMPLETE in os.environ:
+            completion_init()
         result = typer.main.get_command(app).main(
-            args=rest, prog_name="serai", standalone_mode=False, obj=terminal, complete_var="_SERAI_COMPLETE"
+            args=rest, prog_name="serai", standalone_mode=False, obj=terminal, complete_var=COMPLETE
         )
     except SeraiError as error:
         return _tell(error)

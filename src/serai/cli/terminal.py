@@ -26,12 +26,17 @@ RECONNECTS = 8  # attempts to reach an API that is being replaced
 _STEERING = dict.fromkeys((*range(9), *range(11, 32), *range(127, 160)), "\N{REPLACEMENT CHARACTER}")
 
 
+#: What speaks at ports whose address does not say it.
+_USUAL = {"443": "https", "8443": "https", "80": "http", "8080": "http"}
+
+
 class Terminal:
     """Implement `serai.services.terminal.Terminal`."""
 
     def __init__(self, home: Path) -> None:
         self.home = home
         self.api = Client(home / "run/api.sock")
+        self._addresses: list[str] | None = None  # of the whole host, asked at most once
 
     def tenant(self, given: str | None) -> str:
         """Return the tenant that is meant; raise `InvalidError` that lists them where it is not clear."""
@@ -75,14 +80,13 @@ class Terminal:
 
     def url(self, url: str) -> str:
         """Return a URL of the platform's with the port at which this installation answers it."""
-        from serai.daemon import control  # noqa: PLC0415 - few commands need it, and each pays for its imports
-        from serai.daemon.home import Home  # noqa: PLC0415
-
-        try:
-            rows = control.ask(Home(self.home.absolute()).control, "plan")
-        except SeraiError:
-            return url
-        return with_port(url, [address for row in rows for address in row["sockets"]])
+        if self._addresses is None:
+            try:
+                rows = self.api.call("GET", "/v1/plan")
+            except SeraiError:
+                return url
+            self._addresses = [address for row in rows for address in row["sockets"]]
+        return with_port(url, self._addresses)
 
     def progress(self, title: str, run: Callable[[Callable[[float, str], None]], Any]) -> Any:
         """Call ``run`` with a function that moves a bar (0 to 1, a sentence), and return what it returns."""
@@ -151,13 +155,15 @@ def with_port(url: str, addresses: Sequence[str]) -> str:
     ports: dict[str, list[str]] = {"https": [], "http": []}
     for address in addresses:
         scheme, _, rest = address.partition("://")
+        port = rest.rpartition(":")[2]
+        scheme = _USUAL.get(port, scheme) if scheme == "tcp" else scheme
         if scheme in ports:
-            ports[scheme].append(rest.rpartition(":")[2])
+            ports[scheme].append(port)
     for scheme, usual in (("https", "443"), ("http", "80")):
         if ports[scheme]:
             host, slash, path = url.removeprefix("https://").partition("/")
-            port = "" if usual in ports[scheme] else f":{ports[scheme][0]}"
-            return f"{scheme}://{host}{port}{slash}{path}"
+            shown = "" if usual in ports[scheme] else f":{ports[scheme][0]}"
+            return f"{scheme}://{host}{shown}{slash}{path}"
     return url
 
 

@@ -84,7 +84,7 @@ def stream(root: Path, entries: list[Entry]) -> Iterator[bytes]:
             info.type, info.linkname = tarfile.SYMTYPE, entry.link
         else:
             info.size = entry.size
-        yield info.tobuf(tarfile.PAX_FORMAT, "utf-8", "surrogateescape")
+        yield info.tobuf(tarfile.GNU_FORMAT, "utf-8", "surrogateescape")
         if info.isreg():
             yield from _content(root / entry.path, entry)
     yield bytes(2 * tarfile.BLOCKSIZE)

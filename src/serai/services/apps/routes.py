@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Annotated
 
@@ -19,6 +20,9 @@ from serai.services.apps.addresses import Site
 from serai.services.apps.descriptors import PROD, App, Domain, Release
 from serai.services.apps.rollout import Rollout
 from serai.services.apps.views import Apps, AppView, DomainView, ReleaseView
+
+#: A quiet app's stream begins after this; an agent that is away has been noticed by then.
+FIRST_SECONDS = 6.0
 
 PATH = "/v1/apps/{tenant:str}/{app:str}"
 
@@ -241,13 +245,32 @@ async def read_logs(
     """
     await ctx.store.get(App, target.tenant, app)
     pieces = logs.stream(ctx.bus, target.tenant, app, name=name, lines=lines, follow=follow)
-    return Stream(_lines(pieces), media_type="application/jsonl")
+    return Stream(await _begun(_lines(pieces)), media_type="application/jsonl")
 
 
 async def _lines(pieces: AsyncIterator[logs.Piece]) -> AsyncIterator[bytes]:
     async for piece in pieces:
         for line in piece.lines:
             yield msgspec.json.encode({"instance": piece.name, "text": line}) + b"\n"
+
+
+async def _begun(lines: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """Return the same lines once it is known whether there will be any: a refusal is an answer, not a cut stream."""
+
+    async def begin() -> bytes:
+        return await anext(lines, b"")
+
+    first = asyncio.create_task(begin())
+    await asyncio.wait({first}, timeout=FIRST_SECONDS)
+    if first.done():
+        first.result()
+
+    async def rest() -> AsyncIterator[bytes]:
+        yield await first
+        async for line in lines:
+            yield line
+
+    return rest()
 
 
 ROUTES = [

@@ -1,0 +1,57 @@
+"""What is taken out of the words before a command sees them, and the parts that need no platform."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from serai.cli.arguments import take_home
+from serai.cli.main import printable
+from serai.cli.terminal import with_port
+from serai.cli.trust import installed_name
+from serai.errors import InvalidError
+
+WORDS = st.lists(st.text(min_size=1, max_size=8).filter(lambda word: not word.startswith("--")), max_size=6)
+
+
+@given(WORDS, WORDS)
+def test_the_home_may_stand_anywhere(before: list[str], after: list[str]) -> None:
+    assert take_home([*before, "--home", "/h", *after]) == ("/h", [*before, *after])
+    assert take_home([*before, "--home=/h", *after]) == ("/h", [*before, *after])
+    assert take_home([*before, *after]) == (None, [*before, *after])
+
+
+def test_what_follows_two_dashes_is_the_command_s() -> None:
+    assert take_home(["a", "--", "--home", "/h"]) == (None, ["a", "--", "--home", "/h"])
+
+
+@pytest.mark.parametrize("words", [["--home"], ["--home", ""], ["--home="], ["--home", "a\0b"]])
+def test_a_home_without_a_folder_is_refused(words: list[str]) -> None:
+    with pytest.raises(InvalidError):
+        take_home(words)
+
+
+@pytest.mark.parametrize(
+    ("addresses", "url"),
+    [
+        (["https://0.0.0.0:443", "https://0.0.0.0:8443", "http://0.0.0.0:80"], "https://demo.localhost/a/"),
+        (["http://127.0.0.1:5000", "https://127.0.0.1:5001"], "https://demo.localhost:5001/a/"),
+        (["tcp://[::]:8080", "tcp://[::]:8443"], "https://demo.localhost:8443/a/"),
+        (["http://127.0.0.1:5000", "unix:/run/x.sock"], "http://demo.localhost:5000/a/"),
+        ([], "https://demo.localhost/a/"),
+    ],
+)
+def test_a_url_gets_the_port_at_which_it_answers(addresses: list[str], url: str) -> None:
+    assert with_port("https://demo.localhost/a/", addresses) == url
+
+
+@given(st.text())
+def test_what_is_printed_can_t_steer_a_terminal(text: str) -> None:
+    assert all(c.isprintable() or c == "\n" for c in printable(text))
+
+
+def test_homes_side_by_side_are_trusted_apart(tmp_path) -> None:  # type: ignore[no-untyped-def]
+    names = {installed_name(tmp_path / "a"), installed_name(tmp_path / "b")}
+    assert len(names) == 2
+    assert all("/" not in name and name.endswith(".crt") for name in names)
