@@ -23,6 +23,7 @@ def site(tmp_path: Path) -> Path:
     (root / "app.js.gz").write_bytes(gzip.compress(b"let a"))
     (root / "big.bin").write_bytes(os.urandom(SMALL + 1))
     (root / ".env").write_text("SECRET=1")
+    (root / "app.toml").write_text("")
     (root / ".well-known").mkdir()
     (root / ".well-known" / "x").write_text("ok")
     (tmp_path / "secret").write_text("secret")
@@ -67,7 +68,7 @@ def test_percent_encoding_is_decoded_once(site: Path) -> None:
 
 @pytest.mark.parametrize(
     "path",
-    [b"/../secret", b"/%2e%2e/secret", b"/sub/../../secret", b"/out", b"/.env", b"/a\0b", b"/%00", b"//", b"/sub//x",
+    [b"/../secret", b"/%2e%2e/secret", b"/sub/../../secret", b"/out", b"/.env", b"/app.toml", b"/a\0b", b"/%00", b"//", b"/sub//x",
      b"", b"x", b"/" + b"a" * 5000, b"/sub/.", b"/..%2fsecret"],
 )  # fmt: skip
 def test_nothing_outside_or_hidden_is_served(site: Path, path: bytes) -> None:

@@ -28,6 +28,8 @@ CONDITIONS = (b"range", b"if-none-match", b"if-modified-since", b"if-match", b"i
 
 _Key = tuple[str, bytes, tuple[bytes, ...]]  # folder, path, codings that the visitor accepts
 
+_PRIVATE = {b"app.toml", b"Procfile"}  # tell the platform, not visitors, about a site that is a release's root
+
 _TYPES = MimeTypes()
 _EXTRA_TYPES = {
     ".js": "text/javascript",
@@ -138,6 +140,8 @@ def _file_name(path: bytes) -> bytes | None:
         name += b"index.html"
     parts = name.split(b"/")
     if b"\0" in name or any(part in {b"", b".", b".."} for part in parts):
+        return None
+    if name in _PRIVATE:
         return None
     # Files whose name begins with a dot are not meant for visitors; RFC 8615 makes one exception.
     if any(part.startswith(b".") and not (at == 0 and part == b".well-known") for at, part in enumerate(parts)):
