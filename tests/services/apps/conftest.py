@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+from prometheus_client import CollectorRegistry
 
 from serai.cloud.descriptors import Instance
 from serai.daemon.context import ModuleContext
@@ -96,6 +97,7 @@ class Platform:
         await self.stop_agent()
         self.driver.close()
         hosting.forget()
+        self.ctx.registry = CollectorRegistry()
         self.driver = hosting.driver(self.ctx.home)
 
     def work(self, app: str) -> Work:
@@ -210,6 +212,8 @@ async def platform(home: Path) -> AsyncIterator[Platform]:
         retire = getattr(made.driver.inner, "retire", None)
         if retire is not None:
             await retire()
+        for data in (home / "data/apps").glob("*/*/data"):
+            await made.driver.discard(data, forever=True)
         made.driver.close()
         hosting.forget()
         filling.cancel()

@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from serai.cloud.descriptors import Route
-from serai.services.apps import actions, switching
+from serai.errors import InvalidError
+from serai.services.apps import actions, logs, switching
 
 if TYPE_CHECKING:
     from tests.services.apps.conftest import Platform
+
+    from serai.services.apps.launch import Place
 
 pytestmark = [pytest.mark.root, pytest.mark.skipif(os.geteuid() != 0, reason="needs root")]
 
@@ -132,7 +135,8 @@ async def test_a_deleted_app_leaves_nothing_but_its_data(platform: Platform) -> 
     await actions.delete_app(platform.store, platform.site, "user:test", "demo", "hello", confirm="hello")
     await switching.remove(platform.work("hello"), data=False)
     assert await platform.driver.recover() == []
-    assert [path.name for path in folder.iterdir()] == ["data"]
+    assert {path.name for path in folder.iterdir()} <= {"data", ".data.ext4"}
+    await platform.driver.prepare(await _place(platform), 64)
     assert (folder / "data/kept").exists()
     assert await platform.store.find(Route, "") == []
 
@@ -160,3 +164,52 @@ async def test_what_was_deleted_while_no_agent_looked_is_stopped(platform: Platf
             break
         await asyncio.sleep(0.02)
     assert await platform.driver.recover() == []
+
+
+async def test_a_halted_host_runs_nothing_and_its_next_agent_starts_it_again(platform: Platform) -> None:
+    await platform.deploy("hello", platform.web_app())
+    assert await platform.ctx.bus.call("apps.halt", deadline=30) == {"stopped": 1}
+    assert await platform.driver.recover() == []
+    await platform.crash_agent()
+    await platform.start_agent()
+    for _ in range(500):
+        if (await platform.driver.recover()) and await platform.states("hello") == {"hello.1.web.0": "ready"}:
+            break
+        await asyncio.sleep(0.02)
+    [instance] = await platform.instances("hello")
+    assert "release 1" in await platform.get(instance)
+
+
+async def test_logs_are_told_by_the_agent_also_those_of_a_release_that_failed(platform: Platform) -> None:
+    await platform.deploy("hello", platform.web_app("crash", start=5))
+    lines = [line async for piece in logs.stream(platform.ctx.bus, "demo", "hello") for line in piece.lines]
+    assert any("about to serve" in line for line in lines)
+    assert any("it can't work" in line for line in lines)
+    with pytest.raises(InvalidError):
+        await platform.ctx.bus.call("apps.logs", {"tenant": "..", "app": "hello"})
+
+
+async def test_the_data_folder_outlives_releases_and_has_a_limit(platform: Platform) -> None:
+    files = platform.web_app()
+    files["Procfile"] += "release: sh -c 'echo $RELEASE >> /data/seen; dd if=/dev/zero of=/data/big bs=1M count=40'\n"
+    files["app.toml"] += "[resources]\ndisk_mb = 16\n"
+    release = await platform.deploy("hello", files)
+    if not platform.driver.hard:
+        pytest.skip("this host can't mount volumes")
+    assert release.state == "failed"
+    assert "No space left" in release.tail
+    data = platform.ctx.home / "data/apps/demo/hello/data"
+    assert (data / "seen").read_text() == "1\n"
+
+
+async def test_a_release_command_runs_once_with_the_data(platform: Platform) -> None:
+    files = platform.web_app()
+    files["Procfile"] += "release: sh -c 'echo $RELEASE >> /data/seen'\n"
+    for number in (1, 2):
+        assert (await platform.deploy("hello", files)).state == "live", number
+    await platform.go_live("hello", 1)
+    assert (platform.ctx.home / "data/apps/demo/hello/data/seen").read_text() == "1\n2\n"
+
+
+async def _place(platform: Platform) -> Place:
+    return await platform.work("hello").place()

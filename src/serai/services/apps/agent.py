@@ -17,15 +17,18 @@ from msgspec import Meta
 from msgspec.structs import replace
 
 from serai.bus import Subscription
-from serai.cloud.descriptors import Instance
-from serai.cloud.drivers import Driver, Handle
+from serai.cloud import host
+from serai.cloud.descriptors import Host
+from serai.cloud.drivers import Handle
 from serai.daemon.module import Context, Needs
-from serai.errors import ConflictError, NotFoundError, SeraiError, UnsupportedError
-from serai.services.apps import hosting, launch, logs, wake
+from serai.errors import NotFoundError, SeraiError, UnsupportedError
+from serai.services.apps import hosting, launch, recurrence
 from serai.services.apps.addresses import Site, environment_path
+from serai.services.apps.calls import Calls
 from serai.services.apps.desired import Known, View
+from serai.services.apps.journal import Journal
 from serai.services.apps.keeper import Keeper, Probe
-from serai.services.apps.place import furnish, place, uid_of
+from serai.services.apps.place import place, uid_of
 from serai.services.apps.plan import WEB
 from serai.services.apps.reconcile import (
     Action,
@@ -38,14 +41,14 @@ from serai.services.apps.reconcile import (
     Start,
     Stop,
     Tell,
-    Told,
     decide,
     wake_at,
 )
-from serai.store import Delete
+from serai.services.apps.usage import Meter
 
 #: Seconds between two counts of the connections of what drains, and of what runs on demand.
 DRAINING, IDLING = 0.2, 5.0
+PATIENCE = 5.0  # seconds until what runs is kept up although the replica is behind the store
 SWEEP = 30.0  # seconds that the tasks of an earlier process have to begin again
 
 
@@ -54,6 +57,7 @@ class AgentConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
 
     driver: Annotated[str, Meta(description="How instances are isolated.", pattern="^[a-z]+$")] = "process"
     stop_seconds: Annotated[float, Meta(description="Between SIGTERM and SIGKILL of an instance.", ge=0, le=300)] = 10.0
+    measure_seconds: Annotated[float, Meta(description="Between measurements of what apps use.", ge=1, le=3600)] = 15.0
 
 
 class Agent:
@@ -66,36 +70,39 @@ class Agent:
     def __init__(self, config: AgentConfig, ctx: Context) -> None:
         self._config = config
         self._ctx = ctx
+        self._who = f"host:{ctx.host}"
         self._site = Site(ctx.host, ctx.base)
+        self._apps = ctx.home / "data/apps"
         self._keepers: dict[Key, Keeper] = {}
         self._kick = asyncio.Event()
         self._subscriptions: list[Subscription] = []
-        self._writing: set[Key] = set()
         self._found: list[Handle] = []
-        self._trouble = ""
-        self._who = f"host:{ctx.host}"
+        self._journal: Journal | None = None
+        self._halted = False
 
     async def provision(self) -> None:
-        """See whether the driver works, and be ready to be called."""
-        self._driver: Driver = hosting.driver(self._ctx.home, self._config.driver)
-        missing = [probe for probe in await self._driver.probe() if probe.required and probe.result != "ok"]
-        if missing:
-            raise UnsupportedError(f"{missing[0].ability}: {missing[0].result}", path="driver")
+        """See whether the driver works, and listen to the bus."""
+        self._driver = hosting.driver(self._ctx.home, self._config.driver)
+        self._probes = await self._driver.probe()
+        if lacking := host.missing(self._probes):
+            raise UnsupportedError(f"{lacking[0].ability}: {lacking[0].result}", path="driver")
         self._view = View(self._ctx.replica, self._ctx.host)
-        bus = self._ctx.bus
-        self._changes = await bus.subscribe("store.change")
-        handlers = {wake.SUBJECT: self._wake, logs.SUBJECT: self._logs}
-        self._subscriptions = [self._changes, *[await bus.handle(subject, call) for subject, call in handlers.items()]]
+        self._changes = await self._ctx.bus.subscribe("store.change")
+        self._subscriptions.append(self._changes)
 
     async def serve(self) -> None:
         """Reconcile until cancelled. The instances stay. An error that nobody foresaw ends it, and the worker."""
         async with asyncio.TaskGroup() as self._tasks:
-            self._tasks.create_task(self._follow())
+            self._journal = Journal(self._ctx.store, self._who, self._ctx.log, self._tasks.create_task)
             # An agent before us may still be at work; it lets go when its process ends.
             handles = await self._driver.recover()
             self._found = [handle for handle in handles if handle.id.startswith("app.")]
             self._tasks.create_task(self._sweep([handle for handle in handles if handle not in self._found]))
+            self._tasks.create_task(self._follow())
             await self._take_over()
+            calls = Calls(self._ctx.store, self._site, self._apps, self._keepers, self._halt)
+            self._subscriptions += await calls.register(self._ctx.bus)
+            self._tasks.create_task(self._look_around())
             while True:
                 self._kick.clear()
                 self._turn()
@@ -113,22 +120,24 @@ class Agent:
         """Count this host's instances by state."""
         states: dict[str, int] = {}
         for keeper in self._keepers.values():
-            state = keeper.seen.told.state if keeper.seen.told else "waiting"
+            state = keeper.seen.told.state if keeper.seen.told else keeper.state
             states[state] = states.get(state, 0) + 1
-        return {"ok": not self._trouble, "reason": self._trouble, "instances": len(self._keepers), **states}
+        trouble = self._journal.trouble if self._journal else ""
+        return {"ok": not trouble, "reason": trouble, "instances": len(self._keepers), **states}
 
     async def _take_over(self) -> None:
         """Adopt the instances that run, once the replica knows of them; end those that nobody wants."""
-        newest = None
+        newest, until = None, self._ctx.clock.monotonic() + PATIENCE
         while newest is None or self._view.change < newest:
             with contextlib.suppress(SeraiError):
                 newest = newest or await self._ctx.store.last_change()
             self._view.refresh()
             self._adopt()
-            if newest is None and self._view.change >= 0:
-                # The store is away: keep up what the replica knows, and touch nothing else.
+            if self._view.change >= 0 and self._ctx.clock.monotonic() > until:
+                # Store or replica are away: keep up what is known, and touch nothing else.
                 self._turn()
             await self._ctx.clock.sleep(0.02 if newest is not None else 0.5)
+        self._adopt()
         for handle in self._found:
             self._keeper(launch.key_of(handle.id)).adopt(handle, None)
         self._found = []
@@ -160,11 +169,53 @@ class Agent:
                 await self._ctx.clock.sleep(0.005)
             self._kick.set()
 
+    async def _look_around(self) -> None:
+        """Measure, insert recurring commands, and say what this host can do."""
+        meter = Meter(self._ctx.registry, self._driver, self._apps)
+        before, measured, described = self._ctx.clock.now(), 0.0, False
+        while True:
+            now = self._ctx.clock.now()
+            try:
+                described = described or await self._describe()
+                if tasks := list(recurrence.due(self._view.recurring, before, now)):
+                    await self._ctx.store.change(self._who, "it is time", tasks)
+                before = now
+            except SeraiError as error:
+                self._ctx.log.warning("agent.store", code=error.code, reason=error.public)
+            if abs(now - measured) >= self._config.measure_seconds:
+                measured = now
+                await meter.measure(dict(self._keepers))
+            await self._ctx.clock.sleep(1.0)
+
+    async def _describe(self) -> bool:
+        if self._probes:
+            spec = host.describe(self._probes)
+            try:
+                same = (await self._ctx.store.get(Host, "", self._ctx.host)).spec == spec
+            except NotFoundError:
+                same = False
+            if not same:
+                await self._ctx.store.put(self._who, "what probes found", "", self._ctx.host, spec)
+        return True
+
+    async def _halt(self) -> int:
+        """Stop everything that runs here, and start nothing more."""
+        self._halted = True
+        running = [keeper for keeper in self._keepers.values() if keeper.handle is not None and keeper.seen.running]
+        await asyncio.gather(*(keeper.stop("", self._config.stop_seconds) for keeper in running))
+        for keeper in running:
+            await keeper.clear()
+        for folder in {self._apps / key[0] / key[1].partition(".")[0] for key in self._keepers}:
+            await self._driver.discard(folder / "data", forever=False)
+        return len(running)
+
     def _seen(self) -> dict[Key, Seen]:
         return {key: keeper.seen for key, keeper in self._keepers.items()}
 
     def _turn(self) -> None:
         """Look at everything once, and begin what can be done now."""
+        if self._halted:
+            return
         self._view.refresh()
         now = self._ctx.clock.monotonic()
         for action in decide(self._view.desired, self._seen(), now):
@@ -176,12 +227,10 @@ class Agent:
 
     def _do(self, action: Action) -> None:
         key = action.key
-        keeper = self._keeper(key)
+        keeper, journal = self._keeper(key), self._journal
         match action:
-            case Start():
-                known = self._view.known.get(key)
-                if known is not None:
-                    keeper.begin(self._start(keeper, known))
+            case Start() if known := self._view.known.get(key):
+                keeper.begin(self._start(keeper, known))
             case Stop():
                 self._ctx.log.info("stop", tenant=key[0], instance=key[1], failure=action.failure)
                 keeper.begin(keeper.stop(action.failure, self._config.stop_seconds))
@@ -189,17 +238,16 @@ class Agent:
                 keeper.seen = replace(keeper.seen, drain_since=self._ctx.clock.monotonic())
             case Drop():
                 keeper.begin(self._drop(key, keeper))
-            case Tell():
-                self._write(key, self._tell(keeper, key, action.told))
-            case Forget():
-                keeper.begin(self._forget(keeper, key))
-            case Retire():
-                self._write(key, self._retire(key))
+            case Forget() if journal:
+                keeper.begin(self._forget(key, keeper, journal))
+            case Tell() if journal:
+                journal.tell(key, keeper, action.told)
+            case Retire() if journal:
+                journal.retire(key)
 
     def _keeper(self, key: Key) -> Keeper:
         if key not in self._keepers:
-            folder = self._ctx.home / "data/apps" / key[0] / key[1].partition(".")[0]
-            archive = folder / "logs" / f"{key[1]}.log"
+            archive = self._apps / key[0] / key[1].partition(".")[0] / "logs" / f"{key[1]}.log"
             known = self._view.known.get(key)
             restarts = known.record.spec.restarts if known else 0
             self._keepers[key] = Keeper(
@@ -210,7 +258,7 @@ class Agent:
     async def _start(self, keeper: Keeper, known: Known) -> None:
         record, release = known.record, known.release
         where = place(self._ctx.home, self._site, record.tenant, release.app, uid_of(self._ctx.home, known.tenant))
-        await asyncio.to_thread(furnish, where)
+        await self._driver.prepare(where, release.data_mb)
         workload = launch.instance(where, known.app, release, record.name, record.spec.process)
         self._ctx.log.info("start", tenant=record.tenant, instance=record.name, restarts=keeper.seen.restarts)
         await keeper.start(workload, self._probe(known))
@@ -223,74 +271,14 @@ class Agent:
             (environment_path(app, name) for name, live in known.app.live.items() if live == known.release.number),
             f"/{app}/{known.release.number}/",
         )
-        host = self._site.name(known.record.tenant)
-        return Probe(known.release.health, known.release.port, host, path.rstrip("/"))
+        name = self._site.name(known.record.tenant)
+        return Probe(known.release.health, known.release.port, name, path.rstrip("/"))
 
     async def _drop(self, key: Key, keeper: Keeper) -> None:
         await keeper.clear()
         if self._keepers.get(key) is keeper:
             del self._keepers[key]
 
-    async def _forget(self, keeper: Keeper, key: Key) -> None:
+    async def _forget(self, key: Key, keeper: Keeper, journal: Journal) -> None:
         await keeper.clear()
-        with contextlib.suppress(NotFoundError):
-            record = await self._ctx.store.get(Instance, *key)
-            if record.spec.wanted != "running":
-                gone = Delete(Instance.KIND, *key, record.version)
-                await self._ctx.store.change(self._who, "it ended as it was told to", [gone])
-
-    def _write(self, key: Key, writing: Any) -> None:
-        if key in self._writing:
-            writing.close()
-            return
-        self._writing.add(key)
-        self._tasks.create_task(self._written(key, writing))
-
-    async def _written(self, key: Key, writing: Any) -> None:
-        try:
-            await writing
-            self._trouble = ""
-        except NotFoundError:
-            pass
-        except ConflictError:
-            self._kick.set()
-        except SeraiError as error:
-            # The store is away: hosting goes on, and the next turn tells it again.
-            self._trouble = f"The state of instances can't be written: {error.public}"
-        finally:
-            self._writing.discard(key)
-
-    async def _tell(self, keeper: Keeper, key: Key, told: Told) -> None:
-        record = await self._ctx.store.get(Instance, *key)
-        spec = replace(
-            record.spec, state=told.state, reason=told.reason, restarts=told.restarts, connector=told.connector
-        )
-        number = await self._ctx.store.put(self._who, f"it is {told.state}", *key, spec, expect=record.version)
-        keeper.seen = replace(keeper.seen, told=replace(told, change=number))
-        if told.state in {"failed", "unhealthy"}:
-            self._ctx.log.warning("instance", tenant=key[0], instance=key[1], state=told.state, reason=told.reason)
-
-    async def _retire(self, key: Key) -> None:
-        record = await self._ctx.store.get(Instance, *key)
-        spec = replace(record.spec, wanted="draining")
-        await self._ctx.store.put(self._who, "nobody asks for it", *key, spec, expect=record.version)
-
-    async def _wake(self, message: Any) -> Any:
-        made = await wake.wake(self._ctx.store, self._site, self._who, wake.understand(message))
-        return {"made": made}
-
-    async def _logs(self, message: Any) -> Any:
-        try:
-            ask = msgspec.convert(message, logs.Ask)
-        except msgspec.ValidationError as error:
-            raise UnsupportedError("That is no question about logs.", detail=str(error)) from error
-        return msgspec.to_builtins(await asyncio.to_thread(logs.answer, self._sources(ask), ask))
-
-    def _sources(self, ask: logs.Ask) -> list[logs.Source]:
-        running = [
-            logs.Source(key[1], keeper.handle.log)
-            for key, keeper in self._keepers.items()
-            if keeper.handle is not None and key[0] == ask.tenant and key[1].startswith(f"{ask.app}.")
-        ]
-        folder = self._ctx.home / "data/apps" / ask.tenant / ask.app
-        return [*running, *logs.archived(folder / "logs")]
+        await journal.forget(key)

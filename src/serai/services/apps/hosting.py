@@ -8,7 +8,6 @@ so; the kernel gives it back however the process ends. From then on the handles 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import fcntl
 import functools
 import os
@@ -18,7 +17,10 @@ from pathlib import Path
 
 from serai.cloud.drivers import Driver, Exit, Handle, Probe, Usage, Workload
 from serai.cloud.drivers.process import ProcessDriver
+from serai.cloud.volumes import Volumes
 from serai.errors import UnsupportedError
+from serai.services.apps.launch import Place
+from serai.services.apps.place import furnish
 
 PAUSE = 0.05  # seconds between two looks whether an earlier process has let go
 
@@ -53,9 +55,19 @@ class SharedDriver:
         self._fd = -1
         self._opening = asyncio.Lock()
         self._handles: dict[str, Handle] | None = None
+        self._volumes: Volumes | None = None
+        self._preparing = asyncio.Lock()
+
+    @property
+    def hard(self) -> bool:
+        """Whether sizes of data folders are enforced by the kernel, once one was prepared."""
+        return self._volumes is not None and self._volumes.hard
 
     async def probe(self) -> Sequence[Probe]:
-        """Try each ability by doing it."""
+        """Try each ability by doing it; nothing is tried while an earlier process, which found them, is at work."""
+        if self._handles is None and not self._try_lock():
+            return ()
+        await self._open()
         return await self.inner.probe()
 
     async def start(self, workload: Workload) -> Handle:
@@ -99,6 +111,27 @@ class SharedDriver:
         """Return the argument vector that runs ``argv`` inside."""
         return await self.inner.command(handle, argv)
 
+    async def prepare(self, where: Place, size_mb: int) -> None:
+        """Have an app's folders and its data volume of so many MiB, with the right owners; safe to call again."""
+        async with self._preparing:
+            await asyncio.to_thread(furnish, where)
+            if self._volumes is None:
+                self._volumes, _ = await Volumes.open(self._lock.parent)
+            uid, gid = (where.uid, where.uid) if where.uid is not None else (os.getuid(), os.getgid())
+            await self._volumes.ensure(where.data, size_mb, uid, gid)
+
+    async def data_used(self, where: Path) -> int:
+        """Return the octets that a data folder takes."""
+        return await (self._volumes or Volumes(hard=False)).usage(where)
+
+    async def discard(self, data: Path, *, forever: bool) -> None:
+        """Unmount an app's data; ``forever`` removes it."""
+        volumes = self._volumes or Volumes(hard=False)
+        if forever:
+            await volumes.remove(data, named=data.name)
+        else:
+            await volumes.release(data)
+
     def close(self) -> None:
         """Let another process, or another driver of this one, take over."""
         self._handles = None
@@ -114,10 +147,16 @@ class SharedDriver:
         return self._handles
 
     async def _take_lock(self) -> None:
-        if self._fd < 0:
-            self._fd = os.open(self._lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         while True:
-            with contextlib.suppress(BlockingIOError):
-                fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if self._try_lock():
                 return
             await asyncio.sleep(PAUSE)
+
+    def _try_lock(self) -> bool:
+        if self._fd < 0:
+            self._fd = os.open(self._lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True

@@ -55,6 +55,11 @@ class Keeper:
         self._watchers: list[asyncio.Task[None]] = []
         self._measured = 0.0
 
+    @property
+    def state(self) -> str:
+        """How it is, in a word, where the store was not told yet."""
+        return "running" if self.seen.running else "waiting"
+
     def begin(self, action: Coroutine[Any, Any, None]) -> None:
         """Run an action; until it is over the instance is busy."""
         self.seen = replace(self.seen, busy=True)
@@ -66,6 +71,7 @@ class Keeper:
         except SeraiError as error:
             # What failed is tried again, like a program that crashes.
             self._fail(error.public)
+            self.seen = replace(self.seen, blocked=self.seen.retry_at)
         finally:
             self.seen = replace(self.seen, busy=False)
             self._changed()

@@ -19,7 +19,7 @@ async def recurring(work: Work, number: int, name: str) -> str:
 async def command(work: Work, release: Release, name: str, what: Command) -> str:
     """Run a command; return its last lines. `InvalidError` with ``tail`` where it does not exit with 0."""
     app = (await work.store.get(App, work.tenant, work.app)).spec
-    where = await work.place()
+    where = await work.place(release.data_mb)
     full = f"{work.app}.{release.number}.{name}"
     workload = launch.once(where, app, release, full, what.argv, what.env)
     ended, lines = await run(work, workload, what.timeout, where.folder / "logs" / f"{full}.log")

@@ -37,11 +37,8 @@ def uid_of(home: Path, tenant: Tenant) -> int | None:
 
 
 def furnish(place: Place) -> None:
-    """Make an app's folders, each with the owner and mode it must have; safe to call again. Blocks."""
+    """Make an app's folders except its data, each with the mode it must have; safe to call again. Blocks."""
     # Tenants' users pass through by name, and can list nothing; below `releases` and `cache` each folder has its own.
     for folder in (place.folder.parent, place.folder, place.folder / "releases", place.cache):
         folder.mkdir(mode=0o711, exist_ok=True)
         folder.chmod(0o711)
-    place.data.mkdir(mode=0o700, exist_ok=True)
-    if place.uid is not None and place.data.stat().st_uid != place.uid:
-        os.chown(place.data, place.uid, place.uid)

@@ -55,6 +55,7 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
 
     ``busy``: an action is under way. ``good``: what the health check found last, None before its first good answer.
     ``bad_since``: since when it finds nothing good. ``failures`` counts crashes in a row, ``restarts`` all of them.
+    Until ``blocked`` nothing is tried, after an action that could not be done.
     """
 
     running: bool = False
@@ -66,6 +67,7 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
     failures: int = 0
     restarts: int = 0
     retry_at: float = 0.0
+    blocked: float = 0.0
     connections: int | None = None
     idle_since: float | None = None
     drain_since: float | None = None
@@ -127,11 +129,11 @@ def decide(desired: Mapping[Key, Desired], seen: Mapping[Key, Seen], now: float)
         have = seen.get(key, Seen())
         want = desired.get(key)
         if want is None:
-            if not have.busy:
+            if not have.busy and now >= have.blocked:
                 actions.append(Stop(key) if have.running else Drop(key))
             continue
         actions.extend(_tell(key, want, have))
-        if not have.busy:
+        if not have.busy and now >= have.blocked:
             steps = _keep(key, want, have, now) if want.instance.wanted == "running" else _end(key, want, have, now)
             actions.extend(steps)
     return actions

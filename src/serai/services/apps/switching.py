@@ -150,8 +150,9 @@ async def remove(work: Work, *, data: bool) -> str:
     if not await until(quiet, DRAIN + LEEWAY):
         raise FailedError("Some of its instances still run.")
     folder = work.home / "data/apps" / work.tenant / work.app
-    for name in ("releases", "cache", "logs", *(("data",) if data else ())):
+    for name in ("releases", "cache", "logs"):
         await asyncio.to_thread(clear, folder / name)
+    await work.driver.discard(folder / "data", forever=data)
     if data:
         await asyncio.to_thread(clear, folder)
     return "Its folders are gone." if data else "Its folders are gone; its data stays."

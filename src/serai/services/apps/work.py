@@ -13,6 +13,7 @@ from serai.errors import DeadlineError, NotFoundError
 from serai.identity.descriptors import Tenant
 from serai.services.apps import logs
 from serai.services.apps.addresses import Site
+from serai.services.apps.hosting import SharedDriver
 from serai.services.apps.launch import Place
 from serai.services.apps.place import furnish, place, uid_of
 from serai.store import Store
@@ -33,18 +34,21 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
     blobs: Callable[[str], Path]  # a blob's file, by its ID
     site: Site
     home: Path
-    driver: Driver
+    driver: SharedDriver
     who: str
     tenant: str
     app: str
     tell: Callable[[float, str], None]
     note: Callable[[str], None]
 
-    async def place(self) -> Place:
-        """Return the app's place on this host, with its folders made."""
+    async def place(self, data_mb: int = 0) -> Place:
+        """Return the app's place on this host, with its folders made; those for data where their size is given."""
         tenant = (await self.store.get(Tenant, self.tenant, self.tenant)).spec
         where = place(self.home, self.site, self.tenant, self.app, uid_of(self.home, tenant))
-        await asyncio.to_thread(furnish, where)
+        if data_mb:
+            await self.driver.prepare(where, data_mb)
+        else:
+            await asyncio.to_thread(furnish, where)
         return where
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
+from serai.services.apps import recurrence
 from serai.services.apps.addresses import check_static
 from serai.services.apps.builder import Built
 from serai.services.apps.descriptors import Bind, Command, Health, Process, Recurring, Release
@@ -15,11 +16,24 @@ _DEFAULT = Process(argv=("-",))
 
 
 def written(release: Release, built: Built, now: float) -> Release:
-    """Return the release as built. `InvalidError` for a static path that no Route can express."""
+    """Return the release as built. `InvalidError` for a static path that no Route can express, a time that never is."""
     plan, manifest = built.plan, built.manifest
     static = {item.path: item.folder for item in plan.static}
     check_static(release.app, static)
     health, timeouts = manifest.health, {item.name: item.timeout_seconds for item in manifest.schedule}
+    recurring = {
+        item.name: Recurring(
+            argv=item.program.argv,
+            env=dict(item.program.env),
+            timeout=timeouts.get(item.name, TIMEOUT),
+            cron=item.cron,
+            every=item.every_seconds,
+            time_zone=item.time_zone,
+        )
+        for item in plan.recurring
+    }
+    for command in recurring.values():
+        recurrence.check(command)
     return replace(
         release,
         state="built",
@@ -43,17 +57,7 @@ def written(release: Release, built: Built, now: float) -> Release:
             failures=health.failures,
         ),
         before_live=_command(plan.release, manifest.release.timeout_seconds) if plan.release else None,
-        recurring={
-            item.name: Recurring(
-                argv=item.program.argv,
-                env=dict(item.program.env),
-                timeout=timeouts.get(item.name, TIMEOUT),
-                cron=item.cron,
-                every=item.every_seconds,
-                time_zone=item.time_zone,
-            )
-            for item in plan.recurring
-        },
+        recurring=recurring,
         data_mb=manifest.resources.disk_mb or DATA_MB,
     )
 

@@ -1,0 +1,79 @@
+"""What the agent answers on the bus: `apps.wake` (the edge), `apps.logs` (the API), `apps.halt` (`serai down`)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from serai.bus import Bus, Subscription
+from serai.errors import InvalidError
+from serai.services.apps import logs, wake
+from serai.services.apps.addresses import Site
+from serai.services.apps.checks import check_name
+from serai.services.apps.descriptors import APP_NAME
+from serai.services.apps.keeper import Keeper
+from serai.services.apps.reconcile import Key
+from serai.store import Store
+
+HALT = "apps.halt"
+
+
+class Calls:
+    """Answer calls about the instances of one host."""
+
+    def __init__(
+        self,
+        store: Store,
+        site: Site,
+        apps: Path,
+        keepers: Mapping[Key, Keeper],
+        halt: Callable[[], Awaitable[int]],
+    ) -> None:
+        self._store = store
+        self._site = site
+        self._apps = apps
+        self._keepers = keepers
+        self._halt = halt
+
+    async def register(self, bus: Bus) -> list[Subscription]:
+        """Begin to answer."""
+        return [
+            await bus.handle(wake.SUBJECT, self.on_wake),
+            await bus.handle(logs.SUBJECT, self.on_logs),
+            await bus.handle(HALT, self.on_halt),
+        ]
+
+    async def on_wake(self, message: Any) -> Any:
+        """See to it that a release has an instance: ``{"made": whether one was made}``."""
+        wish = wake.understand(message)
+        return {"made": await wake.wake(self._store, self._site, f"host:{self._site.host}", wish)}
+
+    async def on_logs(self, message: Any) -> Any:
+        """Return pieces of an app's logs; see `serai.services.apps.logs.stream`."""
+        try:
+            ask = msgspec.convert(message, logs.Ask)
+        except msgspec.ValidationError as error:
+            raise InvalidError("That is no question about logs.", detail=str(error)) from error
+        for path, name in (("tenant", ask.tenant), ("app", ask.app)):
+            # They become a path here.
+            check_name(path, APP_NAME, name)
+        return msgspec.to_builtins(await asyncio.to_thread(logs.answer, self._sources(ask), ask))
+
+    async def on_halt(self, _message: Any) -> Any:
+        """Stop all instances of this host, whose descriptors stay: the next agent starts them again."""
+        return {"stopped": await self._halt()}
+
+    def _sources(self, ask: logs.Ask) -> list[logs.Source]:
+        running = [
+            logs.Source(key[1], keeper.handle.log)
+            for key, keeper in self._keepers.items()
+            if keeper.handle is not None and key[0] == ask.tenant and key[1].startswith(f"{ask.app}.")
+        ]
+        here = {source.name for source in running}
+        kept = logs.archived(self._apps / ask.tenant / ask.app / "logs")
+        # Of an instance that runs, what its earlier runs wrote comes under a name of its own.
+        return [*running, *(logs.Source(f"{one.name}:before", one.file) if one.name in here else one for one in kept)]

@@ -1,0 +1,78 @@
+"""What each app uses, as metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from prometheus_client import CollectorRegistry, Counter, Gauge
+
+from serai.errors import SeraiError
+from serai.services.apps.hosting import SharedDriver
+from serai.services.apps.keeper import Keeper
+from serai.services.apps.reconcile import Key
+
+App = tuple[str, str]  # tenant, app
+_LABELS = ("tenant", "app")
+
+
+class Meter:
+    """Measure instances and data folders; labels are tenant and app, so their number is bounded by what exists."""
+
+    def __init__(self, registry: CollectorRegistry, driver: SharedDriver, apps: Path) -> None:
+        self._driver = driver
+        self._apps = apps
+        self._memory = Gauge(
+            "serai_app_memory_octets", "Memory that an app's instances use", _LABELS, registry=registry
+        )
+        self._cpu = Counter(
+            "serai_app_cpu_seconds", "CPU time that an app's instances used", _LABELS, registry=registry
+        )
+        self._processes = Gauge("serai_app_processes", "Processes of an app's instances", _LABELS, registry=registry)
+        self._ready = Gauge("serai_app_instances_ready", "Instances that serve", _LABELS, registry=registry)
+        self._restarts = Gauge("serai_app_restarts", "Restarts of the present instances", _LABELS, registry=registry)
+        self._data = Gauge("serai_app_data_octets", "Size of an app's data on disk", _LABELS, registry=registry)
+        self._known: set[App] = set()
+        self._spent: dict[Key, tuple[int, float]] = {}
+
+    async def measure(self, keepers: Mapping[Key, Keeper]) -> None:
+        """Measure all once; what can't be measured counts as nothing."""
+        apps: dict[App, list[tuple[Key, Keeper]]] = {}
+        for key, keeper in keepers.items():
+            apps.setdefault((key[0], key[1].partition(".")[0]), []).append((key, keeper))
+        for app in self._known - apps.keys():
+            for metric in (self._memory, self._processes, self._ready, self._restarts, self._data):
+                metric.remove(*app)
+        self._known = set(apps)
+        self._spent = {key: spent for key, spent in self._spent.items() if key in keepers}
+        for app, instances in apps.items():
+            await self._app(app, instances)
+
+    async def _app(self, app: App, instances: Iterable[tuple[Key, Keeper]]) -> None:
+        memory = processes = ready = restarts = 0
+        for key, keeper in instances:
+            restarts += keeper.seen.restarts
+            ready += keeper.seen.good is True
+            if keeper.handle is None or not keeper.seen.running:
+                continue
+            try:
+                usage = await self._driver.usage(keeper.handle)
+            except SeraiError:
+                continue
+            memory += usage.memory or 0
+            processes += usage.processes or 0
+            self._cpu.labels(*app).inc(self._since(key, keeper.handle.pid, usage.cpu or 0.0))
+        self._memory.labels(*app).set(memory)
+        self._processes.labels(*app).set(processes)
+        self._ready.labels(*app).set(ready)
+        self._restarts.labels(*app).set(restarts)
+        try:
+            self._data.labels(*app).set(await self._driver.data_used(self._apps / app[0] / app[1] / "data"))
+        except SeraiError:
+            return
+
+    def _since(self, key: Key, pid: int, cpu: float) -> float:
+        """Return the CPU time since the last look; another pid is another run, which began at 0."""
+        before, spent = self._spent.get(key, (pid, 0.0))
+        self._spent[key] = (pid, cpu)
+        return max(0.0, cpu - spent) if before == pid else cpu
