@@ -81,7 +81,7 @@ def events(octets: bytes, cuts: list[int]) -> list[object]:
     return seen
 
 
-@settings(max_examples=400)
+@settings(max_examples=400, deadline=None)
 @given(STREAMS, st.data())
 def test_any_stream_gives_the_same_events_in_any_segments(octets: bytes, data: st.DataObject) -> None:
     cuts = data.draw(st.lists(st.integers(0, len(octets)), max_size=12))

@@ -55,6 +55,11 @@ class _Reader:
         self._eof = False
         self._error: RemoteProtocolError | None = None
 
+    @property
+    def unread(self) -> bytes:
+        """Return octets that came and belong to no event yet: after 101, what the new protocol begins with."""
+        return self._buffer
+
     def receive_data(self, data: bytes) -> None:
         """Take what came; nothing (``b""``) means that the other side has closed its direction."""
         if data:
@@ -205,9 +210,11 @@ class ClientConnection(_Reader):
         lines = b"".join(b"%b: %b\r\n" % pair for pair in fields)
         octets = b"%b %b HTTP/1.1\r\nHost: %b\r\n%b\r\n" % (method, target, host, lines)
         try:
-            request_head(octets, self.limits)
+            head = request_head(octets, self.limits)
         except RemoteProtocolError as error:
             raise LocalProtocolError(error.reason) from error
+        if head.has_body or octets.count(b"\r\n") != len(fields) + 3:
+            raise LocalProtocolError("That would be more than one request.")
         self._method = method
         return octets
 

@@ -6,6 +6,8 @@ repeats almost unchanged through a connection. They are parsed apart, so that a 
 
 from __future__ import annotations
 
+import re
+
 import msgspec
 
 from serai.protocols.http.errors import RemoteProtocolError
@@ -23,8 +25,8 @@ class RequestFields(msgspec.Struct, frozen=True, gc=False):
     ``host`` is in lower case, without port and final dot; ``authority`` as it was written. ``length`` is None without
     Content-Length. ``close`` and ``keep_alive`` are Connection's options. ``upgrade`` is the protocol asked for, or
     empty. ``continues``: the client waits for 100 (RFC 9110 §10.1.1). ``simple``: none of body, upgrade, expectation
-    and close. ``forward`` holds the end-to-end field lines, ``values`` all fields by lower-case name; those of
-    repeated ones are joined (RFC 9110 §5.3).
+    and close, and no unusual target. ``forward`` holds the end-to-end field lines, ``values`` all fields by lower-case
+    name; those of repeated ones are joined (RFC 9110 §5.3).
     """
 
     host: str
@@ -97,17 +99,28 @@ def request_fields(block: bytes, limits: Limits, dropped: frozenset[bytes] = fro
 def request_head(head: bytes, limits: Limits, dropped: frozenset[bytes] = frozenset()) -> RequestHead:
     """Parse a whole head, its empty line included. Raises `RemoteProtocolError`: 400, 414, 417, 431, 501, 505."""
     line, _, block = head.partition(b"\r\n")
-    return request_line(line, request_fields(block[:-2], limits, dropped))
+    try:
+        fields = request_fields(block[:-2], limits, dropped)
+    except RemoteProtocolError:
+        check_line(line)  # its mistake comes first
+        raise
+    return request_line(line, fields)
+
+
+def check_line(line: bytes) -> re.Match[bytes]:
+    """Match a request line (without CRLF). Raises `RemoteProtocolError`: 400, 505."""
+    match = REQUEST_LINE.match(line)
+    if match is not None:
+        return match
+    version = ANY_VERSION.match(line)
+    if version is not None and version[1] != b"1":
+        raise RemoteProtocolError("Only HTTP/1.1 is spoken here.", 505)
+    raise RemoteProtocolError("The request line is malformed.")
 
 
 def request_line(line: bytes, fields: RequestFields) -> RequestHead:
     """Parse a request line (without CRLF) and join it with its fields."""
-    match = REQUEST_LINE.match(line)
-    if match is None:
-        version = ANY_VERSION.match(line)
-        if version is not None and version[1] != b"1":
-            raise RemoteProtocolError("Only HTTP/1.1 is spoken here.", 505)
-        raise RemoteProtocolError("The request line is malformed.")
+    match = REQUEST_LINE.match(line) or check_line(line)
     method, target, minor = match.groups()
     head = RequestHead(method, target, 1 if minor == b"1" else 0, fields)
     if head.minor == 0 and fields.chunked:
@@ -123,7 +136,7 @@ def _unusual(head: RequestHead) -> RequestHead:
     if head.method == b"CONNECT":
         raise RemoteProtocolError("CONNECT is not served here.", 501)
     if head.target == b"*" and head.method == b"OPTIONS":
-        return head
+        return msgspec.structs.replace(head, fields=msgspec.structs.replace(head.fields, simple=False))
     match = ABSOLUTE.match(head.target)
     if match is None:
         raise RemoteProtocolError("The request target is malformed.")

@@ -18,7 +18,7 @@ from serai.protocols.http import (
     request_fields,
     response_head,
 )
-from serai.protocols.http.request import request_line
+from serai.protocols.http.request import check_line, request_line
 from serai.services.edge.config import EdgeConfig
 from serai.services.edge.hold import Hold
 from serai.services.edge.log import AccessLog
@@ -97,6 +97,7 @@ class Edge:
             return request_line(data[:cut], request_fields(block, limits, OURS))
         except RemoteProtocolError:
             head_end(data, limits)  # the mistake that comes first counts, however the octets arrived
+            check_line(data[:cut])
             raise
 
     def response_head(self, data: bytes) -> ResponseHead:

@@ -130,7 +130,7 @@ class EdgeModule:
 
 async def _open(edge: Edge, sock: socket.socket, peer: str, context: ssl.SSLContext | None, redirects: bool) -> None:
     secure = context is not None
-    session = Session(edge, peer, secure=secure, redirects=redirects)
+    session = Session(edge, peer, sock, secure=secure, redirects=redirects)
     loop = asyncio.get_running_loop()
     try:
         if context is None:

@@ -14,13 +14,14 @@ if TYPE_CHECKING:
 class Relay:
     """Two ends that pass on what they get. ``deadline``: monotonic seconds at which `expire` is called."""
 
-    __slots__ = ("_edge", "_ends", "_open", "_session", "_upstream", "deadline")
+    __slots__ = ("_edge", "_ended", "_ends", "_open", "_session", "_upstream", "deadline")
 
     def __init__(self, session: Session, upstream: Upstream) -> None:
         self._edge: Edge = session.edge
         self._session = session
         self._upstream = upstream
-        self._open = 2
+        self._open = 2  # sides that are connected
+        self._ended = 0  # sides that have said that they send no more
         client = _End(self, session.transport, upstream.transport)
         program = _End(self, upstream.transport, session.transport)
         self._ends = (client, program)
@@ -48,6 +49,11 @@ class Relay:
             self._session.received += octets
         else:
             self._session.sent += octets
+
+    def ended_once(self) -> bool:
+        """Note that a side has ended its direction; return whether the other still sends."""
+        self._ended += 1
+        return self._ended == 1
 
     def lost(self, end: _End) -> None:
         """End the other side with this one, and write the log when both have gone."""
@@ -100,10 +106,10 @@ class _End(asyncio.Protocol):
 
     def eof_received(self) -> bool:
         """Pass a half-close on where both sides can be half closed."""
-        if self._other.can_write_eof() and self.transport.can_write_eof() and not self._other.is_closing():
+        if self._relay.ended_once() and not self._other.is_closing() and self._other.can_write_eof():
             self._other.write_eof()
-            return True
-        return False
+            return self.transport.can_write_eof()
+        return False  # the second one, or TLS, which has no half: close
 
     def pause_writing(self) -> None:
         """Read no more from the other side than this one takes."""

@@ -65,7 +65,7 @@ def unusual(session: Session, now: float) -> None:
         session.ends_early()
         reply(session, 204, b"Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n", b"")
     elif target is None:
-        refuse(session, 404)
+        refuse(session, 404 if session.edge.routes.available else 503)
     elif session.redirects:
         redirect(session, b"https://%b%b%b" % (_name(session), session.edge.https_suffix, head.target))
     elif len(target.path) > len(session.path):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from serai.cloud.descriptors import Instance, Route
+from serai.errors import UnavailableError
 from serai.services.edge.balance import Group
 from serai.services.edge.metrics import Counters, Metrics
 from serai.services.edge.upstream import Pool
@@ -30,10 +31,11 @@ class Release(Group[Pool]):
 class Target:
     """A route, ready for use: ``cut`` octets are taken off the path, ``forward`` is told to the program."""
 
-    __slots__ = ("counters", "cut", "forward", "path", "proxied", "release", "route", "timeout")
+    __slots__ = ("counters", "cut", "forward", "length", "path", "proxied", "release", "route", "timeout")
 
     def __init__(self, path: bytes, route: Route, release: Release, counters: Counters) -> None:
         self.path = path
+        self.length = len(path)
         self.route = route
         self.release = release
         self.counters = counters
@@ -85,7 +87,8 @@ class Routes:
         self._releases: dict[ReleaseKey, Release] = {}
         self._pools: dict[tuple[str, str, str, int, int], Pool] = {}
         self._checked = 0.0
-        self.version = replica.change()
+        self.version = -1
+        self.available = False
 
     def site(self, host: str, now: float) -> Site | None:
         """Return the routes of ``host`` (lower case, no port), None where it has none. ``now`` is monotonic."""
@@ -99,7 +102,11 @@ class Routes:
     def refresh(self, now: float) -> bool:
         """Forget what may have changed; return whether anything did."""
         self._checked = now + CHECK_SECONDS
-        change = self._replica.change()
+        try:
+            change = self._replica.change()
+        except UnavailableError:
+            return False  # it was never filled yet, or its file is away: what is known goes on
+        self.available = True
         if change == self.version:
             return False
         self.version = change
@@ -154,6 +161,8 @@ class Routes:
         return pool
 
     def _load(self, host: str) -> Site | None:
+        if not self.available:
+            return None
         if len(self._sites) >= MAX_SITES:
             self._sites.clear()
         site = self._read(host)

@@ -7,6 +7,7 @@ else leaves that way early, into `serai.services.edge.respond` or the methods be
 from __future__ import annotations
 
 import asyncio
+import socket
 from typing import TYPE_CHECKING
 
 from serai.protocols.http import BodyReader, RemoteProtocolError, RequestHead, ResponseHead, chunk, head_end
@@ -61,6 +62,7 @@ class Session(asyncio.Protocol):
         "secure",
         "sent",
         "server_name",
+        "sock",
         "state",
         "status",
         "target",
@@ -72,8 +74,9 @@ class Session(asyncio.Protocol):
     transport: asyncio.Transport
     head: RequestHead
 
-    def __init__(self, edge: Edge, peer: str, *, secure: bool, redirects: bool) -> None:
+    def __init__(self, edge: Edge, peer: str, sock: socket.socket, *, secure: bool, redirects: bool) -> None:
         self.edge = edge
+        self.sock = sock
         self.peer = peer
         self.secure = secure
         self.redirects = redirects  # plain HTTP that only leads to HTTPS
@@ -150,7 +153,7 @@ class Session(asyncio.Protocol):
             found is None
             or not fields.simple
             or not found.proxied
-            or found.cut > len(path)
+            or found.length > len(path)
             or self.redirects
             or not head.minor
             or edge.draining

@@ -31,25 +31,24 @@ class FileTransfer:
         """Send the head and as much of the file as goes at once."""
         session = self._session
         transport = session.transport
-        sock = transport.get_extra_info("socket")
-        if session.secure or sock is None or transport.get_write_buffer_size():
+        if session.secure or transport.get_write_buffer_size():
             session.write(head)
             self.resume()
             return
         # The transport has nothing to send, so the socket is ours until the file is through.
         try:
-            sent = socket.socket.send(sock, head, socket.MSG_MORE) if isinstance(sock, socket.socket) else -1
+            sent = session.sock.send(head, socket.MSG_MORE)
         except (BlockingIOError, InterruptedError):
             sent = 0
         except OSError:
             self._fail()
             return
         if sent < len(head):
-            session.write(head[max(sent, 0) :])
+            session.write(head[sent:])
             self.resume()
             return
         session.sent += sent
-        self._push(sock.fileno())
+        self._push(session.sock.fileno())
 
     def _push(self, fd: int) -> None:
         """Let the kernel send until the socket is full."""
