@@ -292,6 +292,32 @@ async def a_command_runs_inside_as_confined_as_the_program(bench: Bench) -> None
         expect(await (await asyncio.create_subprocess_exec(*failing)).wait() == 5)
 
 
+async def recovering_leaves_what_is_being_started_alone(bench: Bench) -> None:
+    """Have recover() called at any time of a start."""
+    starting = asyncio.create_task(bench.driver.start(bench.workload("sleep", "60")))
+    while not starting.done():
+        await bench.driver.recover()
+        await asyncio.sleep(0.001)
+    handle = await starting
+    expect((await bench.driver.usage(handle)).processes)
+    await bench.driver.stop(handle, grace=0)
+    await bench.driver.remove(handle)
+
+
+async def a_cancelled_start_leaves_nothing(bench: Bench) -> None:
+    """Cancel start() at several moments; its ID is free again and nothing runs."""
+    for moment in (0.0, 0.01, 0.03, 0.06):
+        starting = asyncio.create_task(bench.driver.start(bench.workload("sleep", "60", id="cancelled")))
+        await asyncio.sleep(moment)
+        starting.cancel()
+        await asyncio.gather(starting, return_exceptions=True)
+        if not starting.cancelled():
+            await bench.driver.stop(starting.result(), grace=0)
+            await bench.driver.remove(starting.result())
+    async with bench.running("sleep", "60", id="cancelled") as handle:
+        expect((await bench.driver.usage(handle)).processes == 1, await bench.driver.usage(handle))
+
+
 async def removing_twice_is_fine(bench: Bench) -> None:
     """remove() of what is gone does nothing."""
     handle = await bench.driver.start(bench.workload("true"))
@@ -321,5 +347,7 @@ CASES: tuple[Case, ...] = (
     connector_sockets_reach_the_program,
     a_private_network_has_no_way_out,
     a_command_runs_inside_as_confined_as_the_program,
+    recovering_leaves_what_is_being_started_alone,
+    a_cancelled_start_leaves_nothing,
     removing_twice_is_fine,
 )

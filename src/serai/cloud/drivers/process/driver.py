@@ -53,6 +53,7 @@ class ProcessDriver:
         self._groups = groups or open_groups(self._plan.table)
         self._grouped = self._groups.NAME != "none"
         self._egress = Egress(name, self._facts, self._options)
+        self._starting: set[str] = set()
         self._seccomp = b""
         self._parts: dict[str, bytes] = {}
 
@@ -73,6 +74,7 @@ class ProcessDriver:
         kind = await probes.network_kind(workload, self._facts, self._options, root=self._root)
         folder = self._folders.create(workload.id, uid)
         link = -1
+        self._starting.add(workload.id)
         try:
             if kind == "routed":
                 await self._egress.prepare()
@@ -82,16 +84,22 @@ class ProcessDriver:
             # Also when cancelled: the shim ends with the conversation, and nothing remembers it.
             await asyncio.shield(self._forget(workload.id, link))
             raise
+        finally:
+            self._starting.discard(workload.id)
 
     async def recover(self) -> Sequence[Handle]:
-        """Find every workload that an earlier agent started and that still runs, or that ended unseen."""
+        """Find every workload that an earlier agent started and that still runs, or that ended unseen.
+
+        Clears up what a crash left of starts: no other process may be starting workloads of this home meanwhile.
+        """
         handles = self._folders.handles()
         for handle in handles:
             link = self._folders.record(handle).link
             if link >= 0:
                 self._egress.keep(link)
         for folder in self._folders.orphans():
-            await self._forget(folder.name, -1)
+            if folder.name not in self._starting:
+                await self._forget(folder.name, -1)
         return handles
 
     async def wait(self, handle: Handle) -> Exit:
@@ -159,9 +167,10 @@ class ProcessDriver:
 
     async def _start(self, workload: Workload, uid: int | None, folder: Path, kind: str, link: int) -> Handle:
         talk = spawn.Conversation()
+        # A thread can't be cancelled: what it makes must be there before it is taken away again.
+        making = asyncio.create_task(asyncio.to_thread(self._config, workload, uid, folder, kind, link))
         try:
-            config = await asyncio.to_thread(self._config, workload, uid, folder, kind, link)
-            await talk.begin(self._facts.python, config, folder / "shim.log")
+            await talk.begin(self._facts.python, await asyncio.shield(making), folder / "shim.log")
 
             async def connect(pid: int) -> None:
                 await self._egress.attach(link, pid)
@@ -170,6 +179,10 @@ class ProcessDriver:
             running = await spawn.within(self._options.start_seconds, work)
             handle = self._written(workload, folder, running, link)
             await talk.confirm()
+        except BaseException:
+            talk.release()
+            await asyncio.shield(asyncio.gather(making, talk.abandon(), return_exceptions=True))
+            raise
         finally:
             talk.close()
         return handle

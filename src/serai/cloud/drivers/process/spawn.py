@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import socket
 from collections.abc import Awaitable, Callable
@@ -16,6 +17,7 @@ from serai.cloud.drivers.process.shim import bencode
 from serai.errors import DeadlineError, InternalError, InvalidError, SeraiError, UnsupportedError
 
 SHIM = Path(__file__).parent / "shim" / "__main__.py"
+GIVE_UP = 5.0  # seconds for a shim to clear up
 LONGEST = 64 << 10  # octets of a shim's message
 
 
@@ -54,10 +56,14 @@ class Conversation:
             )
         finally:
             os.close(fd)
-            self._theirs.close()
+            self.release()
         data = bencode.encode(config)
         await asyncio.get_running_loop().sock_sendall(self._ours, len(data).to_bytes(4, "big") + data)
         await process.wait()  # the first process forks the shim and ends
+
+    def release(self) -> None:
+        """Close the shim's end here, so that its death is seen."""
+        self._theirs.close()
 
     async def until_running(self, connect: Callable[[int], Awaitable[None]], argv0: str) -> Started:
         """Return when the program executes; call ``connect`` with the shim's pid where it asks for a network.
@@ -80,8 +86,16 @@ class Conversation:
         await asyncio.get_running_loop().sock_sendall(self._ours, b"g")
 
     def close(self) -> None:
-        """End the conversation; a shim that was not told to go on kills what it started."""
+        """End the conversation."""
         self._ours.close()
+
+    async def abandon(self) -> None:
+        """Return when a shim that was not told to go on has killed what it started, and has ended."""
+        self._ours.shutdown(socket.SHUT_WR)
+        with contextlib.suppress(TimeoutError, OSError):
+            async with asyncio.timeout(GIVE_UP):
+                while await asyncio.get_running_loop().sock_recv(self._ours, 4096):
+                    pass
 
     async def _receive(self) -> dict[str, Any]:
         length = int.from_bytes(await self._exactly(4), "big")

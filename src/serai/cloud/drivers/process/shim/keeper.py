@@ -128,6 +128,7 @@ class Keeper:
     def _end(self) -> None:
         _, status = os.waitpid(self._child, 0)
         code = os.WEXITSTATUS(status) if os.WIFEXITED(status) else -os.WTERMSIG(status)
+        _reap()
         # Everything inside died with its PID namespace, so the pipes have ended or end now.
         for fd in list(self._streams):
             os.set_blocking(fd, False)
@@ -176,3 +177,18 @@ class Keeper:
 
     def _forget(self, fd: int) -> None:
         self._poll.unregister(fd)
+
+
+def _reap() -> None:
+    """Kill and reap what is left below us: bubblewrap, killed in its first moments, leaves its own child behind."""
+    for _ in range(500):
+        for pid in watch.children(os.getpid()):
+            try:
+                os.kill(pid, SIGKILL)
+            except OSError:
+                continue
+        try:
+            os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            return
+        time.sleep(0.002)

@@ -32,6 +32,7 @@ def main(_arguments: list[str]) -> None:
     if os.fork():
         os._exit(0)
     os.setsid()
+    kernel.prctl(kernel.PR_SET_CHILD_SUBREAPER, 1)
     agent = socket(fileno=0)
     config = receive(agent)
     try:

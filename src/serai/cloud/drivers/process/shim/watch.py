@@ -25,6 +25,19 @@ def of_namespace(first: int) -> list[int]:
     return found
 
 
+def children(parent: int) -> list[int]:
+    """Return the child processes of ``parent``; not every kernel has /proc/PID/task/TID/children."""
+    found = []
+    for name in os.listdir("/proc"):  # noqa: PTH208
+        try:
+            with open("/proc/" + name + "/stat", "rb") as file:  # noqa: PTH123
+                if name.isdigit() and int(file.read().rsplit(b")", 1)[1].split()[1]) == parent:
+                    found.append(int(name))
+        except (OSError, IndexError):
+            continue
+    return found
+
+
 def memory(first: int, threshold: int = 0) -> int:
     """Return the octets of memory that the namespace of ``first`` uses.
 
