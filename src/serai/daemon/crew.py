@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Protocol
@@ -167,7 +166,7 @@ class Crew:
             self._restarting.pop(slot, None)
             self._settle()
             self._changed()
-            self._log.info("worker.restarted", group=name, worker=index, pid=process.pid, after=os.getpid())
+            self._log.info("worker.restarted", group=name, worker=index, pid=process.pid)
             return
 
     def _reject(self, slot: tuple[str, int], error: SeraiError) -> None:

@@ -98,14 +98,15 @@ class Worker:
     async def _patiently(self, plan: ModulePlan, module: Module) -> None:
         """Provision a module; give what it misses for the moment, such as another worker's work, time to appear."""
         loop = asyncio.get_running_loop()
-        until = loop.time() + PATIENCE
+        began = loop.time()
         while True:
             try:
                 await module.provision()
+                self._log.debug("module.provisioned", module=plan.ref, seconds=round(loop.time() - began, 3))
                 return
             except SeraiError as error:
                 error.fields.setdefault("module", plan.ref)
-                if not error.temporary or loop.time() > until:
+                if not error.temporary or loop.time() - began > PATIENCE:
                     raise
             await asyncio.sleep(AGAIN)
 
