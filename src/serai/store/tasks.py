@@ -46,6 +46,12 @@ MAX_LINE = 4096  # characters
 MAX_WHY = 8192  # characters; a traceback's tail fits
 MAX_LOST = 3  # bots that a task may outlive
 MAX_PAGE = 1000
+_BOUNDS = {
+    "deadline": (0.001, 30 * 86400.0),
+    "retries": (0, 10_000),
+    "priority": (-1000, 1000),
+    "not_before": (0.0, 1e11),
+}
 MAX_DUE = 1000  # tasks whose time has come, made ready by one exchange
 MAX_SKIP = 64  # ready tasks that a claim looks past because the bot has no place for their sort
 
@@ -275,6 +281,14 @@ class TaskRows(Protocol[Tx_contra]):
         """Return the paused channels, by name."""
         ...
 
+    def marks(self, tx: Tx_contra) -> dict[str, float]:
+        """Return how far each schedule was dealt with."""
+        ...
+
+    def mark(self, tx: Tx_contra, schedule: str, at: float | None) -> None:
+        """Keep how far a schedule was dealt with; None forgets it."""
+        ...
+
     def forget(self, tx: Tx_contra, after: int, before: float, limit: int) -> int:
         """Look at ``limit`` tasks past a number and delete those finished before a time, with all their traces.
 
@@ -303,8 +317,9 @@ def arguments_of(task: NewTask) -> bytes:
     payload = encode(task.arguments, "arguments")
     if not task.function or not task.queue:
         raise InvalidError("A task has a function and a queue.", path="function")
-    if task.deadline <= 0 or task.retries < 0:
-        raise InvalidError("A task's deadline is positive, its retries are not negative.", path="deadline")
+    for path, (low, high) in _BOUNDS.items():
+        if not low <= getattr(task, path) <= high:  # NaN is within no bounds
+            raise InvalidError(f"A task's {path} is from {low} to {high}.", path=path)
     return payload
 
 

@@ -359,3 +359,12 @@ class TaskConformance:
         expect(step == 0, "not told that it is at the end")
         await bench.refused(NotFoundError, lambda tx: bench.rows.get(tx, old))
         expect((await bench.get(live)).state == "to_do", "a living task was deleted")
+
+    async def test_marks_of_schedules_are_kept(self, driver: Driver) -> None:
+        """Set, move and forget a mark."""
+        bench = Bench(driver)
+        await bench.do(lambda tx: bench.rows.mark(tx, "acme/nightly", 5.0))
+        await bench.do(lambda tx: bench.rows.mark(tx, "acme/nightly", 7.5))
+        expect(await bench.do(bench.rows.marks) == {"acme/nightly": 7.5}, "the mark is lost")
+        await bench.do(lambda tx: bench.rows.mark(tx, "acme/nightly", None))
+        expect(await bench.do(bench.rows.marks) == {}, "the mark is not forgotten")

@@ -100,3 +100,9 @@ CREATE TABLE task_turn (
     rank     INTEGER NOT NULL,
     PRIMARY KEY (queue, priority)
 ) STRICT, WITHOUT ROWID;
+
+-- How far each schedule was dealt with: seconds since the epoch.
+CREATE TABLE task_mark (
+    schedule TEXT NOT NULL PRIMARY KEY,
+    at       REAL NOT NULL
+) STRICT, WITHOUT ROWID;

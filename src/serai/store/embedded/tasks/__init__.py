@@ -4,7 +4,7 @@ Here belong statements and what keeps them flat in the number of waiting tasks. 
 dead or a run is repeated: that is in `serai.tasks`.
 """
 
-from serai.store.embedded.tasks.control import cancel, forget, pause, resume, retry
+from serai.store.embedded.tasks.control import cancel, forget, mark, marks, pause, resume, retry
 from serai.store.embedded.tasks.insert import insert
 from serai.store.embedded.tasks.look import bots, find, get, log, pauses, story
 from serai.store.embedded.tasks.run import beat, bury, enlist, exchange, note
@@ -21,6 +21,8 @@ __all__ = [
     "get",
     "insert",
     "log",
+    "mark",
+    "marks",
     "note",
     "pause",
     "pauses",

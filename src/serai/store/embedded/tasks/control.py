@@ -1,4 +1,4 @@
-"""What people ask for: cancel, retry, pause, resume; and forgetting what is long over."""
+"""What people ask for: cancel, retry, pause, resume; how far schedules are; and forgetting what is long over."""
 
 from __future__ import annotations
 
@@ -68,6 +68,19 @@ def resume(cursor: sqlite3.Cursor, channel: str, *, now: float) -> bool:
         return False
     _refresh_head(cursor, channel, now)
     return True
+
+
+def marks(cursor: sqlite3.Cursor) -> dict[str, float]:
+    """Return how far each schedule was dealt with."""
+    return dict(cursor.execute("SELECT schedule, at FROM task_mark").fetchall())
+
+
+def mark(cursor: sqlite3.Cursor, schedule: str, at: float | None) -> None:
+    """Keep how far a schedule was dealt with; None forgets it."""
+    if at is None:
+        cursor.execute("DELETE FROM task_mark WHERE schedule = ?", (schedule,))
+    else:
+        cursor.execute("INSERT OR REPLACE INTO task_mark (schedule, at) VALUES (?, ?)", (schedule, at))
 
 
 def forget(cursor: sqlite3.Cursor, after: int, before: float, limit: int) -> int:

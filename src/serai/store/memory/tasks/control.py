@@ -1,4 +1,4 @@
-"""What people ask for: cancel, retry, pause, resume; and forgetting what is long over."""
+"""What people ask for: cancel, retry, pause, resume; how far schedules are; and forgetting what is long over."""
 
 from __future__ import annotations
 
@@ -54,6 +54,19 @@ def resume(state: dict[str, object], channel: str, *, now: float) -> bool:
         return False
     _refresh_head(rows, channel, now)
     return True
+
+
+def marks(state: dict[str, object]) -> dict[str, float]:
+    """Return how far each schedule was dealt with."""
+    return dict(table(state).marks)
+
+
+def mark(state: dict[str, object], schedule: str, at: float | None) -> None:
+    """Keep how far a schedule was dealt with; None forgets it."""
+    marks = table(state).marks
+    marks.pop(schedule, None)
+    if at is not None:
+        marks[schedule] = at
 
 
 def forget(state: dict[str, object], after: int, before: float, limit: int) -> int:

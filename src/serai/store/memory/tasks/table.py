@@ -29,6 +29,7 @@ class Table:
         self.last = 0
         self.bots: dict[str, BotRow] = {}
         self.pauses: dict[str, Pause] = {}
+        self.marks: dict[str, float] = {}
         self._flows: dict[tuple[str, int, str], int] = {}
         self._turns: dict[tuple[str, int], int] = {}
 

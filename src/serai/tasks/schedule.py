@@ -1,0 +1,89 @@
+"""What recurs: a descriptor that says when and what, and which times of it are due."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, ClassVar, Literal
+
+import msgspec
+
+from serai.store.contract import NewTask, Record, Spec
+from serai.tasks import cron
+
+#: A time that is at most this many seconds old was not missed, just found a little late.
+PUNCTUAL = 60.0
+#: Seconds to look back, one after the other, so that few due times are walked over however long ago the last one is.
+_WINDOWS = (PUNCTUAL, 3600.0, 86400.0, 31 * 86400.0, 366 * 86400.0, 9 * 366 * 86400.0)
+
+
+class Schedule(Spec, frozen=True, kw_only=True):
+    """Insert a task of ``function`` at each time that ``when`` names (see `serai.tasks.cron`) in the time zone.
+
+    ``missed`` says what happens with times that passed while nobody was there to see them: one task for all of
+    them, or none. A paused schedule inserts nothing, and its times count as passed.
+    """
+
+    KIND: ClassVar[str] = "schedule"
+    NAME: ClassVar[re.Pattern[str]] = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,126}[a-z0-9])?\Z")
+
+    when: Annotated[str, msgspec.Meta(max_length=256)]
+    function: Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
+    zone: Annotated[str, msgspec.Meta(max_length=64)] = "UTC"
+    missed: Literal["once", "never"] = "once"
+    paused: bool = False
+    arguments: dict[str, Any] = msgspec.field(default_factory=dict)
+    app: str = ""
+    queue: str = "any"
+    channel: str = ""
+    priority: int = 0
+    deadline: Annotated[float, msgspec.Meta(gt=0)] = 600.0
+    retries: Annotated[int, msgspec.Meta(ge=0)] = 0
+
+
+class Due(msgspec.Struct, frozen=True):
+    """What a look at a schedule found: the newest time that passed, and whether a task is to be made for it."""
+
+    time: float
+    run: bool
+
+
+def due(spec: Schedule, last: float, now: float) -> Due | None:
+    """Return what is due past ``last``, the time that was dealt with before; None where nothing is.
+
+    `InvalidError` where ``when`` or ``zone`` mean nothing.
+    """
+    when = cron.parse(spec.when, spec.zone)
+    newest: float | None = None
+    for window in _WINDOWS:
+        start = max(last, now - window)
+        time = when.next(start)
+        while time is not None and time <= now:
+            newest, time = time, when.next(time)
+        if newest is not None or start == last:
+            break
+    if newest is None:
+        return None
+    late = now - newest > PUNCTUAL
+    return Due(newest, run=not spec.paused and not (late and spec.missed == "never"))
+
+
+def next_due(spec: Schedule, now: float) -> float | None:
+    """Return when it is due next, for those who ask."""
+    return None if spec.paused else cron.parse(spec.when, spec.zone).next(now)
+
+
+def new_task(record: Record[Schedule], time: float) -> NewTask:
+    """Return the task for one due time; its key makes it one, however many clocks insert it."""
+    spec = record.spec
+    return NewTask(
+        function=spec.function,
+        arguments=spec.arguments,
+        tenant=record.tenant,
+        app=spec.app,
+        queue=spec.queue,
+        channel=spec.channel,
+        priority=spec.priority,
+        deadline=spec.deadline,
+        retries=spec.retries,
+        key=f"schedule:{record.name}@{time:.0f}",
+    )

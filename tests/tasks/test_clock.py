@@ -1,0 +1,215 @@
+"""The cell's clock with a time that is set by hand."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from serai.errors import ExhaustedError
+from serai.store import Delete, NewTask
+from serai.store.open import open_store
+from serai.store.tasks import BotRow, Filter, Finish, Want
+from serai.tasks import Tasks
+from serai.tasks.clock import ClockSettings, TaskClock, Watch
+from serai.tasks.schedule import PUNCTUAL, Schedule, due, next_due
+
+NOON = 1_767_268_800.0  # 2026-01-01T12:00Z
+
+
+class HandClock:
+    """Stands still until it is set."""
+
+    def __init__(self) -> None:
+        self.time = NOON
+
+    def now(self) -> float:
+        return self.time
+
+    def monotonic(self) -> float:
+        return self.time
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.Event().wait()
+
+
+@pytest.fixture
+def hand() -> HandClock:
+    return HandClock()
+
+
+@pytest.fixture
+async def store(hand):
+    store = open_store("memory:", kinds=[Schedule], now=hand.now)
+    yield store
+    await store.close()
+
+
+@pytest.fixture
+def clock(store, hand) -> TaskClock:
+    return TaskClock(store, clock=hand, settings=ClockSettings(looks=3))
+
+
+async def functions(store) -> list[str]:
+    return [task.function for task in await Tasks(store).find()]
+
+
+async def put(store, **fields) -> None:
+    await store.put("user:x", "test", "acme", "nightly", Schedule(function="f", **fields))
+
+
+async def test_a_due_schedule_inserts_one_task_however_many_clocks_look(store, hand, clock) -> None:
+    other = TaskClock(store, clock=hand)
+    await put(store, when="every 10m", arguments={"a": 1}, queue="q", channel="c")
+    assert await clock.insert_due() == NOON + 600
+    assert await functions(store) == []
+    hand.time += 601
+    await asyncio.gather(clock.insert_due(), other.insert_due())
+    await clock.insert_due()
+    [task] = await Tasks(store).find()
+    whole = await Tasks(store).get(task.id)
+    assert (whole.tenant, whole.queue, whole.channel, whole.arguments) == ("acme", "q", "c", {"a": 1})
+    assert whole.who == "schedule:acme/nightly"
+    assert clock.inserted + other.inserted == 1
+
+
+@pytest.mark.parametrize(("missed", "count"), [("once", 1), ("never", 0)])
+async def test_times_that_passed_while_nobody_looked_run_once_or_never(store, hand, clock, missed, count) -> None:
+    await put(store, when="0 * * * *", missed=missed)
+    await clock.insert_due()
+    hand.time += 5 * 3600 + 1800
+    await TaskClock(store, clock=hand).insert_due()
+    assert len(await functions(store)) == count
+    hand.time += 1801
+    await clock.insert_due()
+    assert len(await functions(store)) == count + 1
+
+
+async def test_a_clock_that_jumps_back_repeats_nothing(store, hand, clock) -> None:
+    await put(store, when="every 1m")
+    await clock.insert_due()
+    hand.time += 61
+    await clock.insert_due()
+    hand.time -= 86400
+    for _ in range(5):
+        hand.time += 60
+        await clock.insert_due()
+    assert len(await functions(store)) == 1
+
+
+async def test_a_paused_schedule_lets_its_times_pass(store, hand, clock) -> None:
+    await put(store, when="every 1m", paused=True)
+    await clock.insert_due()
+    hand.time += 61
+    assert await clock.insert_due() is None
+    await put(store, when="every 1m")
+    hand.time += 1
+    await clock.insert_due()
+    assert await functions(store) == []
+
+
+async def test_a_broken_schedule_does_not_stop_the_others(store, hand, clock) -> None:
+    await store.put("user:x", "test", "acme", "broken", Schedule(function="f", when="whenever"))
+    await store.put("user:x", "test", "acme", "zoned", Schedule(function="f", when="@daily", zone="Nowhere"))
+    await put(store, when="every 1m")
+    await clock.insert_due()
+    hand.time += 61
+    await clock.insert_due()
+    assert await functions(store) == ["f"]
+
+
+async def test_a_schedule_that_is_gone_leaves_no_mark(store, clock) -> None:
+    await put(store, when="every 1m")
+    await clock.insert_due()
+    assert list(await store.driver.read(store.driver.tasks.marks)) == ["acme/nightly"]
+    await store.change("user:x", "test", [Delete("schedule", "acme", "nightly")])
+    await clock.insert_due()
+    assert await store.driver.read(store.driver.tasks.marks) == {}
+
+
+async def claim(store, bot: str) -> None:
+    rows = store.driver.tasks
+    await store.driver.write(lambda tx: rows.enlist(tx, bot, ("any",), now=0.0))
+    await store.driver.write(lambda tx: rows.exchange(tx, bot, [], Want(queues=("any",), slots=1), now=NOON))
+
+
+async def test_a_bot_without_a_heartbeat_is_struck_off_and_its_task_goes_back(store, hand, clock) -> None:
+    tasks = Tasks(store)
+    identity = await tasks.add("user:x", NewTask(function="f"))
+    await claim(store, "b1")
+    for _ in range(3):
+        assert await clock.reap() == []
+    assert await clock.reap() == [identity]
+    story = await tasks.story(identity)
+    assert "lease lost: no heartbeat of b1" in story[-1].why
+
+
+async def test_a_bot_that_beats_slowly_keeps_its_own_and_clock_jumps_change_nothing(store, hand, clock) -> None:
+    await Tasks(store).add("user:x", NewTask(function="f"))
+    await claim(store, "b1")
+    for look in range(20):
+        hand.time += 86400 * (-1) ** look
+        assert await clock.reap() == []
+        if look % 3 == 2:
+            await store.driver.write(lambda tx: store.driver.tasks.beat(tx, "b1"))
+
+
+async def test_finished_tasks_are_forgotten_after_their_time(store, hand, clock) -> None:
+    tasks = Tasks(store)
+    old, waiting = await tasks.add("user:x", NewTask(function="f")), await tasks.add("user:x", NewTask(function="g"))
+    await claim(store, "b1")
+    done = Finish(number=1, run=1, state="done")
+    await store.driver.write(lambda tx: store.driver.tasks.exchange(tx, "b1", [done], Want(queues=()), now=NOON))
+    assert not await clock.forget()
+    assert len(await tasks.find(Filter())) == 2
+    hand.time += 91 * 86400
+    assert not await clock.forget()
+    assert [task.id for task in await tasks.find(Filter())] == [waiting]
+    assert old != waiting
+
+
+async def test_a_clock_whose_store_refuses_says_so_and_goes_on(store, monkeypatch, hand) -> None:
+    class Patient(HandClock):
+        async def sleep(self, seconds: float) -> None:
+            await asyncio.sleep(0)
+
+    clock = TaskClock(store, clock=Patient())
+    write, full = store.driver.write, True
+
+    async def refuse(work):
+        if full:
+            raise ExhaustedError("The disk is full.")
+        return await write(work)
+
+    monkeypatch.setattr(store.driver, "write", refuse)
+    job = asyncio.create_task(clock.run())
+    async with asyncio.timeout(5):
+        while clock.trouble != "The disk is full.":
+            await asyncio.sleep(0)
+        full = False
+        while clock.trouble:
+            await asyncio.sleep(0)
+    job.cancel()
+
+
+def test_a_watch_counts_looks_and_not_seconds() -> None:
+    watch = Watch(2)
+    row = BotRow("b", 1, ("any",), 0.0)
+    assert [watch.look([row]) for _ in range(3)] == [[], [], [row]]
+    assert watch.look([BotRow("b", 2, ("any",), 0.0)]) == []
+
+
+@settings(deadline=None)
+@given(st.floats(0, 2e9), st.floats(0, 9e8), st.sampled_from(["every 7m", "0 3 * * *", "15 2 1 * *", "0 0 29 2 *"]))
+def test_what_is_due_is_the_newest_time_that_passed(last: float, gap: float, when: str) -> None:
+    spec, now = Schedule(function="f", when=when, missed="never"), last + gap
+    found = due(spec, last, now)
+    following = next_due(spec, last)
+    if found is None:
+        assert following is None or following > now
+    else:
+        assert last < found.time <= now
+        assert next_due(spec, found.time) > now
+        assert found.run == (now - found.time <= PUNCTUAL)
