@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from serai.api.client import Client, segment
+from serai.cli.ports import speaks_tls, told, with_port
 from serai.errors import (
     BY_CODE,
     ConflictError,
@@ -24,10 +25,6 @@ from serai.errors import (
 RECONNECTS = 8  # attempts to reach an API that is being replaced
 #: Control characters of a program's output would steer the terminal of whoever reads it.
 _STEERING = dict.fromkeys((*range(9), *range(11, 32), *range(127, 160)), "\N{REPLACEMENT CHARACTER}")
-
-
-#: What speaks at ports whose address does not say it.
-_USUAL = {"443": "https", "8443": "https", "80": "http", "8080": "http"}
 
 
 class Terminal:
@@ -85,7 +82,8 @@ class Terminal:
                 rows = self.api.call("GET", "/v1/plan")
             except SeraiError:
                 return url
-            self._addresses = [address for row in rows for address in row["sockets"]]
+            edges = [row for row in rows if row["module"].startswith("edge.")]
+            self._addresses = [told(address, speaks_tls) for row in edges for address in row["sockets"]]
         return with_port(url, self._addresses)
 
     def progress(self, title: str, run: Callable[[Callable[[float, str], None]], Any]) -> Any:
@@ -148,23 +146,6 @@ def write(text: str) -> None:
     """Write a line to stdout; a terminal gets no control characters."""
     sys.stdout.write(f"{text.translate(_STEERING) if sys.stdout.isatty() else text}\n")
     sys.stdout.flush()
-
-
-def with_port(url: str, addresses: Sequence[str]) -> str:
-    """Return a URL with the port of the best of these addresses: 443, else the first that speaks TLS, else any."""
-    ports: dict[str, list[str]] = {"https": [], "http": []}
-    for address in addresses:
-        scheme, _, rest = address.partition("://")
-        port = rest.rpartition(":")[2]
-        scheme = _USUAL.get(port, scheme) if scheme == "tcp" else scheme
-        if scheme in ports:
-            ports[scheme].append(port)
-    for scheme, usual in (("https", "443"), ("http", "80")):
-        if ports[scheme]:
-            host, slash, path = url.removeprefix("https://").partition("/")
-            shown = "" if usual in ports[scheme] else f":{ports[scheme][0]}"
-            return f"{scheme}://{host}{shown}{slash}{path}"
-    return url
 
 
 def _cell(value: Any) -> str:
