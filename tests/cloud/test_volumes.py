@@ -1,7 +1,7 @@
 import os
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from serai.cloud.volumes import Volumes, device, measure, mounted
@@ -64,6 +64,7 @@ def test_the_newest_mount_of_a_place_is_found():
     assert mounted(table, "/srv") == ""
 
 
+@settings(deadline=None)
 @given(st.text(max_size=200))
 def test_any_table_of_mounts_is_read(text):
     mounted(text, "/srv")

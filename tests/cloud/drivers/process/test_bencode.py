@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from serai.cloud.drivers.process.shim.bencode import decode, encode, text
@@ -13,11 +13,13 @@ VALUES = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(VALUES)
 def test_what_is_encoded_is_decoded(value):
     assert decode(encode(value)) == value
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200))
 def test_any_octets_are_decoded_or_refused(data):
     try:
@@ -27,6 +29,7 @@ def test_any_octets_are_decoded_or_refused(data):
     assert decode(encode(value)) == value
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=100))
 def test_octets_that_are_no_text_survive(data):
     assert decode(encode(text(data))) == data

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from serai.cloud.drivers.contract import Limits, Mount, Workload
@@ -107,6 +107,7 @@ def test_what_can_not_be_run_is_refused_with_its_path(changes, path):
     assert caught.value.fields["path"] == path
 
 
+@settings(deadline=None)
 @given(st.text(max_size=200))
 def test_any_id_is_refused_or_harmless(text):
     try:

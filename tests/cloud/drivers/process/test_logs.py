@@ -2,7 +2,7 @@ import os
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from serai.cloud.drivers.process.shim import logs
@@ -42,6 +42,7 @@ def test_a_long_line_comes_in_parts(folder, tmp_path):
     ]
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.sampled_from([b"stdout", b"stderr"]), st.binary(max_size=40000)), max_size=6))
 def test_any_output_is_kept_whole_and_within_its_limit(tmp_path_factory, writes):
     path = tmp_path_factory.mktemp("log")

@@ -3,7 +3,7 @@ import os
 import subprocess
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from serai.cloud.drivers.process import network
@@ -22,6 +22,7 @@ def test_a_link_is_made_by_three_commands():
     assert network.detach("/sbin/ip", PAIR) == ("/sbin/ip", "link", "delete", "srdeadbeef7")
 
 
+@settings(deadline=None)
 @given(st.text(), st.integers(0, network.PAIRS - 1))
 def test_every_home_has_names_and_addresses_that_fit(name, index):
     home = network.plan(name)

@@ -2,7 +2,7 @@ import errno
 import struct
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from serai.cloud.drivers.process import seccomp
@@ -18,9 +18,7 @@ def run(machine, number, *arguments, arch=None):
     """Interpret the filter as the kernel does."""
     padded = (*arguments, 0, 0, 0, 0, 0, 0)[:6]
     data = struct.pack("=IIQ6Q", number, AUDIT_ARCH[machine] if arch is None else arch, 0, *padded)
-    code = [
-        struct.unpack_from("=HBBI", seccomp.program(machine), at) for at in range(0, len(seccomp.program(machine)), 8)
-    ]
+    code = seccomp.instructions(machine)
     at, word = 0, 0
     while True:
         operation, if_true, if_false, k = code[at]
@@ -47,6 +45,7 @@ def test_calls_of_a_foreign_machine_kill(machine):
     assert run(machine, 1, arch=0x40000003) == seccomp.KILL
 
 
+@settings(deadline=None)
 @given(st.sampled_from(MACHINES), st.integers(0, 2**32 - 1), st.lists(st.integers(0, 2**64 - 1), max_size=6))
 def test_a_call_is_allowed_unless_a_table_says_otherwise(machine, number, arguments):
     verdict = run(machine, number, *arguments)
@@ -104,6 +103,11 @@ def test_only_usual_personalities_are_taken(machine):
     call = SPECIAL[machine]["personality"]
     assert run(machine, call, 0xFFFFFFFF) == seccomp.ALLOW
     assert run(machine, call, 0x40000) == DENIED
+
+
+@pytest.mark.parametrize("machine", MACHINES)
+def test_the_program_is_the_instructions_as_the_kernel_reads_them(machine):
+    assert list(struct.iter_unpack("=HBBI", seccomp.program(machine))) == seccomp.instructions(machine)
 
 
 def test_another_machine_is_unsupported():
