@@ -11,9 +11,11 @@ import pytest
 
 from serai.errors import ExhaustedError, InternalError, InvalidError, UnavailableError
 from serai.store import NewTask
+from serai.store.open import open_store
 from serai.store.tasks import Filter
 from serai.tasks import TaskContext, task
 from serai.tasks.bot import BotSettings
+from serai.tasks.clock import ClockSettings, TaskClock
 
 
 class Numbers(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -236,31 +238,45 @@ async def test_a_bot_whose_lease_was_given_away_stops_its_runs_and_begins_again(
     identity = await tasks.add("user:x", hang.new())
     await started.wait()
     started.clear()
-    [row] = await tasks.bots()
-    await store.driver.write(
-        lambda tx: store.driver.tasks.bury(tx, row.name, row.beat, "no heartbeat", who="clock", now=0.0)
-    )
+    rows = store.driver.tasks
+
+    def bury(tx: Any) -> str:
+        [row] = rows.bots(tx)
+        rows.bury(tx, row.name, row.beat, "no heartbeat", who="clock", now=0.0)
+        return row.name
+
+    buried = await store.driver.write(bury)
     await asyncio.wait_for(started.wait(), 5)
     again = await tasks.get(identity)
     assert (again.run, again.lost) == (2, 1)
-    assert again.bot != row.name
+    assert again.bot != buried
 
 
-async def test_a_function_that_blocks_the_loop_for_a_while_loses_no_lease(work, tasks) -> None:
+async def test_a_function_that_blocks_the_loop_for_a_while_loses_no_lease(work, tasks, tmp_path) -> None:
+    import threading
     import time
+
+    async def tick(seconds: float) -> int:
+        watching = open_store(tmp_path / "store.db")
+        clock = TaskClock(watching, settings=ClockSettings(lease=1.0))
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await clock.run()
+        await watching.close()
+        return clock.buried
+
+    buried: list[int] = []
+    beside = threading.Thread(target=lambda: buried.append(asyncio.run(tick(2.5))))
 
     @task("block")
     async def block(ctx: TaskContext, arguments: dict[str, Any]) -> None:
-        time.sleep(0.6)
+        beside.start()
+        time.sleep(2.5)
 
-    work(block, settings=BotSettings(poll=0.1, lease=0.25, stop=0.3, drain=0.3))
-    identity = await tasks.add("user:x", block.new())
-    before = None
-    for _ in range(3):
-        [row] = await tasks.bots() or [None]
-        assert before is None or row is None or row.name == before
-        before = row and row.name
-    assert (await tasks.wait(identity, 5)).lost == 0
+    work(block, settings=BotSettings(poll=0.1, lease=1.0, stop=0.3, drain=0.3))
+    over = await tasks.wait(await tasks.add("user:x", block.new()), 20)
+    await asyncio.to_thread(beside.join)
+    assert (over.state, over.lost, buried) == ("done", 0, [0])
 
 
 async def test_a_function_that_blocks_the_loop_for_ever_is_reported_from_outside_it(work, tasks) -> None:
