@@ -19,8 +19,9 @@ from serai.store.embedded import tasks as embedded
 from serai.store.embedded.migrate import migrate, shipped
 from serai.store.memory import tasks as memory
 from serai.store.open import open_store
-from serai.store.tasks import FINAL, TRANSITIONS, Filter, Finish, Task, Want, new_id, settle
+from serai.store.tasks import FINAL, TRANSITIONS, Filter, Finish, Task, Want
 from serai.store.tasks_conformance import TaskConformance
+from serai.store.tasks_rules import new_id, settle
 
 
 class TestEmbedded(TaskConformance):

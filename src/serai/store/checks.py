@@ -8,7 +8,7 @@ from serai.errors import InvalidError
 from serai.store import codec
 from serai.store.contract import NAME, Delete, NewTask, Operation, Put, RawSpec, Spec, Transaction
 from serai.store.driver import Batch, DeleteRow, PutRow
-from serai.store.tasks import arguments_of
+from serai.store.tasks_rules import arguments_of
 
 #: Octets. Kind, tenant and name together are a key of the replica, whose engine takes at most 511.
 MAX_KIND, MAX_TENANT, MAX_NAME = 40, 63, 400

@@ -6,15 +6,11 @@ decides when a bot is dead. What a function is and how it runs is `serai.tasks`,
 
 from __future__ import annotations
 
-import secrets
-import time
-import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Protocol, TypeVar
 
 import msgspec
 
-from serai.errors import InternalError, InvalidError
 from serai.store.contract import NewTask
 
 State = Literal["to_do", "is_processing", "done", "error", "to_cancel", "canceled"]
@@ -46,12 +42,6 @@ MAX_LINE = 4096  # characters
 MAX_WHY = 8192  # characters; a traceback's tail fits
 MAX_LOST = 3  # bots that a task may outlive
 MAX_PAGE = 1000
-_BOUNDS = {
-    "deadline": (0.001, 30 * 86400.0),
-    "retries": (0, 10_000),
-    "priority": (-1000, 1000),
-    "not_before": (0.0, 1e11),
-}
 MAX_DUE = 1000  # tasks whose time has come, made ready by one exchange
 MAX_SKIP = 64  # ready tasks that a claim looks past because the bot has no place for their sort
 
@@ -295,47 +285,3 @@ class TaskRows(Protocol[Tx_contra]):
         Return the last number looked at, 0 at the end of the table.
         """
         ...
-
-
-def new_id(now: float | None = None) -> str:
-    """Return a UUIDv7 (RFC 9562, section 5.7): sorts by time of creation."""
-    milliseconds = int((time.time() if now is None else now) * 1000) & ((1 << 48) - 1)
-    value = milliseconds << 80 | 0x7 << 76 | secrets.randbits(12) << 64 | 0b10 << 62 | secrets.randbits(62)
-    return str(uuid.UUID(int=value))
-
-
-def settle(state: str, finish: Finish) -> State:
-    """Return the state that a finish leads to; a hand-back of what is to be cancelled cancels it."""
-    new: State = "canceled" if (state, finish.state) == ("to_cancel", "to_do") else finish.state
-    if "bot" not in TRANSITIONS.get((state, new), frozenset()):
-        raise InternalError(f"no bot moves a task from {state} to {new}")
-    return new
-
-
-def arguments_of(task: NewTask) -> bytes:
-    """Encode a task's arguments, or raise `InvalidError`."""
-    payload = encode(task.arguments, "arguments")
-    if not task.function or not task.queue:
-        raise InvalidError("A task has a function and a queue.", path="function")
-    for path, (low, high) in _BOUNDS.items():
-        if not low <= getattr(task, path) <= high:  # NaN is within no bounds
-            raise InvalidError(f"A task's {path} is from {low} to {high}.", path=path)
-    return payload
-
-
-def encode(value: Any, path: str) -> bytes:
-    """Encode what a task keeps, or raise `InvalidError` where it is no data or too large."""
-    try:
-        payload = msgspec.msgpack.encode(value)
-    except (TypeError, ValueError, OverflowError, RecursionError) as error:
-        raise InvalidError(f"A task's {path} must be data.", path=path) from error
-    if len(payload) > MAX_PAYLOAD:
-        raise InvalidError(f"A task's {path}: at most {MAX_PAYLOAD} octets.", path=path, octets=len(payload))
-    return payload
-
-
-def admit(function: str, want: Want, slots: int, batch: int) -> Literal["slot", "batch", ""]:
-    """Say what a bot would run a ready task in, given what is left of its slots and its batch."""
-    if function in want.short:
-        return "batch" if batch else ""
-    return "slot" if slots else ""

@@ -10,7 +10,8 @@ from typing import Any, Literal
 import msgspec
 
 from serai.errors import DeadlineError, InternalError, SeraiError
-from serai.store.tasks import Finish, encode
+from serai.store.tasks import Finish
+from serai.store.tasks_rules import encode
 from serai.tasks.context import TaskContext
 from serai.tasks.function import TaskFunction
 

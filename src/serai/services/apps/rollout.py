@@ -12,7 +12,7 @@ import msgspec
 
 from serai.services.apps.descriptors import App
 from serai.store import NewTask
-from serai.store.tasks import new_id
+from serai.store.tasks_rules import new_id
 
 BUILD_SECONDS = 3600.0
 STEP_SECONDS = 900.0

@@ -7,7 +7,7 @@ import sqlite3
 from serai.errors import AlreadyExistsError
 from serai.store.contract import NewTask
 from serai.store.embedded.tasks.moves import is_busy, reason, tell, turn
-from serai.store.tasks import arguments_of, new_id
+from serai.store.tasks_rules import arguments_of, new_id
 
 #: Octets of arguments that lie in the task's own row, which each of its moves rewrites.
 INLINE = 2048

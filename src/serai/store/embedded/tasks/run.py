@@ -23,9 +23,8 @@ from serai.store.tasks import (
     Note,
     Task,
     Want,
-    admit,
-    settle,
 )
+from serai.store.tasks_rules import admit, settle
 
 _FINISH = """
 UPDATE task SET state = ?, wait = ?, not_before = ?, steps = ?, failures = failures + ?, bot = '', finished = ?,

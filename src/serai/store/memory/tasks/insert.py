@@ -5,7 +5,8 @@ from __future__ import annotations
 from serai.errors import AlreadyExistsError
 from serai.store.contract import NewTask
 from serai.store.memory.tasks.table import Entry, table
-from serai.store.tasks import StoryLine, Task, arguments_of, new_id
+from serai.store.tasks import StoryLine, Task
+from serai.store.tasks_rules import arguments_of, new_id
 
 
 def insert(state: dict[str, object], task: NewTask, *, who: str, now: float) -> str:

@@ -21,9 +21,8 @@ from serai.store.tasks import (
     State,
     Task,
     Want,
-    admit,
-    settle,
 )
+from serai.store.tasks_rules import admit, settle
 
 
 def enlist(state: dict[str, object], bot: str, queues: Sequence[str], *, now: float) -> None:
