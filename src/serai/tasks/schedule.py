@@ -40,6 +40,10 @@ class Schedule(Spec, frozen=True, kw_only=True):
     retries: Annotated[int, msgspec.Meta(ge=0)] = 0
 
 
+#: What a manifest names, so that people may read and write schedules.
+KINDS = (Schedule,)
+
+
 class Due(msgspec.Struct, frozen=True):
     """What a look at a schedule found: the newest time that passed, and whether a task is to be made for it."""
 
