@@ -151,3 +151,30 @@ async def until(condition) -> None:
     async with asyncio.timeout(10):
         while not condition():
             await asyncio.sleep(0.002)
+
+
+async def test_a_public_replica_holds_the_public_kinds_only_and_keeps_step(tmp_path: Path) -> None:
+    class Secret(Spec, frozen=True, kw_only=True):
+        KIND = "secret"
+
+    class Open(Spec, frozen=True, kw_only=True):
+        KIND = "open"
+        PUBLIC = True
+
+    store = open_store("memory:", kinds=[Secret, Open])
+    replica = Replica(tmp_path / "public", writable=True, kinds=frozenset({"open"}))
+    filler = Filler(store, replica)
+    told: list[frozenset[str] | None] = []
+    filler.on_applied.append(told.append)
+    await store.put("user:a", "", "t", "before", Secret())
+    await filler.pull()
+    await store.put("user:a", "", "t", "after", Secret())
+    await store.put("user:a", "", "t", "shown", Open())
+    await filler.pull()
+    assert replica.get(Secret, "t", "before") is None
+    assert replica.get(Secret, "t", "after") is None
+    assert replica.get(Open, "t", "shown") is not None
+    assert replica.change() == 3
+    assert told == [None, frozenset({"secret", "open"})]
+    await filler.close()
+    replica.close()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import ClassVar, Literal
 
+import msgspec
+
 from serai.store.contract import Spec
 
 
@@ -12,10 +14,11 @@ class Host(Spec, frozen=True, kw_only=True):
     """A machine in a cell (tenant ""), and what probes found it able to do: ability to "ok" or a reason why not."""
 
     KIND: ClassVar[str] = "host"
+    PUBLIC: ClassVar[bool] = True
 
     cores: int
     memory_mb: int
-    abilities: dict[str, str] = {}
+    abilities: dict[str, str] = msgspec.field(default_factory=dict)
 
 
 class Instance(Spec, frozen=True, kw_only=True):
@@ -27,6 +30,7 @@ class Instance(Spec, frozen=True, kw_only=True):
     """
 
     KIND: ClassVar[str] = "instance"
+    PUBLIC: ClassVar[bool] = True
     NAME: ClassVar[re.Pattern[str]] = re.compile(
         r"[a-z][a-z0-9-]{0,40}\.[0-9]{1,9}\.[a-z][a-z0-9-]{0,30}\.[0-9]{1,5}\Z"
     )
@@ -48,12 +52,14 @@ class Route(Spec, frozen=True, kw_only=True):
     """What leads a host name and a path to an app's release; named ``HOST/PATH/`` (``demo.localhost/hello/1/``).
 
     Routes belong to the platform (their record's tenant is ""), so that a host name has one owner; ``tenant`` says
-    whose app it leads to. They are found by prefix ``HOST/``. The longest matching path wins. ``prefix`` is taken off before the program sees the path and is told to it as
-    X-Forwarded-Prefix. With ``target`` "instances" the edge uses the ready `Instance` records of (tenant, app,
-    release, "web"); with "static" it serves files below ``folder``; with "redirect" it answers 308 to ``location``.
+    whose app it leads to. They are found by prefix ``HOST/``; the longest matching path wins. ``prefix`` is taken off
+    before the program sees the path, and is told to it as X-Forwarded-Prefix. With ``target`` "instances" the edge
+    uses the ready `Instance` records of (tenant, app, release, "web"); with "static" it serves files below
+    ``folder``; with "redirect" it answers 308 to ``location``.
     """
 
     KIND: ClassVar[str] = "route"
+    PUBLIC: ClassVar[bool] = True
     NAME: ClassVar[re.Pattern[str]] = re.compile(
         r"[a-z0-9*](?:[a-z0-9.-]{0,251}[a-z0-9])?/(?:[A-Za-z0-9._~-]{1,64}/){0,4}\Z"
     )

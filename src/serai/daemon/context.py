@@ -55,7 +55,7 @@ class Engines:
         self._store_url = store or home.store
         self._bus_url = bus or home.bus
         self._store: Store | None = None
-        self._replica: Replica | None = None
+        self._replicas: dict[Path, Replica] = {}
         self._bus: Bus | None = None
         self._background: set[asyncio.Task[None]] = set()
 
@@ -68,11 +68,12 @@ class Engines:
             self._store.on_apply.append(self._applied)
         return self._store
 
-    def replica(self) -> Replica:
-        """Return the read-only replica."""
-        if self._replica is None:
-            self._replica = load("serai.store.replica:Replica")(self._home.replica)
-        return self._replica
+    def replica(self, *, public: bool = False) -> Replica:
+        """Return the read-only replica: of all kinds, or of those that network-facing workers may read."""
+        folder = self._home.public_replica if public else self._home.replica
+        if folder not in self._replicas:
+            self._replicas[folder] = load("serai.store.replica:Replica")(folder)
+        return self._replicas[folder]
 
     def bus(self) -> Bus:
         """Return the connection to the bus."""
@@ -84,11 +85,12 @@ class Engines:
         """Let go of what was opened; safe to call twice."""
         for task in self._background:
             task.cancel()
-        store, replica, bus = self._store, self._replica, self._bus
-        self._store = self._replica = self._bus = None
+        store, replicas, bus = self._store, self._replicas, self._bus
+        self._store = self._bus = None
+        self._replicas = {}
         if store is not None:
             await store.close()
-        if replica is not None:
+        for replica in replicas.values():
             replica.close()
         if bus is not None:
             await bus.close()
@@ -161,8 +163,8 @@ class ModuleContext:
 
     @property
     def replica(self) -> Replica:
-        """This host's copy of the descriptors."""
-        return self._engines.replica()
+        """This host's copy of the descriptors; network-facing modules get the public kinds."""
+        return self._engines.replica(public=self._needs.privilege == "edge")
 
     @property
     def bus(self) -> Bus:

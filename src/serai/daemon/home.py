@@ -27,8 +27,9 @@ _FOLDERS: tuple[tuple[str, int, Owner], ...] = (
     (".", 0o711, "root"),
     ("data", 0o711, "root"),
     ("data/store", 0o700, "control"),
-    ("data/replica", 0o750, "control"),
-    ("data/blobs", 0o750, "control"),
+    ("data/replica", 0o700, "control"),
+    ("data/replica-public", 0o750, "control"),
+    ("data/blobs", 0o700, "control"),
     ("data/tls", 0o751, "control"),
     ("data/apps", 0o711, "root"),
     ("run", 0o711, "root"),
@@ -62,8 +63,13 @@ class Home(msgspec.Struct, frozen=True):
 
     @property
     def replica(self) -> Path:
-        """The replica's folder."""
+        """The folder of the replica that has all kinds."""
         return self.path / "data/replica"
+
+    @property
+    def public_replica(self) -> Path:
+        """The folder of the replica that network-facing workers read: it has nothing to hide."""
+        return self.path / "data/replica-public"
 
     @property
     def bus(self) -> str:

@@ -21,10 +21,12 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Fals
 
     Subclasses set ``KIND`` and ``SCHEMA``, and give ``UPGRADERS``: schema number to a function that turns the plain
     dict of that schema into the next one's. Fields that a reader's code does not know yet survive its writes.
+    ``PUBLIC`` kinds hold nothing to hide: workers that face the network may read them.
     """
 
     KIND: ClassVar[str] = ""
     SCHEMA: ClassVar[int] = 1
+    PUBLIC: ClassVar[bool] = False
     UPGRADERS: ClassVar[dict[int, Any]] = {}
     NAME: ClassVar[re.Pattern[str]] = NAME
 

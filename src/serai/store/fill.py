@@ -28,6 +28,7 @@ class Filler:
 
     def __init__(self, store: Store, replica: Replica, *, page: int = PAGE) -> None:
         self.error: SeraiError | None = None  # why the last pull failed, None where it did not
+        self.on_applied: list[Callable[[frozenset[str] | None], None]] = []  # told kinds that changed; None: any
         self.snapshots = 0
         self._store = store
         self._replica = replica
@@ -63,10 +64,12 @@ class Filler:
         identity = await self._store.identity()
         if at.store != identity or not await self._is_in_past(at.change, at.mark):
             reached = await self._snapshot(identity)
+            self._tell(None)
         else:
             reached = at.change
         while page := await self._store.changes(reached, self._page):
             reached = await self._write(lambda page=page: self._replica.apply(page))  # type: ignore[misc]
+            self._tell(frozenset(change.kind for change in page))
         self.error = None
         return reached
 
@@ -74,6 +77,10 @@ class Filler:
         """End the thread, giving up a snapshot that is under way; the replica stays open."""
         self._closed = True
         await asyncio.to_thread(self._thread.shutdown)
+
+    def _tell(self, kinds: frozenset[str] | None) -> None:
+        for listener in self.on_applied:
+            listener(kinds)
 
     async def _is_in_past(self, number: int, mark: int) -> bool:
         if number == 0:

@@ -32,12 +32,14 @@ class Replica:
     """Look descriptors up. Reading is synchronous and never waits for a writer.
 
     Nothing is opened before the first use, which must not be before a fork. Where the file is not there yet, reading
-    raises `UnavailableError`, until its writer has made it. One writer at a time; the others wait for it.
+    raises `UnavailableError`, until its writer has made it. One writer at a time; the others wait for it. A writer
+    with ``kinds`` keeps those only.
     """
 
-    def __init__(self, folder: Path, *, writable: bool = False) -> None:
+    def __init__(self, folder: Path, *, writable: bool = False, kinds: frozenset[str] | None = None) -> None:
         self.folder = folder
         self._writable = writable
+        self._kinds = kinds
         self._file: ReplicaFile | None = None
         self._looked = 0.0
 
@@ -116,7 +118,7 @@ class Replica:
         """
         with self._writing() as (file, txn):
             position = _read_position(txn, file.about)
-            position = _apply(txn, file, changes, position)
+            position = _apply(txn, file, changes, position, self._kinds)
             txn.put(_POSITION, msgspec.msgpack.encode(position), db=file.about)
         return position.change
 
@@ -128,8 +130,9 @@ class Replica:
         with self._writing() as (file, txn):
             txn.drop(file.records, delete=False)
             for row in rows:
-                _put(txn, file, row, row.spec)
-            reached = _apply(txn, file, feed, Position(*position, store))
+                if self._kinds is None or row.kind in self._kinds:
+                    _put(txn, file, row, row.spec)
+            reached = _apply(txn, file, feed, Position(*position, store), self._kinds)
             txn.put(_POSITION, msgspec.msgpack.encode(reached), db=file.about)
         return reached.change
 
@@ -175,15 +178,18 @@ class _Writing:
             raise translate(error, self._folder) from error
 
 
-def _apply(txn: Any, file: ReplicaFile, changes: Iterable[Change], position: Position) -> Position:
+def _apply(
+    txn: Any, file: ReplicaFile, changes: Iterable[Change], position: Position, kinds: frozenset[str] | None
+) -> Position:
     for change in changes:
         if change.number <= position.change:
             continue
         if change.number != position.change + 1:
             raise ConflictError(f"change {position.change + 1} is missing before {change.number}", at=position.change)
-        where = key(change.kind, change.tenant, change.name)
+        wanted = kinds is None or change.kind in kinds
+        where = key(change.kind, change.tenant, change.name) if wanted else None
         held = txn.get(where) if where else None
-        if held is None or _stored.decode(held).change < change.number:
+        if where and (held is None or _stored.decode(held).change < change.number):
             if change.spec is not None:
                 _put(txn, file, change, change.spec)
             elif held is not None:

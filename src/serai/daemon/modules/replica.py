@@ -1,4 +1,7 @@
-"""Module ``store.replica``: pulls the store's feed into this host's memory-mapped replica."""
+"""Module ``store.replica``: pulls the store's feed into this host's memory-mapped replicas.
+
+There are two: one of all kinds for what is privileged, and one of the public kinds for workers that face the network.
+"""
 
 from __future__ import annotations
 
@@ -10,11 +13,13 @@ import msgspec
 
 from serai.daemon.home import Home
 from serai.daemon.module import Context, Needs
+from serai.daemon.service import load
 from serai.errors import SeraiError
 from serai.store.fill import Filler
 from serai.store.replica import Replica
 
 CHANGED = "store.change"
+APPLIED = "replica.change"  # told with the kinds that changed, None for any, once readers can see it
 _AGAIN = 1.0  # seconds after which a refused subscription is tried again; the poll covers the time between
 
 
@@ -27,7 +32,7 @@ class ReplicaFillerConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unkn
 
 
 class ReplicaFiller:
-    """Fill the replica; it goes on serving as it is while the store is away."""
+    """Fill the replicas; they go on serving as they are while the store is away."""
 
     ID: ClassVar[str] = "store.replica"
     Config: ClassVar[type[msgspec.Struct]] = ReplicaFillerConfig
@@ -36,41 +41,61 @@ class ReplicaFiller:
     def __init__(self, config: ReplicaFillerConfig, ctx: Context) -> None:
         self._config = config
         self._ctx = ctx
-        self._replica = Replica(Home(ctx.home).replica, writable=True)
-        self._filler: Filler | None = None
+        home = Home(ctx.home)
+        self._replicas = (
+            Replica(home.replica, writable=True),
+            Replica(home.public_replica, writable=True, kinds=_public_kinds(ctx)),
+        )
+        self._fillers: tuple[Filler, ...] = ()
+        self._told: set[asyncio.Task[None]] = set()
 
     async def provision(self) -> None:
-        """Make the file where there is none, for its readers wait for it; the predecessor may still be writing."""
-        self._replica.position()
+        """Make the files where there are none, for readers wait for them; the predecessor may still be writing."""
+        for replica in self._replicas:
+            replica.position()
 
     async def serve(self) -> None:
         """Pull after each nudge and at each poll, until cancelled; a pull that is cut short is taken up by the next."""
-        self._filler = Filler(self._ctx.store, self._replica)
+        self._fillers = tuple(Filler(self._ctx.store, replica) for replica in self._replicas)
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._filler.run(poll=self._config.poll_seconds))
-            group.create_task(self._listen(self._filler))
+            for filler in self._fillers:
+                filler.on_applied.append(self._tell)
+                group.create_task(filler.run(poll=self._config.poll_seconds))
+            group.create_task(self._listen())
 
     async def close(self) -> None:
         """Give up what is under way and unmap."""
-        if self._filler is not None:
-            await self._filler.close()
-        self._replica.close()
+        for filler in self._fillers:
+            await filler.close()
+        for replica in self._replicas:
+            replica.close()
 
     def status(self) -> Mapping[str, Any]:
-        """Tell where the replica is, and why the last pull failed where it did."""
-        if self._filler is None:
-            return {"ok": True}
-        error = self._filler.error
-        if error is not None:
-            return {"ok": False, "reason": error.public, "snapshots": self._filler.snapshots}
-        return {"ok": True, "snapshots": self._filler.snapshots}
+        """Tell how often the replicas were made anew, and why the last pull failed where it did."""
+        snapshots = sum(filler.snapshots for filler in self._fillers)
+        for filler in self._fillers:
+            if filler.error is not None:
+                return {"ok": False, "reason": filler.error.public, "snapshots": snapshots}
+        return {"ok": True, "snapshots": snapshots}
 
-    async def _listen(self, filler: Filler) -> None:
+    def _tell(self, kinds: frozenset[str] | None) -> None:
+        message = None if kinds is None else sorted(kinds)
+        task = asyncio.get_running_loop().create_task(self._ctx.bus.publish(APPLIED, message))
+        self._told.add(task)
+        task.add_done_callback(self._told.discard)
+
+    async def _listen(self) -> None:
         while True:
             try:
                 subscription = await self._ctx.bus.subscribe(CHANGED)
                 async for _ in subscription:
-                    filler.nudge()
+                    for filler in self._fillers:
+                        filler.nudge()
             except SeraiError as error:
                 self._ctx.log.info("replica.deaf", error=error)
             await self._ctx.clock.sleep(_AGAIN)
+
+
+def _public_kinds(ctx: Context) -> frozenset[str]:
+    kinds = (kind for service in ctx.services.values() if service.kinds for kind in load(service.kinds))
+    return frozenset(kind.KIND for kind in kinds if kind.PUBLIC)

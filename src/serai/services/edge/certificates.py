@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Annotated, Any, ClassVar
 
 import msgspec
@@ -12,6 +13,8 @@ from serai.cloud.descriptors import Route
 from serai.daemon.module import Context, Needs
 from serai.services.edge.authority import Authority, utc
 
+POLL = 30.0  # seconds between two looks at the routes when nobody says that they changed
+
 
 class CertificatesConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How certificates are made."""
@@ -19,7 +22,7 @@ class CertificatesConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
     title: Annotated[str, msgspec.Meta(min_length=1, max_length=64)] = "Serai local authority"
     """The common name of the local authority, as trust stores show it."""
     renew_seconds: Annotated[float, msgspec.Meta(ge=1, le=86400)] = 3600.0
-    """How often all certificates are looked at, changes of routes aside, in seconds."""
+    """How often each certificate's end is looked at, in seconds."""
 
 
 class CertificatesModule:
@@ -34,7 +37,8 @@ class CertificatesModule:
         self._ctx = ctx
         self._folder = ctx.home / "data" / "tls"
         self._authority = Authority(self._folder, config.title)
-        self._names: set[str] = set()
+        self._names: set[str] = set()  # whose leaves were fresh when last looked at
+        self._recheck = 0.0
 
     async def provision(self) -> None:
         """Open the authority, and make what the replica already asks for."""
@@ -46,13 +50,13 @@ class CertificatesModule:
         changes = await self._ctx.bus.subscribe("replica.change")
         try:
             while True:
-                try:
-                    async with asyncio.timeout(self._config.renew_seconds):
-                        async for _ in changes:
-                            self._renew()
-                except TimeoutError:
-                    self._names.clear()
-                    self._renew()
+                self._renew()
+                # A nudge may be lost, so the routes are looked at now and then as well.
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(POLL):
+                        async for _, kinds in changes:
+                            if kinds is None or Route.KIND in kinds:
+                                break
         finally:
             await changes.close()
 
@@ -65,6 +69,9 @@ class CertificatesModule:
 
     def _renew(self) -> None:
         now = utc(self._ctx.clock.now())
+        if self._ctx.clock.monotonic() >= self._recheck:
+            self._recheck = self._ctx.clock.monotonic() + self._config.renew_seconds
+            self._names = set()
         wanted = {route.name.partition("/")[0] for route in self._ctx.replica.find(Route, "")} | {"localhost"}
         for name in sorted(wanted - self._names):
             if self._authority.ensure(name, now):
