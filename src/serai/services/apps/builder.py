@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from serai.cloud.drivers import Limits, Mount, Workload
-from serai.errors import InvalidError, SeraiError
+from serai.errors import DeadlineError, InvalidError
 from serai.services.apps import outputs
 from serai.services.apps.launch import Place, workload_id
 from serai.services.apps.manifest import Manifest
@@ -101,7 +101,7 @@ async def _steps(work: Work, where: Place, number: int, folder: Path, manifest: 
 async def _step(work: Work, workload: Workload, manifest: Manifest, step: Step, archive: Path) -> None:
     try:
         ended, lines = await run(work, workload, manifest.build.timeout_seconds, archive)
-    except SeraiError as error:
+    except (DeadlineError, InvalidError) as error:
         raise BuildError(f"{step.title}: {error.public}") from error
     if ended.reason == "out_of_memory":
         raise BuildError(f"{step.title}: it needs more than {workload.limits.memory_mb} MiB.", shown(lines))

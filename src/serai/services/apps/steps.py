@@ -26,6 +26,10 @@ from serai.store import Operation, Put, Record
 LEEWAY = 15.0
 
 
+#: Codes of errors that are the platform's, not the program's.
+_OURS = frozenset({"internal", "already_exists", "exhausted"})
+
+
 class FailedError(InvalidError):
     """The release does not work, and trying again does not help; its descriptor says why."""
 
@@ -45,6 +49,9 @@ async def make(work: Work, number: int) -> str:
         if error.temporary:
             raise
         await fail(work, number, error.public, error.tail if isinstance(error, BuildError) else "")
+        if error.code in _OURS:
+            # It may go better the next time; then this failure is forgotten.
+            raise
         raise FailedError(error.public) from error
     await _write(
         work,
@@ -59,6 +66,9 @@ async def start(work: Work, number: int) -> str:
     picture = await take(work.store, work.site, work.tenant, work.app)
     release = _release(picture, number).spec
     if not release.built:
+        if release.state != "failed":
+            # Its task is over, or this one would not run.
+            await fail(work, number, "Its build was given up; the task tells why.")
         return "Its build failed."
     if release.state == "failed":
         # It was built, and did not work then; somebody promotes it again.
