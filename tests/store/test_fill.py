@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from serai.errors import UnavailableError
-from serai.store import Delete, Put, Replica, Store
+from serai.store import Delete, Put, Replica, Spec, Store
 from serai.store.conformance import Lamp
 from serai.store.fill import Filler
 from serai.store.memory.driver import MemoryDriver
