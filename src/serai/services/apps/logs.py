@@ -117,7 +117,9 @@ def read(source: Source, cursor: Cursor) -> Piece:
 def _read(name: str, path: Path, cursor: Cursor) -> Piece | None:
     try:
         with path.open("rb") as file:
-            if os.fstat(file.fileno()).st_ino != cursor.inode:
+            status = os.fstat(file.fileno())
+            if status.st_ino != cursor.inode or status.st_size < cursor.offset:
+                # Another file; a smaller one of that number got it from one that was deleted.
                 return None
             file.seek(cursor.offset)
             data = file.read(CHUNK)

@@ -1,0 +1,116 @@
+"""Logs that are read while they grow, rotate and go."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from serai.services.apps.logs import CHUNK, KEPT, MAX_FILES, Ask, Cursor, Source, answer, keep, read, tail
+
+
+def source(folder: Path) -> Source:
+    return Source("hello.1.web.0", folder / "log")
+
+
+def test_the_tail_is_whole_lines_and_goes_on_where_it_ended(tmp_path: Path) -> None:
+    log = source(tmp_path)
+    log.file.write_text("one\ntwo\nthree\nhal")
+    piece = tail(log, 2)
+    assert piece.lines == ("two", "three")
+    with log.file.open("a") as file:
+        file.write("f\nfive\n")
+    assert read(log, piece.cursor).lines == ("half", "five")
+
+
+def test_the_tail_reaches_back_into_the_older_file(tmp_path: Path) -> None:
+    log = source(tmp_path)
+    log.older.write_text("one\ntwo\n")
+    log.file.write_text("three\n")
+    assert tail(log, 2).lines == ("two", "three")
+
+
+def test_a_rotation_loses_and_repeats_nothing(tmp_path: Path) -> None:
+    log = source(tmp_path)
+    log.file.write_text("one\n")
+    cursor = tail(log, 10).cursor
+    with log.file.open("a") as file:
+        file.write("two\n")
+    log.file.rename(log.older)
+    log.file.write_text("three\n")
+    piece = read(log, cursor)
+    assert piece.lines == ("two",)
+    piece = read(log, piece.cursor)
+    assert piece.lines == ("three",)
+    assert read(log, piece.cursor).lines == ()
+
+
+def test_what_is_not_there_is_silent(tmp_path: Path) -> None:
+    log = source(tmp_path)
+    assert tail(log, 5).lines == ()
+    assert read(log, Cursor(0, 0)).lines == ()
+    log.file.write_text("now\n")
+    assert read(log, Cursor(0, 0)).lines == ("now",)
+
+
+def test_a_line_without_an_end_comes_in_parts(tmp_path: Path) -> None:
+    log = source(tmp_path)
+    log.file.write_text("x" * (CHUNK + 5))
+    piece = read(log, Cursor(log.file.stat().st_ino, 0))
+    assert piece.lines == ("x" * CHUNK,)
+    assert read(log, piece.cursor).lines == ()
+
+
+def test_an_answer_has_a_size_whatever_the_logs_have(tmp_path: Path) -> None:
+    sources = []
+    for number in range(20):
+        path = tmp_path / str(number)
+        path.write_text(("y" * 10_000 + "\n") * 500)
+        sources.append(Source(str(number), path))
+    pieces = answer(sources, Ask(tenant="demo", app="hello", lines=10**9))
+    assert sum(len(line) for piece in pieces for line in piece.lines) <= 8 * CHUNK
+    assert all(piece.lines for piece in pieces)
+
+
+def test_a_name_narrows_the_answer(tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("a\n")
+    both = [Source("hello.1.web.0", tmp_path / "a"), Source("hello.2.web.0", tmp_path / "a")]
+    assert [piece.name for piece in answer(both, Ask(tenant="", app="", name="hello.2."))] == ["hello.2.web.0"]
+
+
+def test_what_is_kept_of_crashes_is_bounded(tmp_path: Path) -> None:
+    log, archive = tmp_path / "log", tmp_path / "logs" / "hello.1.web.0.log"
+    for _ in range(6):
+        log.write_bytes(b"z" * (KEPT // 2))
+        keep(log, archive)
+    assert sum(path.stat().st_size for path in archive.parent.iterdir()) <= 2 * KEPT
+    log.write_text("x\n")
+    for number in range(MAX_FILES + 5):
+        keep(log, archive.with_name(f"other.{number}.log"))
+    assert len(list(archive.parent.glob("*.log"))) == MAX_FILES
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(steps=st.lists(st.one_of(st.just("rotate"), st.binary(max_size=40)), max_size=25))
+def test_following_gives_every_line_once_and_in_order(steps: list[str | bytes], tmp_path: Path) -> None:
+    folder = tmp_path / str(len(list(tmp_path.iterdir())))
+    folder.mkdir()
+    log = source(folder)
+    log.file.touch()
+    cursor, got = Cursor(log.file.stat().st_ino, 0), []
+    written = b""
+    for step in steps:
+        if isinstance(step, bytes):
+            line = step.replace(b"\n", b"").replace(b"\r", b"").hex().encode() + b"\n"
+            written += line
+            with log.file.open("ab") as file:
+                file.write(line)
+        else:
+            log.file.replace(log.older)
+            log.file.touch()
+        for _ in range(3):
+            piece = read(log, cursor)
+            cursor = piece.cursor
+            got += piece.lines
+    assert got == written.decode().splitlines()
