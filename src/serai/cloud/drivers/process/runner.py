@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 from collections.abc import Sequence
 
 from serai.errors import DeadlineError, InternalError
@@ -16,19 +17,25 @@ async def run(argv: Sequence[str], *, text: str = "", deadline: float = 10.0, ch
 
     Raises `InternalError` where it fails and ``check`` is set, `DeadlineError` after ``deadline`` seconds.
     """
+    # A file, not a pipe: a command that ends without reading its input must not fail the writer.
+    source = os.memfd_create("input") if text else os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
     try:
+        if text:
+            os.pwrite(source, text.encode(), 0)
         process = await asyncio.create_subprocess_exec(
             *argv,
-            stdin=asyncio.subprocess.PIPE,
+            stdin=source,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
             env=ENVIRONMENT,
         )
     except OSError as error:
         raise InternalError("A command could not be run.", argv=list(argv), error=str(error)) from error
+    finally:
+        os.close(source)
     try:
         async with asyncio.timeout(deadline):
-            output, _ = await process.communicate(text.encode())
+            output, _ = await process.communicate()
     except TimeoutError as error:
         raise DeadlineError("A command took too long.", argv=list(argv)) from error
     finally:
