@@ -81,17 +81,17 @@ class Agent:
         self._halted = False
 
     async def provision(self) -> None:
-        """See whether the driver works, and listen to the bus."""
+        """See whether the driver works."""
         self._driver = hosting.driver(self._ctx.home, self._config.driver)
         self._probes = await self._driver.probe()
         if lacking := host.missing(self._probes):
             raise UnsupportedError(f"{lacking[0].ability}: {lacking[0].result}", path="driver")
         self._view = View(self._ctx.replica, self._ctx.host)
-        self._changes = await self._ctx.bus.subscribe("store.change")
-        self._subscriptions.append(self._changes)
 
     async def serve(self) -> None:
         """Reconcile until cancelled. The instances stay. An error that nobody foresaw ends it, and the worker."""
+        self._changes = await self._ctx.bus.subscribe("store.change")
+        self._subscriptions.append(self._changes)
         async with asyncio.TaskGroup() as self._tasks:
             self._journal = Journal(self._ctx.store, self._who, self._ctx.log, self._tasks.create_task)
             # An agent before us may still be at work; it lets go when its process ends.
@@ -202,12 +202,19 @@ class Agent:
         """Stop everything that runs here, and start nothing more."""
         self._halted = True
         running = [keeper for keeper in self._keepers.values() if keeper.handle is not None and keeper.seen.running]
-        await asyncio.gather(*(keeper.stop("", self._config.stop_seconds) for keeper in running))
-        for keeper in running:
-            await keeper.clear()
+        # One that can't be stopped is no reason to leave the others running.
+        await asyncio.gather(*(self._end(keeper) for keeper in running))
         for folder in {self._apps / key[0] / key[1].partition(".")[0] for key in self._keepers}:
-            await self._driver.discard(folder / "data", forever=False)
+            with contextlib.suppress(SeraiError):
+                await self._driver.discard(folder / "data", forever=False)
         return len(running)
+
+    async def _end(self, keeper: Keeper) -> None:
+        try:
+            await keeper.stop("", self._config.stop_seconds)
+            await keeper.clear()
+        except SeraiError as error:
+            self._ctx.log.warning("agent.halt", code=error.code, reason=error.public)
 
     def _seen(self) -> dict[Key, Seen]:
         return {key: keeper.seen for key, keeper in self._keepers.items()}
