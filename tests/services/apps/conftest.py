@@ -100,6 +100,17 @@ class Platform:
         self.ctx.registry = CollectorRegistry()
         self.driver = hosting.driver(self.ctx.home)
 
+    async def clear(self) -> None:
+        """Leave nothing on this machine, whatever happened."""
+        for handle in await self.driver.recover():
+            await self.driver.stop(handle, grace=0)
+            await self.driver.remove(handle)
+        for data in (self.ctx.home / "data/apps").glob("*/*/data"):
+            await self.driver.discard(data, forever=True)
+        await self.driver.inner.retire()
+        self.driver.close()
+        hosting.forget()
+
     def work(self, app: str) -> Work:
         return Work(
             store=self.store,
@@ -203,20 +214,13 @@ async def platform(home: Path) -> AsyncIterator[Platform]:
         filling = asyncio.create_task(filler.serve())
         await ctx.store.put("system", "test", TENANT, TENANT, Tenant(uid=1))
         made = Platform(ctx)
-        await made.start_agent()
-        yield made
-        await made.stop_agent()
-        for handle in await made.driver.recover():
-            await made.driver.stop(handle, grace=0)
-            await made.driver.remove(handle)
-        retire = getattr(made.driver.inner, "retire", None)
-        if retire is not None:
-            await retire()
-        for data in (home / "data/apps").glob("*/*/data"):
-            await made.driver.discard(data, forever=True)
-        made.driver.close()
-        hosting.forget()
-        filling.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await filling
-        await filler.close()
+        try:
+            await made.start_agent()
+            yield made
+            await made.stop_agent()
+        finally:
+            await made.clear()
+            filling.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await filling
+            await filler.close()
