@@ -123,6 +123,7 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 65536), hard))
     cases = options.only.split(",")
     folder = Path(tempfile.mkdtemp(prefix="bench-edge-"))
+    folder.chmod(0o755)  # nginx's workers are nobody in particular
     (folder / "site").mkdir()
     (folder / "varied.lua").write_text(_VARIED)
     for name, size in (("1k", 1024), ("100k", 102400)):

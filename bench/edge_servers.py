@@ -222,14 +222,15 @@ def nginx_proxy(folder: Path, upstream: int, site: Path, pem: Path) -> Server:
 
 
 _CADDY = """
-{{ admin off
+{{
+  admin off
   auto_https off
-  default_sni localhost }}
+  default_sni localhost
+}}
 http://localhost:{plain}, https://localhost:{secure} {{
   log {{
     output file {folder}/access.log
   }}
-  @tls protocol https
   tls {pem} {pem}
   handle_path /static/* {{
     root * {site}

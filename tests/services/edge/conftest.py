@@ -14,6 +14,7 @@ import pytest
 import uvloop
 
 from serai.cloud.descriptors import Instance, Route
+from serai.daemon.home import Home
 from serai.daemon.testing import context
 from serai.protocols.http import (
     ClientConnection,
@@ -256,7 +257,7 @@ def request(target: str = "/", host: str = "a.test", *fields: str, method: str =
 @asynccontextmanager
 async def staged(folder: Path) -> AsyncIterator[Stage]:
     async with AsyncExitStack() as stack:
-        path = folder / "data" / "replica"
+        path = Home(folder).public_replica
         replica = Replica(path, writable=True)
         replica.snapshot("test", [], (0, 0))
         stack.callback(replica.close)

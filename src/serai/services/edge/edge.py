@@ -20,6 +20,7 @@ from serai.protocols.http import (
 )
 from serai.protocols.http.request import check_line, request_line
 from serai.services.edge.config import EdgeConfig
+from serai.services.edge.forward import OURS
 from serai.services.edge.hold import Hold
 from serai.services.edge.log import AccessLog
 from serai.services.edge.metrics import Metrics
@@ -32,24 +33,6 @@ if TYPE_CHECKING:
     from serai.services.edge.relay import Relay
     from serai.services.edge.session import Session
     from serai.services.edge.tls import Certificates
-
-#: What the edge tells programs itself; a visitor's own word on it is not passed on.
-OURS = frozenset(
-    (
-        b"host",
-        b"forwarded",
-        b"x-forwarded-for",
-        b"x-forwarded-host",
-        b"x-forwarded-port",
-        b"x-forwarded-prefix",
-        b"x-forwarded-proto",
-        b"x-forwarded-server",
-        b"x-forwarded-ssl",
-        b"x-real-ip",
-        b"x-request-id",
-        b"x-script-name",
-    )
-)
 
 #: A client repeats its fields almost unchanged through a connection, and so does a program: blocks of up to this
 #: many octets are remembered once parsed, this many of them.

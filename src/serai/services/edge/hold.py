@@ -9,8 +9,8 @@ from serai.errors import SeraiError
 
 if TYPE_CHECKING:
     from serai.services.edge.edge import Edge
+    from serai.services.edge.exchange import Exchange
     from serai.services.edge.routes import ReleaseKey
-    from serai.services.edge.session import Session
 
 TICK = 0.03  # seconds between two looks while anything waits
 WAKE_AGAIN = 2.0  # seconds after which the agents are asked once more
@@ -21,15 +21,15 @@ class Hold:
 
     def __init__(self, edge: Edge) -> None:
         self._edge = edge
-        self._waiting: dict[Session, float] = {}
+        self._waiting: dict[Exchange, float] = {}
         self._asked: dict[ReleaseKey, float] = {}
         self._ticking = False
 
     def __len__(self) -> int:
         return len(self._waiting)
 
-    def add(self, session: Session, now: float) -> bool:
-        """Let a session wait, unless too many do; it is woken by `Session.resume`."""
+    def add(self, session: Exchange, now: float) -> bool:
+        """Let a session wait, unless too many do; it is woken by `Exchange.resume`."""
         if session.held_until == 0.0:
             session.held_until = now + self._edge.config.hold_seconds
         if len(self._waiting) >= self._edge.config.max_held or now >= session.held_until:
@@ -40,7 +40,7 @@ class Hold:
             asyncio.get_running_loop().call_later(TICK, self._tick)
         return True
 
-    def remove(self, session: Session) -> None:
+    def remove(self, session: Exchange) -> None:
         """Forget a session that has gone."""
         self._waiting.pop(session, None)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from serai.services.edge.edge import Edge
-    from serai.services.edge.session import Session
+    from serai.services.edge.exchange import Exchange
     from serai.services.edge.upstream import Upstream
 
 
@@ -16,7 +16,7 @@ class Relay:
 
     __slots__ = ("_edge", "_ended", "_ends", "_open", "_session", "_upstream", "deadline")
 
-    def __init__(self, session: Session, upstream: Upstream) -> None:
+    def __init__(self, session: Exchange, upstream: Upstream) -> None:
         self._edge: Edge = session.edge
         self._session = session
         self._upstream = upstream
@@ -28,7 +28,7 @@ class Relay:
         self.touch()
 
     @classmethod
-    def join(cls, session: Session, upstream: Upstream, waiting: bytes) -> None:
+    def join(cls, session: Exchange, upstream: Upstream, waiting: bytes) -> None:
         """Make a relay of a session and its connection to an instance; ``waiting`` has come from the client."""
         relay = cls(session, upstream)
         upstream.session = None

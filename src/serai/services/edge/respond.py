@@ -5,17 +5,17 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from serai.protocols.http import ChunkedReader, LengthReader, RemoteProtocolError, RequestHead, status_line
+from serai.protocols.http import ChunkedReader, LengthReader, RemoteProtocolError, status_line
 from serai.services.edge import errors
 from serai.services.edge.static import FileBody
 from serai.services.edge.transfer import FileTransfer
 
 if TYPE_CHECKING:
+    from serai.services.edge.exchange import Exchange
     from serai.services.edge.routes import Target
-    from serai.services.edge.session import Session
 
 
-def reply(session: Session, status: int, fields: bytes, body: bytes) -> None:
+def reply(session: Exchange, status: int, fields: bytes, body: bytes) -> None:
     """Write a complete answer; ``fields`` are lines with CRLF, Content-Length included."""
     close = b"Connection: close\r\n\r\n" if session.closing else b"\r\n"
     if session.path and session.head.method == b"HEAD":
@@ -25,7 +25,7 @@ def reply(session: Session, status: int, fields: bytes, body: bytes) -> None:
     session.finish(session.edge.monotonic())
 
 
-def refuse(session: Session, status: int) -> None:
+def refuse(session: Exchange, status: int) -> None:
     """Answer with an error, or break the connection where an answer has begun."""
     session.leave()
     if session.responding:
@@ -40,7 +40,7 @@ def refuse(session: Session, status: int) -> None:
     reply(session, status, errors.fields(status, body, html=html), body)
 
 
-def malformed(session: Session, error: RemoteProtocolError) -> None:
+def malformed(session: Exchange, error: RemoteProtocolError) -> None:
     """Answer what can't be understood; nothing that comes after it can be understood either."""
     if session.body is None:
         session.path = b""
@@ -48,7 +48,7 @@ def malformed(session: Session, error: RemoteProtocolError) -> None:
     refuse(session, error.status)
 
 
-def unusual(session: Session, now: float) -> None:
+def unusual(session: Exchange, now: float) -> None:
     """Handle a request that the usual way leaves: by its form, its host, its body or its target."""
     head = session.head
     target = session.target
@@ -81,21 +81,13 @@ def unusual(session: Session, now: float) -> None:
         session.dispatch(now)
 
 
-def framing(head: RequestHead) -> bytes:
-    """Return the field lines that say to an instance how the request goes on."""
-    lines = b"Transfer-Encoding: chunked\r\n" if head.fields.chunked else b""
-    if head.fields.upgrade and not head.has_body:
-        lines += b"Connection: Upgrade\r\nUpgrade: %b\r\n" % head.fields.upgrade
-    return lines
-
-
-def redirect(session: Session, location: bytes) -> None:
+def redirect(session: Exchange, location: bytes) -> None:
     """Answer 308 (RFC 9110 §15.4.9): the method and the body stay what they were."""
     session.ends_early()
     reply(session, 308, b"Location: %b\r\nContent-Length: 0\r\n" % location, b"")
 
 
-def serve_file(session: Session, target: Target, now: float) -> None:
+def serve_file(session: Exchange, target: Target, now: float) -> None:
     """Answer from the route's folder."""
     head = session.head
     session.ends_early()
@@ -115,7 +107,7 @@ def serve_file(session: Session, target: Target, now: float) -> None:
         _send_file(session, start, body)
 
 
-def _send_file(session: Session, start: bytes, body: FileBody) -> None:
+def _send_file(session: Exchange, start: bytes, body: FileBody) -> None:
     session.responding = True
     session.transfer = FileTransfer(session, body)
     session.transfer.begin(start)
@@ -126,7 +118,7 @@ def _lines(headers: tuple[tuple[bytes, bytes], ...]) -> bytes:
     return b"".join(b"%b: %b\r\n" % pair for pair in headers)
 
 
-def _same_certificate(session: Session) -> bool:
+def _same_certificate(session: Exchange) -> bool:
     certificates = session.edge.certificates
     if certificates is None:
         return True
@@ -134,5 +126,5 @@ def _same_certificate(session: Session) -> bool:
     return found is not None and found is certificates.find(session.server_name)
 
 
-def _name(session: Session) -> bytes:
+def _name(session: Exchange) -> bytes:
     return session.head.fields.host.encode("ascii")

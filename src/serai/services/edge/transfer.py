@@ -8,7 +8,7 @@ import socket
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from serai.services.edge.session import Session
+    from serai.services.edge.exchange import Exchange
     from serai.services.edge.static import FileBody
 
 PIECE = 256 * 1024  # octets read at once where the kernel can't send the file itself
@@ -16,11 +16,11 @@ SLICE = 1 << 20  # octets that the kernel sends before others get their turn
 
 
 class FileTransfer:
-    """One file's way; `Session.finish` is called at its end."""
+    """One file's way; `Exchange.finish` is called at its end."""
 
     __slots__ = ("_body", "_left", "_offset", "_session", "_writable")
 
-    def __init__(self, session: Session, body: FileBody) -> None:
+    def __init__(self, session: Exchange, body: FileBody) -> None:
         self._session = session
         self._body = body
         self._offset = body.offset
@@ -109,7 +109,7 @@ class FileTransfer:
         session.transfer = None
         session.finish(session.edge.monotonic())
         if waited or session.buffer:
-            session.advance_soon()
+            asyncio.get_running_loop().call_soon(session.advance)  # the caller may stand within it
 
     def _fail(self) -> None:
         self.stop()

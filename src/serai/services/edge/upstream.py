@@ -15,7 +15,7 @@ from serai.services.edge.balance import Member
 if TYPE_CHECKING:
     from serai.protocols.http import ResponseHead
     from serai.services.edge.edge import Edge
-    from serai.services.edge.session import Session
+    from serai.services.edge.exchange import Exchange
 
 
 class Pool(Member):
@@ -30,7 +30,7 @@ class Pool(Member):
         self.connector = connector
         self.port = port
         self.idle: list[Upstream] = []
-        self.waiting: deque[Session] = deque()
+        self.waiting: deque[Exchange] = deque()
         self.open = 0
         self.retired = False
         self._opening = 0
@@ -40,8 +40,8 @@ class Pool(Member):
         """Tell whether nothing is under way here."""
         return not (self.open or self._opening or self.waiting)
 
-    def connect(self, session: Session) -> None:
-        """Give ``session`` a new connection, or the first that becomes free: `Session.connected` is called."""
+    def connect(self, session: Exchange) -> None:
+        """Give ``session`` a new connection, or the first that becomes free: `Exchange.connected` is called."""
         self.waiting.append(session)
         self._grow()
 
@@ -128,7 +128,7 @@ class Upstream(asyncio.Protocol):
     def __init__(self, edge: Edge, pool: Pool) -> None:
         self._edge = edge
         self.pool = pool
-        self.session: Session | None = None
+        self.session: Exchange | None = None
         self.since = 0.0  # monotonic seconds since when it rests
         self.used = False  # has carried a request before the current one
         self._buffer = b""  # a head of which the end has not come
@@ -178,7 +178,7 @@ class Upstream(asyncio.Protocol):
         else:
             self._begin(session, head, framing, data[end:])
 
-    def _begin(self, session: Session, head: ResponseHead, framing: int | None, rest: bytes) -> None:
+    def _begin(self, session: Exchange, head: ResponseHead, framing: int | None, rest: bytes) -> None:
         """Start an answer of which the end has not come."""
         self._head = head
         if framing is None:
@@ -191,7 +191,7 @@ class Upstream(asyncio.Protocol):
         if rest:
             self._body(session, rest)
 
-    def _body(self, session: Session, data: bytes) -> None:
+    def _body(self, session: Exchange, data: bytes) -> None:
         reader = self._reader
         assert reader is not None  # noqa: S101  # set together with _head
         pieces, rest = reader.receive(data)
@@ -204,7 +204,7 @@ class Upstream(asyncio.Protocol):
             session.end()
             self._finish(session, reusable=head is not None and head.keep_alive)
 
-    def _unusual(self, session: Session, data: bytes) -> None:
+    def _unusual(self, session: Exchange, data: bytes) -> None:
         """Handle heads that are incomplete, and interim answers (RFC 9110 §15.2)."""
         end = data.find(b"\r\n\r\n") + 4
         if end == 3:
@@ -230,7 +230,7 @@ class Upstream(asyncio.Protocol):
         if len(data) > end:
             self.data_received(data[end:])
 
-    def _finish(self, session: Session, *, reusable: bool) -> None:
+    def _finish(self, session: Exchange, *, reusable: bool) -> None:
         """Let go of a session whose answer is complete, and rest."""
         pool = self.pool
         reusable = reusable and session.body is None
@@ -250,7 +250,7 @@ class Upstream(asyncio.Protocol):
         if session.buffer or session.paused:
             session.advance()
 
-    def _broken(self, session: Session, reason: str) -> None:
+    def _broken(self, session: Exchange, reason: str) -> None:
         self._edge.log.info("edge.broken_answer", instance=self.pool.name, reason=reason)
         self.session = None
         self.close()
