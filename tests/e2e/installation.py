@@ -72,8 +72,11 @@ class Installation:
         return json.loads(self.run(*words, "--json").stdout)
 
     def up(self, *sets: str) -> None:
-        listen = f'modules."edge.http".listen=["http://127.0.0.1:{self.http}","https://127.0.0.1:{self.https}"]'
-        words = [word for value in (listen, *sets) for word in ("--set", value)]
+        listen = [
+            f'modules."edge.http".{scheme}=["tcp://127.0.0.1:{port}"]'
+            for scheme, port in (("http", self.http), ("https", self.https))
+        ]
+        words = [word for value in (*listen, *sets) for word in ("--set", value)]
         self.run("up", "--detach", *words)
 
     def down(self) -> None:

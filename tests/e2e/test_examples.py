@@ -27,7 +27,7 @@ def deploy(site: Installation, example: str, app: str, *words: str) -> str:
         ("php", "", b"<"),
         ("perl-cgi", "", None),
         ("psgi", "", None),
-        ("cgi-shell", "", None),
+        ("cgi-shell", "cgi-bin/status.sh", None),
         ("procfile", "", None),
     ],
 )

@@ -15,6 +15,8 @@ from serai.errors import SeraiError, UnavailableError
 
 #: Seconds of life after which a worker's death counts as its first.
 HEALTHY = 60.0
+#: Seconds that a worker's modules have to end what would outlive it when the host goes down.
+HALT = 60.0
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 10.0
 
 
@@ -110,13 +112,20 @@ class Crew:
             process.kill()
 
     async def end(self, drain: float) -> None:
-        """Drain all workers and wait for them."""
+        """Drain all workers and wait for them: who faces the network first, then who keeps things running for it."""
         self.ending = True
         for task in self._restarting.values():
             task.cancel()
-        for process in list(self.all.values()):
-            process.drain(drain)
-        for process in list(self.all.values()):
+        fronts = {plan.name for plan in self.plans.values() if plan.privilege == "edge"}
+        await self._drain([process for process in self.all.values() if process.group in fronts], drain)
+        rest = list(self.all.values())
+        await asyncio.gather(*(process.ask("halt", HALT) for process in rest), return_exceptions=True)
+        await self._drain(rest, drain)
+
+    async def _drain(self, processes: list[Process], seconds: float) -> None:
+        for process in processes:
+            process.drain(seconds)
+        for process in processes:
             await process.gone.wait()
 
     def missing(self, group: str) -> int:

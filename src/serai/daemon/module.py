@@ -116,6 +116,14 @@ class Context(Protocol):
         ...
 
 
+class Halts(Protocol):
+    """What a module also has if something of it outlives its process: the host is going down for good."""
+
+    async def halt(self) -> None:
+        """End what must not go on without a host; ``serve`` is cancelled afterwards."""
+        ...
+
+
 class Module(Protocol):
     """A unit of the daemon, loaded by ID."""
 

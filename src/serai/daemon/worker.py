@@ -181,10 +181,23 @@ class Worker:
                 self._serve(message.get("modules"))
             case "drain":
                 self._stop.set()
+            case "halt":
+                self._halting = asyncio.create_task(self._halt(message["id"]))
             case "status":
                 self._tell({"re": message["id"], "modules": self._statuses()})
             case "metrics":
                 self._tell({"re": message["id"], "metrics": metrics.collect(self._metrics)})
+
+    async def _halt(self, number: int) -> None:
+        for part in self._parts:
+            halt = getattr(part.module, "halt", None)
+            if halt is None or part.serving is None:
+                continue
+            try:
+                await halt()
+            except Exception as error:  # noqa: BLE001 - one module's bug must not keep the host from ending
+                self._log.error("module.bug", module=part.plan.ref, error=error, exc_info=error)
+        self._tell({"re": number})
 
     def _statuses(self) -> dict[str, Any]:
         statuses = {}

@@ -168,7 +168,7 @@ async def test_what_was_deleted_while_no_agent_looked_is_stopped(platform: Platf
 
 async def test_a_halted_host_runs_nothing_and_its_next_agent_starts_it_again(platform: Platform) -> None:
     await platform.deploy("hello", platform.web_app())
-    assert await platform.ctx.bus.call("apps.halt", deadline=30) == {"stopped": 1}
+    await platform.agent.halt()
     assert await platform.driver.recover() == []
     await platform.crash_agent()
     await platform.start_agent()

@@ -100,7 +100,7 @@ class Agent:
             self._tasks.create_task(self._sweep([handle for handle in handles if handle not in self._found]))
             self._tasks.create_task(self._follow())
             await self._take_over()
-            calls = Calls(self._ctx.store, self._site, self._apps, self._keepers, self._halt)
+            calls = Calls(self._ctx.store, self._site, self._apps, self._keepers)
             self._subscriptions += await calls.register(self._ctx.bus)
             self._tasks.create_task(self._look_around())
             while True:
@@ -198,8 +198,8 @@ class Agent:
                 await self._ctx.store.put(self._who, "what probes found", "", self._ctx.host, spec)
         return True
 
-    async def _halt(self) -> int:
-        """Stop everything that runs here, and start nothing more."""
+    async def halt(self) -> None:
+        """Stop all instances of this host, and start nothing more; the next agent starts them again."""
         self._halted = True
         running = [keeper for keeper in self._keepers.values() if keeper.handle is not None and keeper.seen.running]
         # One that can't be stopped is no reason to leave the others running.
@@ -207,7 +207,6 @@ class Agent:
         for folder in {self._apps / key[0] / key[1].partition(".")[0] for key in self._keepers}:
             with contextlib.suppress(SeraiError):
                 await self._driver.discard(folder / "data", forever=False)
-        return len(running)
 
     async def _end(self, keeper: Keeper) -> None:
         try:

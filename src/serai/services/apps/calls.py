@@ -1,9 +1,9 @@
-"""What the agent answers on the bus: `apps.wake` (the edge), `apps.logs` (the API), `apps.halt` (`serai down`)."""
+"""What the agent answers on the bus: `apps.wake` (the edge) and `apps.logs` (the API)."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +19,6 @@ from serai.services.apps.keeper import Keeper
 from serai.services.apps.reconcile import Key
 from serai.store import Store
 
-HALT = "apps.halt"
-
 
 class Calls:
     """Answer calls about the instances of one host."""
@@ -31,20 +29,17 @@ class Calls:
         site: Site,
         apps: Path,
         keepers: Mapping[Key, Keeper],
-        halt: Callable[[], Awaitable[int]],
     ) -> None:
         self._store = store
         self._site = site
         self._apps = apps
         self._keepers = keepers
-        self._halt = halt
 
     async def register(self, bus: Bus) -> list[Subscription]:
         """Begin to answer."""
         return [
             await bus.handle(wake.SUBJECT, self.on_wake),
             await bus.handle(logs.SUBJECT, self.on_logs),
-            await bus.handle(HALT, self.on_halt),
         ]
 
     async def on_wake(self, message: Any) -> Any:
@@ -62,10 +57,6 @@ class Calls:
             # They become a path here.
             check_name(path, APP_NAME, name)
         return msgspec.to_builtins(await asyncio.to_thread(logs.answer, self._sources(ask), ask))
-
-    async def on_halt(self, _message: Any) -> Any:
-        """Stop all instances of this host, whose descriptors stay: the next agent starts them again."""
-        return {"stopped": await self._halt()}
 
     def _sources(self, ask: logs.Ask) -> list[logs.Source]:
         running = [
