@@ -3,8 +3,10 @@ import os
 import pytest
 
 from serai.cloud.drivers.contract import Limits
-from serai.cloud.drivers.process.cgroups import NoGroups, Unified, open_groups, settings_v2
+from serai.cloud.drivers.process.cgroups import NoGroups
+from serai.cloud.drivers.process.cgroups_open import open_groups
 from serai.cloud.drivers.process.cgroups_v1 import Legacy, settings_v1
+from serai.cloud.drivers.process.cgroups_v2 import Unified, settings_v2
 
 LIMITS = Limits(memory_mb=64, cpu=0.25, processes=10, weight=50)
 

@@ -10,7 +10,8 @@ from typing import Any
 
 from serai.cloud.drivers.contract import Exit, Handle, Probe, Usage, Workload
 from serai.cloud.drivers.process import command, measure, network, probes, processes, spawn
-from serai.cloud.drivers.process.cgroups import Groups, open_groups
+from serai.cloud.drivers.process.cgroups import Groups
+from serai.cloud.drivers.process.cgroups_open import open_groups
 from serai.cloud.drivers.process.egress import Egress
 from serai.cloud.drivers.process.facts import Facts, gather
 from serai.cloud.drivers.process.options import Options
