@@ -17,6 +17,7 @@ from serai.api.kinds import Kinds, decode, merge
 from serai.api.server import canonical
 from serai.errors import InvalidError
 from serai.services.registry import services
+from serai.tasks.schedule import Schedule
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
@@ -33,6 +34,21 @@ def test_a_spec_is_understood_or_refused(kind: Any, value: dict[str, Any]) -> No
     except InvalidError:
         return
     assert isinstance(spec, kind)
+
+
+@pytest.mark.parametrize(
+    ("fields", "path"),
+    [
+        ({"when": "61 * * * *"}, "when"),
+        ({"when": "0 0 30 2 *"}, "when"),
+        ({"when": "@daily", "zone": "Nowhere"}, "zone"),
+    ],
+)
+def test_a_schedule_that_means_nothing_is_refused_where_it_is_written(fields: dict[str, str], path: str) -> None:
+    with pytest.raises(InvalidError) as caught:
+        decode(Schedule, json.dumps({"function": "f", **fields}).encode())
+    assert caught.value.fields["path"] == path
+    assert decode(Schedule, b'{"function": "f", "when": "@daily"}').when == "@daily"
 
 
 @given(st.sampled_from(ALL), st.binary(max_size=200))

@@ -72,6 +72,7 @@ def convert(kind: type[Spec], value: Mapping[str, Any]) -> Spec:
         message, _, path = str(error).partition(" - at ")
         raise InvalidError(f"{message}.", path=path.strip("`") or "$") from None
     refuse_unknown(value, msgspec.to_builtins(spec), "$")
+    spec.check()
     return spec
 
 

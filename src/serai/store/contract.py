@@ -30,6 +30,12 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Fals
     UPGRADERS: ClassVar[dict[int, Any]] = {}
     NAME: ClassVar[re.Pattern[str]] = NAME
 
+    def check(self) -> None:
+        """Refuse what types can't tell; `InvalidError` with ``path``. Asked where people write a spec, never on a read.
+
+        What is stored may be older than a rule, and must stay readable.
+        """
+
 
 class RawSpec(Spec, frozen=True, kw_only=True):
     """Stand in for the spec of a kind that this code does not know; the fields are in the record's ``raw``."""

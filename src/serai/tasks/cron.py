@@ -115,6 +115,13 @@ def parse(expression: str, zone: str = "UTC") -> When:
     )
 
 
+def check(expression: str, zone: str = "UTC") -> None:
+    """Refuse what `parse` refuses, and a time that never comes. `InvalidError` with ``path`` "when" or "zone"."""
+    _zone(zone)  # which an interval does not need
+    if parse(expression, zone).next(0.0) is None:
+        raise InvalidError("That time never comes.", path="when")
+
+
 def _zone(name: str) -> ZoneInfo:
     try:
         return ZoneInfo(name)

@@ -39,6 +39,10 @@ class Schedule(Spec, frozen=True, kw_only=True):
     deadline: Annotated[float, msgspec.Meta(gt=0)] = 600.0
     retries: Annotated[int, msgspec.Meta(ge=0)] = 0
 
+    def check(self) -> None:
+        """Refuse a time that means nothing or never comes, and a time zone that nobody knows."""
+        cron.check(self.when, self.zone)
+
 
 #: What a manifest names, so that people may read and write schedules.
 KINDS = (Schedule,)

@@ -128,7 +128,7 @@ async def test_scaling_wants_instances_at_once_and_lets_the_last_ones_go(store: 
 async def test_scaling_beyond_the_tenants_memory_is_refused_and_changes_nothing(store: Store) -> None:
     await live(store)
     with pytest.raises(ExhaustedError):
-        await actions.scale(store, SITE, WHO, "demo", "hello", "web", 9)
+        await actions.scale(store, SITE, WHO, "demo", "hello", "web", 33)
     assert (await store.get(App, "demo", "hello")).spec.scale == {}
     for count in (-1, 101):
         with pytest.raises(InvalidError):

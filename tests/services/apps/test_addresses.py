@@ -88,6 +88,7 @@ def picture(app: App, releases: list[Release], instances: dict[str, Instance]) -
         instances=[record("instance", name, spec) for name, spec in instances.items()],
         domains=[],
         routes={},
+        schedules={},
     )
 
 

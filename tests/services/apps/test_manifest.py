@@ -89,6 +89,9 @@ def test_everything_can_be_said():
         ("[[schedule]]\nname = 'a'\ncommand = 'x'\ncron = '* * * * *'\nevery_seconds = 5", "schedule[0]"),
         ("[[schedule]]\nname = 'a'\ncommand = 'x'\ncron = '* * *'", "schedule[0].cron"),
         ("[[schedule]]\nname='a'\ncommand='x'\nevery_seconds=5\ntime_zone='../etc'", "schedule[0].time_zone"),
+        ("[[schedule]]\nname='a'\ncommand='x'\nevery_seconds=5\ntime_zone='Mars/Base'", "schedule[0].time_zone"),
+        ("[[schedule]]\nname = 'a'\ncommand = 'x'\ncron = '61 * * * *'", "schedule[0].cron"),
+        ("[[schedule]]\nname = 'a'\ncommand = 'x'\ncron = '0 0 30 2 *'", "schedule[0].cron"),
     ],
 )
 def test_what_is_wrong_is_named_by_its_path(text, path):

@@ -14,4 +14,5 @@ SERVICE = Service(
         "tasks.bot": "serai.daemon.modules.bot:BotModule",
         "tasks.clock": "serai.daemon.modules.clock:ClockModule",
     },
+    kinds="serai.tasks.schedule:KINDS",
 )

@@ -24,6 +24,7 @@ from serai.services.apps.descriptors import APP_NAME, ENVIRONMENT, PROCESS, PROD
 from serai.services.apps.picture import Picture, again, everything, take
 from serai.services.apps.rollout import Rollout, rollout, task
 from serai.store import Delete, NewTask, Operation, Put, Record, Store
+from serai.tasks.schedule import Schedule
 
 MAX_APPS = 1000  # of one tenant
 MAX_DOMAINS = 100  # of one app
@@ -243,6 +244,7 @@ async def delete_app(
         deletes = [
             *(Delete(Route.KIND, "", name, route.version) for name, route in picture.routes.items()),
             *(Delete(Domain.KIND, tenant, domain.name, domain.version) for domain in picture.domains),
+            *(Delete(Schedule.KIND, tenant, name, one.version) for name, one in picture.schedules.items()),
             *(Delete(Instance.KIND, tenant, one.name, one.version) for one in picture.instances),
             *(Delete(Release.KIND, tenant, one.name, one.version) for one in picture.releases.values()),
             Delete(App.KIND, tenant, app, picture.app.version),

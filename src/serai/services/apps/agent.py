@@ -22,7 +22,7 @@ from serai.cloud.descriptors import Host
 from serai.cloud.drivers import Handle
 from serai.daemon.module import Context, Needs
 from serai.errors import NotFoundError, SeraiError, UnsupportedError
-from serai.services.apps import hosting, launch, recurrence
+from serai.services.apps import hosting, launch
 from serai.services.apps.addresses import Site, environment_path
 from serai.services.apps.calls import Calls
 from serai.services.apps.desired import Known, View
@@ -170,16 +170,13 @@ class Agent:
             self._kick.set()
 
     async def _look_around(self) -> None:
-        """Measure, insert recurring commands, and say what this host can do."""
+        """Measure, and say what this host can do."""
         meter = Meter(self._ctx.registry, self._driver, self._apps)
-        before, measured, described = self._ctx.clock.now(), 0.0, False
+        measured, described = 0.0, False
         while True:
             now = self._ctx.clock.now()
             try:
                 described = described or await self._describe()
-                if tasks := list(recurrence.due(self._view.recurring, before, now)):
-                    await self._ctx.store.change(self._who, "it is time", tasks)
-                before = now
             except SeraiError as error:
                 self._ctx.log.warning("agent.store", code=error.code, reason=error.public)
             if abs(now - measured) >= self._config.measure_seconds:
@@ -201,18 +198,22 @@ class Agent:
     async def halt(self) -> None:
         """Stop all instances of this host, and start nothing more; the next agent starts them again."""
         self._halted = True
-        running = [keeper for keeper in self._keepers.values() if keeper.handle is not None and keeper.seen.running]
-        # One that can't be stopped is no reason to leave the others running.
-        await asyncio.gather(*(self._end(keeper) for keeper in running))
-        for folder in {self._apps / key[0] / key[1].partition(".")[0] for key in self._keepers}:
+        # The driver knows them all, also those that this agent, just started, has not adopted yet.
+        await asyncio.gather(*(self._end(handle) for handle in await self._driver.recover()))
+        for data in sorted(self._apps.glob("*/*/data")):
             with contextlib.suppress(SeraiError):
-                await self._driver.discard(folder / "data", forever=False)
+                await self._driver.discard(data, forever=False)
 
-    async def _end(self, keeper: Keeper) -> None:
+    async def _end(self, handle: Handle) -> None:
+        keeper = next((keeper for keeper in self._keepers.values() if keeper.handle == handle), None)
         try:
-            await keeper.stop("", self._config.stop_seconds)
-            await keeper.clear()
-        except SeraiError as error:
+            if keeper is not None:
+                await keeper.stop("", self._config.stop_seconds)
+                await keeper.clear()
+            else:
+                await self._driver.stop(handle, grace=self._config.stop_seconds)
+                await self._driver.remove(handle)
+        except SeraiError as error:  # one that can't be stopped is no reason to leave the others running
             self._ctx.log.warning("agent.halt", code=error.code, reason=error.public)
 
     def _seen(self) -> dict[Key, Seen]:

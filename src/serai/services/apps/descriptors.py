@@ -62,11 +62,10 @@ class Command(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Recurring(Command, frozen=True, kw_only=True):
-    """A command that runs by ``cron`` (five fields) in ``time_zone``, or ``every`` so many seconds; one of the two."""
+    """A command that runs at each time that ``when`` names in the time zone (see `serai.tasks.cron`)."""
 
-    cron: Annotated[str, Meta(max_length=128)] = ""
-    every: Annotated[float, Meta(ge=0, le=366 * 86400)] = 0.0
-    time_zone: str = "UTC"
+    when: Annotated[str, Meta(max_length=256)]
+    zone: Annotated[str, Meta(max_length=64)] = "UTC"
 
 
 class Bind(msgspec.Struct, frozen=True):

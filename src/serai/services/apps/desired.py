@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import msgspec
 
 from serai.cloud.descriptors import Instance
 from serai.errors import UnavailableError
 from serai.identity.descriptors import Tenant
-from serai.services.apps import recurrence
-from serai.services.apps.descriptors import PROD, App, Release
+from serai.services.apps.descriptors import App, Release
 from serai.services.apps.plan import WEB
 from serai.services.apps.reconcile import Desired, Key
 from serai.store import Record, Replica
@@ -34,7 +31,6 @@ class View:
         self.change = -1  # of the replica, when it was read; -1 where it never was
         self.known: dict[Key, Known] = {}
         self.desired: dict[Key, Desired] = {}
-        self.recurring: list[recurrence.Live] = []
 
     def refresh(self) -> None:
         """Read again where there is something new. Instances whose release is unknown yet are left for later."""
@@ -57,15 +53,7 @@ class View:
                 desired[key] = _desired(found)
             elif record.spec.wanted != "running":
                 desired[key] = Desired(instance=record.spec, change=record.change)
-        self.recurring = list(self._recurring())
         self.known, self.desired, self.change = known, desired, change
-
-    def _recurring(self) -> Iterator[recurrence.Live]:
-        for record in self._replica.find(App):
-            if record.spec.host == self._host and (number := record.spec.live.get(PROD)):
-                release = self._replica.get(Release, record.tenant, f"{record.name}.{number}")
-                if release is not None and release.spec.recurring:
-                    yield recurrence.Live(record.tenant, record.spec, release.spec)
 
     def _known(self, record: Record[Instance]) -> Known | None:
         tenant = self._replica.get(Tenant, record.tenant, record.tenant)

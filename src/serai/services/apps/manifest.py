@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Meta
 
 from serai.errors import InvalidError
+from serai.tasks import cron
 
 MAX_SIZE = 64 << 10  # octets
 
@@ -25,7 +26,6 @@ _FOLDER = r"\A(?!/)(?!(?:.*/)?\.\.?(?:/|\Z))[^\x00\r\n\\]*\Z"
 _URL_PATH = r"\A/(?:[A-Za-z0-9._~-]+/)*\Z"
 _VARIABLE = r"\A[A-Za-z_][A-Za-z0-9_]{0,127}\Z"
 _TARGET = r"\A(?:/[!-~]*)?\Z"
-_CRON = r"\A(?:[0-9A-Za-z*,/?#-]+(?: +[0-9A-Za-z*,/?#-]+){4})?\Z"
 _ZONE = r"\A[A-Za-z0-9_+-]+(?:/[A-Za-z0-9_+-]+){0,2}\Z"
 _RUNTIME = r"\A(?:python|node|php|perl)[0-9]{0,3}(?:\.[0-9]{1,3}){0,2}\Z"
 _ENTRY = r"\A[A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z_][A-Za-z0-9_]*)*:[A-Za-z_][A-Za-z0-9_]*(?:\(\))?\Z"
@@ -37,7 +37,6 @@ _FORMS = {
     _URL_PATH: "a path that begins and ends with a slash",
     _VARIABLE: "the name of an environment variable",
     _TARGET: "a path that begins with a slash",
-    _CRON: "five fields of cron",
     _ZONE: "a time zone such as Europe/Berlin",
     _RUNTIME: "a language and its version, such as python3.11",
     _ENTRY: "a Python object such as shop.wsgi:application",
@@ -98,12 +97,15 @@ class ReleaseConfig(_Strict, frozen=True, kw_only=True):
 
 
 class Schedule(_Strict, frozen=True, kw_only=True):
-    """A command that is run again and again: ``cron`` (five fields) or ``every_seconds``, one of the two."""
+    """A command that is run again and again: ``cron`` or ``every_seconds``, one of the two.
+
+    ``cron`` has five fields or is ``@daily`` or its like; `serai.tasks.cron` says what they mean.
+    """
 
     name: Name
     command: Command
-    cron: Annotated[str, Meta(max_length=128, pattern=_CRON)] = ""
-    every_seconds: Annotated[float, Meta(ge=0, le=366 * 86400)] = 0.0
+    cron: Annotated[str, Meta(max_length=128)] = ""
+    every_seconds: Annotated[int, Meta(ge=0, le=366 * 86400)] = 0
     time_zone: Annotated[str, Meta(max_length=64, pattern=_ZONE)] = "UTC"
     timeout_seconds: Annotated[float, Meta(ge=1, le=86400)] = 600.0
 
@@ -225,6 +227,15 @@ def _check(manifest: Manifest) -> None:
         path = f"schedule[{index}]"
         if bool(schedule.cron) == bool(schedule.every_seconds):
             raise InvalidError("A schedule has either cron or every_seconds.", path=path)
+        _check_time(schedule, path)
         if schedule.name in seen:
             raise InvalidError(f"There are two schedules named {schedule.name}.", path=f"{path}.name")
         seen.add(schedule.name)
+
+
+def _check_time(schedule: Schedule, path: str) -> None:
+    try:
+        cron.check(schedule.cron or f"every {schedule.every_seconds}s", schedule.time_zone)
+    except InvalidError as error:
+        where = f"{path}.{'time_zone' if error.fields['path'] == 'zone' else 'cron'}"
+        raise InvalidError(f"app.toml: {where}: {error.public}", path=where) from error

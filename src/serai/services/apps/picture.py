@@ -13,6 +13,7 @@ from serai.services.apps import addresses
 from serai.services.apps.addresses import Site
 from serai.services.apps.descriptors import App, Domain, Release
 from serai.store import Record, Spec, Store
+from serai.tasks.schedule import Schedule
 
 S = TypeVar("S", bound=Spec)
 T = TypeVar("T")
@@ -23,7 +24,7 @@ PAGE = 1000
 
 
 class Picture(msgspec.Struct, frozen=True, kw_only=True):
-    """An app with its releases (by number), instances and domains, and the Routes it has."""
+    """An app with its releases (by number), instances and domains, and the Routes and Schedules it has."""
 
     site: Site
     tenant: str
@@ -32,6 +33,7 @@ class Picture(msgspec.Struct, frozen=True, kw_only=True):
     instances: list[Record[Instance]]
     domains: list[Record[Domain]]
     routes: dict[str, Record[Route]]
+    schedules: dict[str, Record[Schedule]]
 
     def live(self) -> set[int]:
         """Return the numbers of the releases that some environment shows."""
@@ -45,6 +47,7 @@ async def take(store: Store, site: Site, tenant: str, app: str) -> Picture:
     prefixes = (*addresses.owned(site, tenant, app), *(f"{domain.name}/" for domain in domains))
     routes = [route for prefix in prefixes for route in await everything(store, Route, "", prefix)]
     releases = await everything(store, Release, tenant, f"{app}.")
+    schedules = await everything(store, Schedule, tenant, f"{app}.recurring.")
     return Picture(
         site=site,
         tenant=tenant,
@@ -53,6 +56,7 @@ async def take(store: Store, site: Site, tenant: str, app: str) -> Picture:
         instances=await everything(store, Instance, tenant, f"{app}."),
         domains=domains,
         routes={route.name: route for route in routes if route.spec.tenant == tenant and route.spec.app == app},
+        schedules={schedule.name: schedule for schedule in schedules},
     )
 
 

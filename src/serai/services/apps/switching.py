@@ -7,7 +7,7 @@ import asyncio
 from msgspec.structs import replace
 
 from serai.cloud.descriptors import Instance
-from serai.services.apps import plan
+from serai.services.apps import plan, recurring
 from serai.services.apps.descriptors import App
 from serai.services.apps.picture import Picture, again, take
 from serai.services.apps.reconcile import DRAIN
@@ -22,7 +22,7 @@ LEEWAY = 20.0  # seconds that the agent may need besides draining
 
 
 async def switch(work: Work, number: int, environment: str) -> str:
-    """Let an environment show a release: app, releases and all its Routes change in one transaction."""
+    """Let an environment show a release: app, releases, all its Routes and Schedules change in one transaction."""
 
     async def attempt() -> str:
         picture = await take(work.store, work.site, work.tenant, work.app)
@@ -42,6 +42,7 @@ async def switch(work: Work, number: int, environment: str) -> str:
                 releases[other] = replace(old.spec, state=state, reason="", tail="")
                 operations.append(Put(work.tenant, old.name, releases[other], old.version))
         operations += routes(changed, releases)
+        operations += recurring.changes(changed)
         # Workers of the new release begin now; those of the old one, and its instances, end with `drain`.
         for process in record.spec.processes:
             missing = plan.count(app, record.spec, process) - len(plan.alive(picture, number, process))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from serai.services.apps import recurrence
 from serai.services.apps.addresses import check_static
 from serai.services.apps.builder import Built
 from serai.services.apps.descriptors import Bind, Command, Health, Process, Recurring, Release
@@ -16,7 +15,7 @@ _DEFAULT = Process(argv=("-",))
 
 
 def written(release: Release, built: Built, now: float) -> Release:
-    """Return the release as built. `InvalidError` for a static path that no Route can express, a time that never is."""
+    """Return the release as built. `InvalidError` for a static path that no Route can express."""
     plan, manifest = built.plan, built.manifest
     static = {item.path: item.folder for item in plan.static}
     check_static(release.app, static)
@@ -26,14 +25,11 @@ def written(release: Release, built: Built, now: float) -> Release:
             argv=item.program.argv,
             env=dict(item.program.env),
             timeout=timeouts.get(item.name, TIMEOUT),
-            cron=item.cron,
-            every=item.every_seconds,
-            time_zone=item.time_zone,
+            when=item.cron or f"every {item.every_seconds}s",
+            zone=item.time_zone,
         )
         for item in plan.recurring
     }
-    for command in recurring.values():
-        recurrence.check(command)
     return replace(
         release,
         state="built",

@@ -125,7 +125,7 @@ class Recurring(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     program: Program
     cron: str = ""
-    every_seconds: float = 0.0
+    every_seconds: int = 0
     time_zone: str = "UTC"
 
 

@@ -1,0 +1,90 @@
+"""Recurring commands become Schedules with the switch that makes their release live, and go with it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from serai.cloud.descriptors import Instance
+from serai.services.apps import actions, recurring, switching
+from serai.services.apps.addresses import Site
+from serai.services.apps.descriptors import App, Recurring, Release
+from serai.services.apps.picture import Picture
+from serai.store import Delete, Put, Record
+from serai.tasks.clock import TaskClock
+from serai.tasks.schedule import Schedule
+
+if TYPE_CHECKING:
+    from tests.services.apps.conftest import Platform
+
+SWEEP = Recurring(argv=("./sweep",), when="0 3 * * *", zone="Europe/Berlin", timeout=30)
+
+
+def picture(live: dict[str, int], *schedules: Record[Schedule], **commands: Recurring) -> Picture:
+    app = Record(App.KIND, "demo", "hello", 1, 1, App(host="here", live=live))
+    release = Release(app="hello", number=3, blob="", created=0, recurring=commands)
+    return Picture(
+        site=Site("here", "localhost"),
+        tenant="demo",
+        app=app,
+        releases={3: Record(Release.KIND, "demo", "hello.3", 1, 1, release)},
+        instances=list[Record[Instance]](),
+        domains=[],
+        routes={},
+        schedules={record.name: record for record in schedules},
+    )
+
+
+def kept(name: str, spec: Schedule) -> Record[Schedule]:
+    return Record(Schedule.KIND, "demo", name, 7, 1, spec)
+
+
+def test_what_recurs_in_the_live_release_is_a_schedule_of_the_apps_host() -> None:
+    [(name, spec)] = recurring.wanted(picture({"prod": 3}, sweep=SWEEP)).items()
+    assert name == "hello.recurring.sweep"
+    assert Schedule.NAME.fullmatch(name)
+    assert (spec.when, spec.zone, spec.missed) == ("0 3 * * *", "Europe/Berlin", "never")
+    assert (spec.function, spec.queue, spec.deadline) == ("apps.run", "host:here", 90.0)
+    assert spec.arguments == {"tenant": "demo", "app": "hello", "release": 3, "command": "sweep"}
+    spec.check()
+
+
+def test_only_prod_has_schedules() -> None:
+    assert recurring.wanted(picture({"staging": 3}, sweep=SWEEP)) == {}
+    assert recurring.wanted(picture({}, sweep=SWEEP)) == {}
+
+
+def test_schedules_are_written_where_they_differ_and_removed_where_nothing_wants_them() -> None:
+    [first] = recurring.changes(picture({"prod": 3}, sweep=SWEEP))
+    assert isinstance(first, Put)
+    assert isinstance(first.spec, Schedule)
+    assert list(recurring.changes(picture({"prod": 3}, kept(first.name, first.spec), sweep=SWEEP))) == []
+    old = kept("hello.recurring.old", first.spec)
+    assert list(recurring.changes(picture({"prod": 3}, old))) == [Delete("schedule", "demo", "hello.recurring.old", 7)]
+
+
+@pytest.mark.root
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+async def test_schedules_come_and_go_with_the_live_release(platform: Platform) -> None:
+    more = "[[schedule]]\nname = 'sweep'\ncommand = 'sh -c \"echo swept >> /data/seen\"'\nevery_seconds = 1\n"
+    await platform.deploy("hello", platform.web_app(more=more))
+    [schedule] = await platform.store.find(Schedule, "demo")
+    assert schedule.spec.arguments["release"] == 1
+    clock = TaskClock(platform.store)
+    await clock.insert_due()
+    before = time.time()
+    while clock.inserted == 0:
+        assert time.time() - before < 10
+        await asyncio.sleep(0.1)
+        await clock.insert_due()
+    await platform.deploy("hello", platform.web_app())
+    assert await platform.store.find(Schedule, "demo") == []
+    rollout = await actions.rollback(platform.store, "user:test", "demo", "hello")
+    await switching.switch(platform.work("hello"), rollout.release, "prod")
+    assert len(await platform.store.find(Schedule, "demo")) == 1
+    await actions.delete_app(platform.store, platform.site, "user:test", "demo", "hello", confirm="hello")
+    assert await platform.store.find(Schedule, "demo") == []
