@@ -21,6 +21,7 @@ from serai.api.client import Client
 from serai.api.nudge import Nudge
 from serai.api.server import Server
 from serai.bus.open import open_bus
+from serai.daemon import modules
 from serai.daemon.context import SystemClock
 from serai.services.registry import services
 from serai.store.open import open_store
@@ -79,7 +80,7 @@ async def serving(home: Path, *, owner: int | None = None, max_upload: int = 1 <
     ctx.store.on_commit.append(lambda _number: nudge.poke())
     app = build(
         ctx,
-        services().values(),
+        (modules.SERVICE, *services().values()),
         owner=os.geteuid() if owner is None else owner,
         nudge=nudge,
         max_upload=max_upload,

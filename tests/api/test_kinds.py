@@ -15,6 +15,7 @@ from serai.api.client import descriptor, segment
 from serai.api.descriptors import plain_name
 from serai.api.kinds import Kinds, decode, merge
 from serai.api.server import canonical
+from serai.daemon import modules
 from serai.errors import InvalidError
 from serai.services.registry import services
 from serai.tasks.schedule import Schedule
@@ -24,7 +25,7 @@ VALUES = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
     max_leaves=10,
 )
-ALL = list(Kinds(services().values()))
+ALL = list(Kinds((modules.SERVICE, *services().values())))
 
 
 @given(st.sampled_from(ALL), st.dictionaries(st.sampled_from(["uid", "app", "env", "live", "host", "x"]), VALUES))

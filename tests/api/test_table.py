@@ -8,9 +8,14 @@ from typing import Any
 import pytest
 
 from serai.api.guard import table
-from serai.errors import DeniedError, InternalError, NotFoundError
+from serai.api.kinds import Kinds
+from serai.daemon import modules
+from serai.errors import DeniedError, InternalError, InvalidError, NotFoundError
 from serai.identity import Grant, Principal, Refusal, Target, authorize
 from serai.identity.roles import ROLES
+from serai.services.apps.descriptors import App
+from serai.services.apps.variables import Variables
+from serai.services.registry import services
 
 KIND = "/v1/{kind}"
 ONE = "/v1/{kind}/{tenant}/{name}"
@@ -61,12 +66,15 @@ ACTIONS = {
     ("GET", f"{APP}/logs"): "app.logs",
 }
 
-KINDS = ("tenant", "app", "release", "instance", "route", "host", "domain")
+KINDS = ("tenant", "app", "release", "instance", "route", "host", "domain", "schedule", "variables")
+
+#: Kinds that hold what few may see take one action, whatever is done to them.
+KIND_ACTIONS = {"variables": "app.env"}
 
 #: What each role may do in its own tenant, kind by kind where an action is about descriptors.
 MAY: dict[str, set[str]] = {
     "viewer": {"about.read", "me.read", "schema.read", "change.watch", "app.read", "app.logs", "task.read"}
-    | {f"{kind}.read" for kind in KINDS},
+    | {f"{kind}.read" for kind in KINDS if kind not in KIND_ACTIONS},
     "billing": {"tenant.read"},
 }
 MAY["developer"] = MAY["viewer"] | {
@@ -93,11 +101,21 @@ class Memory:
 
 def actions() -> Iterable[str]:
     for action in set(ACTIONS.values()):
-        yield from (action.replace("{kind}", kind) for kind in KINDS) if "{kind}" in action else [action]
+        yield from (
+            (KIND_ACTIONS.get(kind, action.replace("{kind}", kind)) for kind in KINDS)
+            if "{kind}" in action
+            else [action]
+        )
 
 
 async def test_every_route_is_in_the_table_and_nothing_else(api: Any) -> None:
     assert {(method, path): action for method, path, action in table(api.app)} == ACTIONS
+
+
+def test_every_kind_is_in_the_table() -> None:
+    kinds = Kinds((modules.SERVICE, *services().values()))
+    assert {kind.KIND for kind in kinds} == set(KINDS)
+    assert {kind.KIND: kind.ACTION for kind in kinds if kind.ACTION} == KIND_ACTIONS
 
 
 async def test_a_route_without_an_action_is_not_served(api: Any) -> None:
@@ -158,3 +176,34 @@ def test_a_member_of_one_app_reaches_that_app_only() -> None:
     for target in (Target(tenant="mine", app="blog"), Target(tenant="mine"), Target(tenant="theirs", app="shop")):
         with pytest.raises(NotFoundError):
             authorize(principal, "app.deploy", target, audit)
+
+
+@pytest.mark.parametrize("role", sorted(ROLES))
+async def test_values_of_variables_are_for_those_who_may_set_them(
+    api: Any, role: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await api.store.put("user:x", "test", "mine", "shop", App())
+    for value in ("s3cret", "n3wer"):
+        await api.store.put("user:x", "test", "mine", "shop", Variables(values={"KEY": value}))
+    principal = Principal(kind="user", name="ada", grants=(Grant(role, "mine"),))
+    monkeypatch.setattr("serai.api.guard.local_principal", lambda _peer, _owner: principal)
+    told = []
+    for kind in ("app", "variables"):
+        for path in ("", "/history", "/diff?old=1&new=2"):
+            told.append(await get(api, f"/v1/{kind}/mine/shop{path}"))
+        told.append(await get(api, f"/v1/{kind}?tenant=mine"))
+    told += [await get(api, path) for path in ("/v1/changes?tenant=mine&end=true", "/v1/apps/mine/shop/env")]
+    may = role in {"operator", "owner", "developer"}
+    assert any(b"s3cret" in answer for answer in told) == may
+    assert any(b"n3wer" in answer for answer in told) == may
+    assert (b'"shop"' in told[0]) == (role != "billing")
+
+
+async def get(api: Any, path: str) -> bytes:
+    return bytes(await api.raw(f"GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n".encode()))
+
+
+async def test_variables_that_no_environment_holds_are_refused_as_a_descriptor_too(api: Any) -> None:
+    for name in ("PORT", "A B", "LD_PRELOAD"):
+        with pytest.raises(InvalidError):
+            await api.call("PUT", "/v1/variables/mine/shop", {"values": {name: "x"}})

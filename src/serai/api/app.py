@@ -52,7 +52,7 @@ def build(ctx: Context, services: Iterable[Service], *, owner: int, nudge: Nudge
     ]
     app = Litestar(
         handlers,
-        guards=[Guard(ctx, owner, LogAudit())],
+        guards=[Guard(ctx, owner, LogAudit(), kinds)],
         dependencies=dependencies(ctx, kinds),
         exception_handlers={
             SeraiError: problems.on_serai_error,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Collection
 from typing import Any
 
 import msgspec
@@ -11,9 +11,11 @@ from litestar import Request, Router, get
 from litestar.params import FromQuery
 from litestar.response import Stream
 
-from serai.api.depend import Aim, Ctx
+from serai.api.depend import Aim, AllKinds, Caller, Ctx
+from serai.api.kinds import Kinds
 from serai.api.nudge import Nudge
 from serai.errors import ExhaustedError, InvalidError
+from serai.identity import Principal, Target, allowed
 from serai.store import Change, Store
 
 BATCH = 500  # changes read at a time: what a stream holds in memory at most
@@ -49,9 +51,9 @@ class Watch:
         self.streams = 0
 
     async def follow(
-        self, store: Store, after: int, tenant: str, kind: str, *, end: bool
+        self, store: Store, after: int, tenant: str, kind: str, *, end: bool, hidden: Collection[str] = ()
     ) -> AsyncGenerator[bytes, None]:
-        """Yield events after a number for ever, or up to the newest where ``end``.
+        """Yield events after a number for ever, or up to the newest where ``end``; none of a kind that is hidden.
 
         Each batch is read only when the client took the last one, so a slow reader costs one batch and delays
         nobody. Nothing can fall between two batches: the feed itself is read, and a nudge only says when.
@@ -65,7 +67,7 @@ class Watch:
                 seen = self.nudge.count
                 batch = await store.changes(after, BATCH)
                 for change in batch:
-                    if tenant in {"", change.tenant} and kind in {"", change.kind}:
+                    if tenant in {"", change.tenant} and kind in {"", change.kind} and change.kind not in hidden:
                         yield event(change)
                 if batch:
                     after = batch[-1].number
@@ -88,6 +90,12 @@ def start(request: Request[Any, Any, Any], after: int | None) -> int:
     return int(last)
 
 
+def hidden(principal: Principal, target: Target, kinds: Kinds) -> frozenset[str]:
+    """Return the kinds that take an action of their own to be read which the principal may not do there."""
+    special = (kind for kind in kinds if kind.ACTION)
+    return frozenset(kind.KIND for kind in special if not allowed(principal, kind.ACTION, target)[0])
+
+
 def router(watch: Watch) -> Router:
     """Return the routes, bound to this process's streams."""
 
@@ -95,7 +103,9 @@ def router(watch: Watch) -> Router:
     async def changes(
         request: Request[Any, Any, Any],
         ctx: Ctx,
+        principal: Caller,
         target: Aim,
+        kinds: AllKinds,
         after: FromQuery[int | None] = None,
         kind: FromQuery[str] = "",
         end: FromQuery[bool] = False,
@@ -104,7 +114,7 @@ def router(watch: Watch) -> Router:
         begin = start(request, after)
         if not 0 <= begin < 1 << 63:
             raise InvalidError("after is the number of a change.", path="after")
-        stream = watch.follow(ctx.store, begin, target.tenant, kind, end=end)
+        stream = watch.follow(ctx.store, begin, target.tenant, kind, end=end, hidden=hidden(principal, target, kinds))
         first = await anext(stream)  # so that a refusal is an answer, not a cut stream
         return Stream(_chain(first, stream), media_type="text/event-stream", headers=HEADERS)
 

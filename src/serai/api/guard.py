@@ -1,8 +1,8 @@
 """The one place that every request passes: who asks, what for, on what; then `authorize`.
 
-Each route says its action beside itself (``action="app.deploy"``; ``{kind}`` in it is the path's kind), and may bring
-a ``target`` of its own where the path does not tell whose thing it is. An application with a route that says no
-action can't be built, so nothing is served unguarded.
+Each route says its action beside itself (``action="app.deploy"``; ``{kind}`` in it is the path's kind, but a kind may
+have an action of its own), and may bring a ``target`` where the path does not tell whose thing it is. An application
+with a route that says no action can't be built, so nothing is served unguarded.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from litestar.connection import ASGIConnection
 from litestar.handlers import BaseRouteHandler, HTTPRouteHandler
 from litestar.routes import HTTPRoute
 
+from serai.api.kinds import Kinds
 from serai.daemon.module import Context
 from serai.errors import InternalError, InvalidError
 from serai.identity import Refusal, Target, authorize
@@ -60,8 +61,9 @@ def tenant_of(parameters: Mapping[str, str], query: Mapping[str, str]) -> str:
 class Guard:
     """Recognise the peer and ask `authorize`; handlers find the outcome as `principal` and `target`."""
 
-    def __init__(self, ctx: Context, owner: int, audit: LogAudit) -> None:
+    def __init__(self, ctx: Context, owner: int, audit: LogAudit, kinds: Kinds) -> None:
         self._ctx = ctx
+        self._kinds = kinds
         self._owner = owner
         self._audit = audit
 
@@ -84,7 +86,7 @@ class Guard:
             target = await resolver(self._ctx, parameters)
         if any("\x00" in value for value in (target.tenant, target.app, target.name)):
             raise InvalidError("A name holds no NUL.", path="name")
-        action = action.replace("{kind}", target.kind)
+        action = self._kinds.action(target.kind, action)
         state["principal"] = authorize(principal, action, target, self._audit)
         state["target"] = target
         state["action"] = action

@@ -38,6 +38,13 @@ class Kinds:
         except KeyError:
             raise NotFoundError("There is no such kind of descriptor.", kind=name[:64]) from None
 
+    def action(self, name: str, action: str) -> str:
+        """Return what a route's ``action`` (``{kind}.read``) asks for where the path names this kind."""
+        if "{kind}" not in action:
+            return action
+        kind = self._kinds.get(name)
+        return kind.ACTION if kind is not None and kind.ACTION else action.replace("{kind}", name)
+
 
 def check_name(kind: type[Spec], name: str) -> str:
     """Return a name that the kind allows, or raise `InvalidError`."""

@@ -12,7 +12,6 @@ from serai.api.app import Front, build
 from serai.api.nudge import Nudge
 from serai.api.server import Server
 from serai.daemon.module import Context, Needs
-from serai.services.registry import services
 
 
 class ApiConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -42,7 +41,7 @@ class ApiHttp:
         """Build the application, so that a service's broken route is refused before anything is replaced."""
         app = build(
             self._ctx,
-            services().values(),
+            self._ctx.services.values(),
             owner=self._ctx.home.stat().st_uid,
             nudge=self._nudge,
             max_upload=self._config.max_upload_mb << 20,

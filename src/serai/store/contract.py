@@ -21,12 +21,14 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Fals
 
     Subclasses set ``KIND`` and ``SCHEMA``, and give ``UPGRADERS``: schema number to a function that turns the plain
     dict of that schema into the next one's. Fields that a reader's code does not know yet survive its writes.
-    ``PUBLIC`` kinds hold nothing to hide: workers that face the network may read them.
+    ``PUBLIC`` kinds hold nothing to hide: workers that face the network may read them. A kind with an ``ACTION`` holds
+    what few may see: whoever reads or writes it, or its past, needs that one instead of KIND.read and the like.
     """
 
     KIND: ClassVar[str] = ""
     SCHEMA: ClassVar[int] = 1
     PUBLIC: ClassVar[bool] = False
+    ACTION: ClassVar[str] = ""
     UPGRADERS: ClassVar[dict[int, Any]] = {}
     NAME: ClassVar[re.Pattern[str]] = NAME
 

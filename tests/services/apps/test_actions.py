@@ -24,8 +24,9 @@ from serai.identity.descriptors import Tenant
 from serai.services.apps import actions, wake
 from serai.services.apps.actions import Upload
 from serai.services.apps.addresses import Site
-from serai.services.apps.checks import check_host_name, check_variables
+from serai.services.apps.checks import check_host_name
 from serai.services.apps.descriptors import APP_NAME, KINDS, App, Domain, Process, Release
+from serai.services.apps.variables import Variables, check_variables, read
 from serai.store import Store
 from serai.store.open import open_store
 from serai.tasks import Tasks
@@ -142,13 +143,18 @@ async def test_variables_are_merged_and_renew_what_runs(store: Store) -> None:
     assert len(await actions.set_env(store, WHO, "demo", "hello", {"A": "1", "B": "2"})) == 1
     assert await actions.set_env(store, WHO, "demo", "hello", {"A": "1"}) == (), "nothing changed"
     await actions.set_env(store, WHO, "demo", "hello", {"A": None, "C": "😀"})
-    assert (await store.get(App, "demo", "hello")).spec.env == {"B": "2", "C": "😀"}
+    assert await read(store, "demo", "hello") == {"B": "2", "C": "😀"}
+    assert await read(store, "demo", "other") == {}
+    await actions.delete_app(store, SITE, WHO, "demo", "hello", confirm="hello")
+    assert await store.find(Variables) == []
 
 
 async def test_values_of_variables_are_in_no_reason_and_no_task(store: Store) -> None:
     await live(store)
     await actions.set_env(store, WHO, "demo", "hello", {"KEY": "s3cret"})
-    assert all("s3cret" not in revision.why for revision in await store.history(App, "demo", "hello"))
+    assert "s3cret" not in str(await store.history(App, "demo", "hello"))
+    assert all("s3cret" not in one.why for one in await store.history(Variables, "demo", "hello"))
+    assert "s3cret" not in repr((await store.get(Variables, "demo", "hello")).spec)
     for task in await Tasks(store).find():
         assert "s3cret" not in str((await Tasks(store).get(task.id)).arguments)
 

@@ -19,10 +19,11 @@ from serai.errors import AlreadyExistsError, ConflictError, DeniedError, Invalid
 from serai.identity.descriptors import Tenant
 from serai.services.apps import addresses, plan
 from serai.services.apps.addresses import Site
-from serai.services.apps.checks import check_host_name, check_name, check_number, check_variables
+from serai.services.apps.checks import check_host_name, check_name, check_number
 from serai.services.apps.descriptors import APP_NAME, ENVIRONMENT, PROCESS, PROD, App, Domain, Release
 from serai.services.apps.picture import Picture, again, everything, take
 from serai.services.apps.rollout import Rollout, rollout, task
+from serai.services.apps.variables import Variables, check_variables
 from serai.store import Delete, NewTask, Operation, Put, Record, Store
 from serai.tasks.schedule import Schedule
 
@@ -149,16 +150,27 @@ async def set_env(store: Store, who: str, tenant: str, app: str, values: Mapping
 
     async def attempt() -> tuple[str, ...]:
         record = await store.get(App, tenant, app)
-        merged = {**record.spec.env, **values}
-        spec = replace(record.spec, env={key: value for key, value in merged.items() if value is not None})
-        check_variables(spec.env)
-        tasks = _restart(record) if spec.env != record.spec.env else ()
-        await store.change(
-            who, f"set {', '.join(sorted(values))} of {app}", [Put(tenant, app, spec, record.version), *tasks]
-        )
+        before, version = await _variables(store, tenant, app)
+        merged = {**before.values, **values}
+        after = Variables(values={key: value for key, value in merged.items() if value is not None})
+        after.check()
+        if after == before:
+            return ()
+        tasks = _restart(record)
+        # The app is written as it is: where somebody deletes it at this moment, no values stay behind.
+        puts = (Put(tenant, app, record.spec, record.version), Put(tenant, app, after, version))
+        await store.change(who, f"set {', '.join(sorted(values))} of {app}", [*puts, *tasks])
         return tuple(new.id for new in tasks)
 
     return await again(attempt)
+
+
+async def _variables(store: Store, tenant: str, app: str) -> tuple[Variables, int]:
+    try:
+        record = await store.get(Variables, tenant, app)
+    except NotFoundError:
+        return Variables(), 0
+    return record.spec, record.version
 
 
 async def restart(store: Store, who: str, tenant: str, app: str) -> tuple[str, ...]:
@@ -241,12 +253,14 @@ async def delete_app(
     async def attempt() -> tuple[str, ...]:
         picture = await take(store, site, tenant, app)
         clear = task("apps.remove", picture.app.spec, tenant, app, data=data)
+        _, version = await _variables(store, tenant, app)
         deletes = [
             *(Delete(Route.KIND, "", name, route.version) for name, route in picture.routes.items()),
             *(Delete(Domain.KIND, tenant, domain.name, domain.version) for domain in picture.domains),
             *(Delete(Schedule.KIND, tenant, name, one.version) for name, one in picture.schedules.items()),
             *(Delete(Instance.KIND, tenant, one.name, one.version) for one in picture.instances),
             *(Delete(Release.KIND, tenant, one.name, one.version) for one in picture.releases.values()),
+            *([Delete(Variables.KIND, tenant, app, version)] if version else []),
             Delete(App.KIND, tenant, app, picture.app.version),
         ]
         await store.change(who, f"delete app {app}{' and its data' if data else ''}", [*deletes, clear])

@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Meta
 
 from serai.cloud.descriptors import Host, Instance, Route
+from serai.services.apps.variables import Variables
 from serai.store.contract import Spec
 
 #: The environment that `/APP/` and a plain `deploy` mean.
@@ -18,7 +19,6 @@ PROD = "prod"
 APP_NAME = re.compile(r"[a-z](?:[a-z0-9-]{0,39}[a-z0-9])?\Z")
 ENVIRONMENT = re.compile(r"[a-z](?:[a-z0-9-]{0,22}[a-z0-9])?\Z")
 PROCESS = re.compile(r"[a-z][a-z0-9-]{0,30}\Z")
-VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}\Z")
 #: A host name as RFC 1123 section 2.1 has it, lower case, with at least one dot and a top level that is no number.
 HOST_NAME = re.compile(
     r"(?=.{4,253}\Z)(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+(?!\d+\Z)[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])\Z"
@@ -79,8 +79,7 @@ class App(Spec, frozen=True, kw_only=True):
     """A tenant's program, whatever its releases. Its data folder outlives them all.
 
     ``live`` says which release each environment shows; ``before`` which ones it showed earlier, the latest last, for
-    rolling back. ``scale`` is instances per kind of process. ``env`` is told to every process; its values are never
-    logged and never part of an argument vector.
+    rolling back. ``scale`` is instances per kind of process. What its processes are told is in its `Variables`.
     """
 
     KIND: ClassVar[str] = "app"
@@ -91,7 +90,6 @@ class App(Spec, frozen=True, kw_only=True):
     live: dict[str, Number] = msgspec.field(default_factory=dict)
     before: dict[str, tuple[Number, ...]] = msgspec.field(default_factory=dict)
     scale: dict[str, Annotated[int, Meta(ge=0, le=100)]] = msgspec.field(default_factory=dict)
-    env: dict[str, Annotated[str, Meta(max_length=65536)]] = msgspec.field(default_factory=dict)
 
 
 class Release(Spec, frozen=True, kw_only=True):
@@ -146,4 +144,4 @@ class Domain(Spec, frozen=True, kw_only=True):
 
 
 #: Instance, Route and Host are declared by the cloud, and brought by the service that writes them.
-KINDS: tuple[type[Spec], ...] = (App, Release, Domain, Instance, Route, Host)
+KINDS: tuple[type[Spec], ...] = (App, Release, Domain, Variables, Instance, Route, Host)

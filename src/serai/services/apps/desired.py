@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import msgspec
 
 from serai.cloud.descriptors import Instance
@@ -10,6 +12,7 @@ from serai.identity.descriptors import Tenant
 from serai.services.apps.descriptors import App, Release
 from serai.services.apps.plan import WEB
 from serai.services.apps.reconcile import Desired, Key
+from serai.services.apps.variables import Variables
 from serai.store import Record, Replica
 
 
@@ -20,6 +23,7 @@ class Known(msgspec.Struct, frozen=True):
     app: App
     release: Release
     record: Record[Instance]
+    variables: Mapping[str, str]
 
 
 class View:
@@ -61,7 +65,8 @@ class View:
         release = self._replica.get(Release, record.tenant, f"{record.spec.app}.{record.spec.release}")
         if tenant is None or app is None or release is None or record.spec.process not in release.spec.processes:
             return None
-        return Known(tenant.spec, app.spec, release.spec, record)
+        variables = self._replica.get(Variables, record.tenant, record.spec.app)
+        return Known(tenant.spec, app.spec, release.spec, record, variables.spec.values if variables else {})
 
 
 def _desired(known: Known) -> Desired:

@@ -1,4 +1,4 @@
-"""A release, an app and an instance become a `Workload`: pure, so that a test can compare it as a whole."""
+"""A release, an app's variables and an instance become a `Workload`: pure, so that a test can compare it as a whole."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 
 from serai.cloud.drivers import Limits, Mount, Workload
-from serai.services.apps.descriptors import App, Process, Release
+from serai.services.apps.descriptors import Process, Release
 from serai.services.apps.recipes import contract
 
 MAX_ID = 100
@@ -56,14 +56,14 @@ def key_of(workload: str) -> tuple[str, str]:
     return tenant, name
 
 
-def instance(place: Place, app: App, release: Release, name: str, process: str) -> Workload:
-    """Return what runs as the instance ``name`` of a release's process."""
+def instance(place: Place, variables: Mapping[str, str], release: Release, name: str, process: str) -> Workload:
+    """Return what runs as the instance ``name`` of a release's process; ``variables`` are the tenant's own."""
     spec = release.processes[process]
     return Workload(
         id=workload_id("app", place.tenant, name),
         uid=place.uid,
         argv=spec.argv,
-        env=environment(place, app, release, spec.env),
+        env=environment(place, variables, release, spec.env),
         cwd=contract.APP,
         mounts=mounts(place, release),
         limits=limits(spec),
@@ -74,7 +74,7 @@ def instance(place: Place, app: App, release: Release, name: str, process: str) 
 
 def once(
     place: Place,
-    app: App,
+    variables: Mapping[str, str],
     release: Release,
     name: str,
     argv: tuple[str, ...],
@@ -86,7 +86,7 @@ def once(
         id=workload_id("run", place.tenant, name),
         uid=place.uid,
         argv=argv,
-        env=environment(place, app, release, env),
+        env=environment(place, variables, release, env),
         cwd=contract.APP,
         mounts=mounts(place, release),
         limits=msgspec.structs.replace(limits(like), weight=ONCE_WEIGHT),
@@ -94,13 +94,13 @@ def once(
     )
 
 
-def environment(place: Place, app: App, release: Release, own: Mapping[str, str]) -> dict[str, str]:
+def environment(place: Place, variables: Mapping[str, str], release: Release, own: Mapping[str, str]) -> dict[str, str]:
     """Return a process's whole environment: the run's, the recipe's, its own, the tenant's; last the platform's."""
     return {
         **contract.RUN_ENV,
         **release.env,
         **own,
-        **app.env,
+        **variables,
         "PORT": str(release.port),
         "HOST": "127.0.0.1",
         "DATA_DIR": contract.DATA,

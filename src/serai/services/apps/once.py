@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from serai.errors import InvalidError, NotFoundError
-from serai.services.apps import launch
-from serai.services.apps.descriptors import App, Command, Release
+from serai.services.apps import launch, variables
+from serai.services.apps.descriptors import Command, Release
 from serai.services.apps.work import Work, run, shown
 
 
@@ -18,10 +18,10 @@ async def recurring(work: Work, number: int, name: str) -> str:
 
 async def command(work: Work, release: Release, name: str, what: Command) -> str:
     """Run a command; return its last lines. `InvalidError` with ``tail`` where it does not exit with 0."""
-    app = (await work.store.get(App, work.tenant, work.app)).spec
+    told = await variables.read(work.store, work.tenant, work.app)
     where = await work.place(release.data_mb)
     full = f"{work.app}.{release.number}.{name}"
-    workload = launch.once(where, app, release, full, what.argv, what.env)
+    workload = launch.once(where, told, release, full, what.argv, what.env)
     ended, lines = await run(work, workload, what.timeout, where.folder / "logs" / f"{full}.log")
     if ended.reason == "out_of_memory":
         raise InvalidError(f"It needs more than {workload.limits.memory_mb} MiB.", tail=shown(lines))

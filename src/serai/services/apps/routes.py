@@ -15,7 +15,7 @@ from msgspec import Meta
 
 from serai.daemon.module import Context
 from serai.identity import Principal, Target
-from serai.services.apps import actions, logs, views
+from serai.services.apps import actions, logs, variables, views
 from serai.services.apps.addresses import Site
 from serai.services.apps.descriptors import PROD, App, Domain, Release
 from serai.services.apps.rollout import Rollout
@@ -160,9 +160,10 @@ async def scale(ctx: Ctx, principal: Caller, target: Aim, app: AppName, data: JS
 
 
 @get(f"{PATH}/env", action="app.env", summary="List variables", operation_id="listVariables")
-async def variables(ctx: Ctx, target: Aim, app: AppName) -> dict[str, str]:
+async def list_variables(ctx: Ctx, target: Aim, app: AppName) -> dict[str, str]:
     """Return an app's variables with their values."""
-    return (await ctx.store.get(App, target.tenant, app)).spec.env
+    await ctx.store.get(App, target.tenant, app)
+    return dict(await variables.read(ctx.store, target.tenant, app))
 
 
 @patch(f"{PATH}/env", action="app.env", status_code=202, summary="Set variables", operation_id="setVariables")
@@ -274,6 +275,6 @@ async def _begun(lines: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
 
 
 ROUTES = [
-    find, show, create, remove, deploy, scale, variables, set_env, restart, domains, add_domain, remove_domain,
+    find, show, create, remove, deploy, scale, list_variables, set_env, restart, domains, add_domain, remove_domain,
     releases, release, promote, rollback, read_logs,
 ]  # fmt: skip

@@ -6,8 +6,10 @@ import msgspec
 
 from serai.cloud.descriptors import Instance
 from serai.errors import NotFoundError
+from serai.services.apps import variables
 from serai.services.apps.addresses import Site, environment_path
 from serai.services.apps.descriptors import PROD, App, Domain, Release
+from serai.services.apps.variables import Variables
 from serai.store import Record, Store
 
 
@@ -81,8 +83,12 @@ def release_url(site: Site, tenant: str, app: str, number: int) -> str:
 
 async def apps(store: Store, site: Site, tenant: str, after: str, limit: int) -> Apps:
     """Return one page of a tenant's apps."""
-    records = await store.find(App, tenant, after=f"{tenant}/{after}" if after else "", limit=limit)
-    return Apps([_view(site, record) for record in records], records[-1].name if len(records) == limit else "")
+    start = f"{tenant}/{after}" if after else ""
+    records = await store.find(App, tenant, after=start, limit=limit)
+    # They have their apps' names, and not every app has some: one page of them covers one page of apps.
+    told = {one.name: one.spec for one in await store.find(Variables, tenant, after=start, limit=limit)}
+    views = [_view(site, record, told.get(record.name, Variables())) for record in records]
+    return Apps(views, records[-1].name if len(records) == limit else "")
 
 
 async def app(store: Store, site: Site, tenant: str, name: str) -> AppView:
@@ -91,7 +97,7 @@ async def app(store: Store, site: Site, tenant: str, name: str) -> AppView:
     instances = await store.find(Instance, tenant, prefix=f"{name}.")
     domains = [one for one in await store.find(Domain, tenant) if one.spec.app == name]
     return msgspec.structs.replace(
-        _view(site, record),
+        _view(site, record, Variables(values=dict(await variables.read(store, tenant, name)))),
         domains=[DomainView(host=one.name, environment=one.spec.environment) for one in domains],
         instances=[_instance(one) for one in instances],
     )
@@ -129,7 +135,7 @@ async def check_domain(store: Store, tenant: str, app: str, host: str) -> None:
         raise NotFoundError(f"{host} does not lead to {app}.", host=host)
 
 
-def _view(site: Site, record: Record[App]) -> AppView:
+def _view(site: Site, record: Record[App], told: Variables) -> AppView:
     spec = record.spec
     return AppView(
         name=record.name,
@@ -138,7 +144,7 @@ def _view(site: Site, record: Record[App]) -> AppView:
         live=spec.live,
         urls={name: url(site, record.tenant, record.name, name) for name in spec.live},
         scale=spec.scale,
-        variables=sorted(spec.env),
+        variables=sorted(told.values),
     )
 
 
