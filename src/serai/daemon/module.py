@@ -120,7 +120,7 @@ class Halts(Protocol):
     """What a module also has if something of it outlives its process: the host is going down for good."""
 
     async def halt(self) -> None:
-        """End what must not go on without a host; ``serve`` is cancelled afterwards."""
+        """End what must not go on without a host; ``serve`` may not have begun, and is cancelled afterwards."""
         ...
 
 

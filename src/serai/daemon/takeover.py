@@ -65,8 +65,14 @@ def _fetch_one(pidfds: list[int], wanted: SocketRecord) -> socket.socket | None:
     """Look for a socket in each worker: a number may mean something else in a worker of another group."""
     for pidfd in pidfds:
         try:
-            sock = socket.socket(fileno=linux.descriptor_of(pidfd, wanted.fd))
+            fd = linux.descriptor_of(pidfd, wanted.fd)
         except OSError:
+            continue
+        try:
+            sock = socket.socket(fileno=fd)
+        except OSError:
+            # Something else, which must not live on in us: it may be another process's lock.
+            os.close(fd)
             continue
         with suppress(OSError):
             if repr(sock.getsockname()) == wanted.name:

@@ -191,7 +191,7 @@ class Worker:
     async def _halt(self, number: int) -> None:
         for part in self._parts:
             halt = getattr(part.module, "halt", None)
-            if halt is None or part.serving is None:
+            if halt is None:
                 continue
             try:
                 await halt()
