@@ -71,7 +71,7 @@ def test_a_reload_that_is_refused_changes_nothing(own: Installation, tmp_path: P
     before = config.read_text()
     for text, path in (
         ('[modules."edge.http"]\nlisen = []\n', "lisen"),
-        ("[host]\ndrain_seconds = -1\n", "host.drain_seconds"),
+        ('[modules."tasks.bot"]\nconcurrency = "many"\n', 'modules."tasks.bot".concurrency'),
         ("[nonsense]\n", "nonsense"),
         ("[[[", "serai.toml"),
     ):

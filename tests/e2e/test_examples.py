@@ -26,7 +26,7 @@ def deploy(site: Installation, example: str, app: str, *words: str) -> str:
         ("static", "", b"<"),
         ("php", "", b"<"),
         ("perl-cgi", "", None),
-        ("psgi", "", None),
+        ("psgi", "?", None),
         ("cgi-shell", "cgi-bin/status.sh", None),
         ("procfile", "", None),
     ],
@@ -99,7 +99,7 @@ def test_a_websocket_echoes_through_the_edge(site: Installation) -> None:
     with site.connect("demo.localhost") as connection:
         key = base64.b64encode(os.urandom(16)).decode()
         connection.sendall(
-            f"GET /echo/ws HTTP/1.1\r\nHost: demo.localhost:{site.https}\r\nUpgrade: websocket\r\n"
+            f"GET /echo/echo HTTP/1.1\r\nHost: demo.localhost:{site.https}\r\nUpgrade: websocket\r\n"
             f"Connection: Upgrade\r\nSec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n\r\n".encode()
         )
         head = b""
@@ -134,5 +134,5 @@ def test_a_folder_that_nothing_fits_gets_an_error_that_lists_what_was_looked_for
     (tmp_path / "notes.odt").write_text("?")
     done = site.run("deploy", str(tmp_path), "--app", "nothing", "--tenant", "demo", check=False)
     assert done.returncode != 0
-    for sought in ("requirements.txt", "package.json", "index.php", "Procfile", "index.html"):
+    for sought in ("Procfile", "app.toml", "WSGI or ASGI", "package.json", "app.psgi", "index.php", "index.html"):
         assert sought in done.stderr
