@@ -37,7 +37,7 @@ def test_an_answer_is_refused_that_has(name: str) -> None:
 def test_the_usual_answer_is_understood() -> None:
     got = response_head(head("Content-Length: 3", "Connection: keep-alive", "Server: x"), LIMITS)
     assert (got.status, got.length, got.keep_alive) == (200, 3, True)
-    assert got.forward == b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\nServer: x\r\n"
+    assert got.forward == b"HTTP/1.1 200 OK\r\nServer: x\r\nContent-Length: 3\r\n"
 
 
 def test_a_reason_may_be_missing_and_is_never_passed_on() -> None:

@@ -95,7 +95,7 @@ class Answer:
 
     def __init__(self, head: ResponseHead, body: bytes) -> None:
         self.status = head.status
-        self.fields = {name.decode().lower(): value.decode() for name, value in head.fields}
+        self.fields = {name.decode(): value.decode() for name, value in head.fields}
         self.body = body
 
 

@@ -5,31 +5,86 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from serai.protocols.http.errors import RemoteProtocolError
-from serai.protocols.http.grammar import FIELD, FIELD_BLOCK, LENGTH
+from serai.protocols.http.grammar import FIELD_LINE, LENGTH
 from serai.protocols.http.limits import Limits
 
-#: Field lines in order of arrival: names as they were written, values without surrounding white space.
+#: Names in lower case and values without surrounding white space, in order of arrival.
 Fields = list[tuple[bytes, bytes]]
 
 # RFC 9110 §7.6.1: what concerns this connection only. TE and Trailer go too: trailers are not forwarded (§6.5.1).
+# Content-Length is written anew from the number that was understood.
 HOP_BY_HOP = frozenset(
-    (b"connection", b"keep-alive", b"proxy-connection", b"te", b"trailer", b"transfer-encoding", b"upgrade")
+    (
+        b"connection",
+        b"content-length",
+        b"keep-alive",
+        b"proxy-connection",
+        b"te",
+        b"trailer",
+        b"transfer-encoding",
+        b"upgrade",
+    )
 )
 
 # What Connection may name without taking it away: a sender that lists these tries to strip what others rely on.
 KEPT = frozenset((b"host", b"content-length", b"content-type", b"authorization", b"cookie", b"set-cookie"))
 
 
-def parse_fields(block: bytes, limits: Limits) -> Fields:
-    """Return the fields of ``block``: whole lines, each with its CRLF, without the empty line.
+class FieldBlock:
+    """The field lines of one head. What is asked of every message is quick; the rest is made when it is wanted."""
 
-    Raises `RemoteProtocolError` 400 where a line is malformed, 431 where there are too many.
-    """
-    if FIELD_BLOCK.match(block) is None:
-        raise RemoteProtocolError("A header field is malformed.")
-    if block.count(b"\r\n") > limits.fields:
-        raise RemoteProtocolError("There are too many header fields.", 431)
-    return [(name, value.rstrip(b" \t")) for name, value in FIELD.findall(block)]
+    __slots__ = ("_lines", "keys")
+
+    def __init__(self, block: bytes, limits: Limits) -> None:
+        """Parse ``block``: whole lines, each with its CRLF, without the empty line.
+
+        Raises `RemoteProtocolError` 400 where a line is malformed, 431 where there are too many.
+        """
+        self._lines = lines = FIELD_LINE.findall(block)
+        # The matches do not overlap, so together they are as long as the block only if nothing lies between them.
+        if sum([len(line) for line, _, _ in lines]) != len(block):
+            raise RemoteProtocolError("A header field is malformed.")
+        if len(lines) > limits.fields:
+            raise RemoteProtocolError("There are too many header fields.", 431)
+        self.keys: list[bytes] = [name.lower() for _, name, _ in lines]
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, FieldBlock) and self._lines == other._lines
+
+    __hash__ = None  # type: ignore[assignment]  # as for a list
+
+    def pick(self, names: frozenset[bytes]) -> dict[bytes, list[bytes]]:
+        """Return the values of the fields called ``names`` (lower case), by name, in order of arrival."""
+        found: dict[bytes, list[bytes]] = {}
+        for key, (_, _, value) in zip(self.keys, self._lines, strict=True):
+            if key in names:
+                found.setdefault(key, []).append(value.rstrip(b" \t"))
+        return found
+
+    def fields(self) -> Fields:
+        """Return all fields."""
+        return [(key, value.rstrip(b" \t")) for key, (_, _, value) in zip(self.keys, self._lines, strict=True)]
+
+    def end_to_end(self, connection: list[bytes], dropped: frozenset[bytes]) -> bytes:
+        """Return the field lines that go on to the next hop.
+
+        ``connection`` are the members of Connection, ``dropped`` names in lower case that the caller will set itself,
+        those of `HOP_BY_HOP` and Content-Length among them. A name with "_" is the same as with "-" to programs that
+        get their fields as CGI variables (RFC 3875 §4.1.18), so a name of ours that is written so is dropped as well.
+        """
+        if connection:
+            dropped = dropped.union([name for name in connection if name not in KEPT])
+        keys = self.keys
+        if b"_" in b"".join(keys):
+            keys = [_as_variable(key, dropped) for key in keys]
+        return b"".join([line for key, (line, _, _) in zip(keys, self._lines, strict=True) if key not in dropped])
+
+
+def _as_variable(key: bytes, dropped: frozenset[bytes]) -> bytes:
+    """Return the name that a CGI variable of ``key`` stands for where that is one of ours."""
+    meant = key.replace(b"_", b"-")
+    # What must not be said twice is dropped under the name of something that always is.
+    return b"connection" if meant != key and (meant in dropped or meant in KEPT) else key
 
 
 def comma_list(values: Iterable[bytes]) -> list[bytes]:
@@ -60,24 +115,3 @@ def is_chunked(values: list[bytes], *, unknown: int) -> bool:
     if not codings or codings.count(b"chunked") > 1 or b"chunked" in codings[:-1]:
         raise RemoteProtocolError("Transfer-Encoding is malformed.")
     raise RemoteProtocolError("Only the transfer coding «chunked» is understood.", unknown)
-
-
-def end_to_end(fields: Fields, connection: list[bytes], dropped: frozenset[bytes]) -> bytes:
-    """Return the field lines that go on to the next hop.
-
-    ``connection`` are the members of Connection, ``dropped`` names in lower case that the caller will set itself. A
-    name with "_" is the same as with "-" to programs that get their fields as CGI variables (RFC 3875 §4.1.18), so a
-    name of ours that is written so is dropped as well.
-    """
-    named = {name for name in connection if name not in KEPT}
-    lines = []
-    for name, value in fields:
-        key = name.lower()
-        if b"_" in key:
-            key = key.replace(b"_", b"-")
-            if key in KEPT:
-                continue
-        if key in HOP_BY_HOP or key in dropped or key in named:
-            continue
-        lines.append(b"%b: %b\r\n" % (name, value))
-    return b"".join(lines)

@@ -12,9 +12,9 @@ TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]++"
 # with a space, which no field name does (RFC 9112 §5.2).
 VALUE = rb"[^\x00-\x08\x0a-\x1f\x7f]*+"
 
-# RFC 9112 §5: field-line = field-name ":" OWS field-value OWS; no space before the colon (§5.1).
-FIELD_BLOCK = re.compile(rb"(?:" + TOKEN + rb":" + VALUE + rb"\r\n)*+\Z")
-FIELD = re.compile(rb"(" + TOKEN + rb"):[ \t]*+(" + VALUE + rb")\r\n")
+# RFC 9112 §5: field-line = field-name ":" OWS field-value OWS; no space before the colon (§5.1). The groups are the
+# whole line, its name, and its value with what white space follows it.
+FIELD_LINE = re.compile(rb"((" + TOKEN + rb"):[ \t]*+(" + VALUE + rb")\r\n)")
 
 # RFC 9112 §3: request-line = method SP request-target SP HTTP-version. Of the target's octets only VCHAR are taken;
 # "#" never appears in one (§3.2). Methods of more than 32 octets are nobody's.

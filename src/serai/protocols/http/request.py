@@ -11,22 +11,27 @@ import re
 import msgspec
 
 from serai.protocols.http.errors import RemoteProtocolError
-from serai.protocols.http.fields import comma_list, content_length, end_to_end, is_chunked, parse_fields
+from serai.protocols.http.fields import HOP_BY_HOP, FieldBlock, comma_list, content_length, is_chunked
 from serai.protocols.http.grammar import ABSOLUTE, ANY_VERSION, HOST, REQUEST_LINE
 from serai.protocols.http.limits import Limits
+
+_LOOKED_AT = frozenset((b"host", b"content-length", b"transfer-encoding", b"connection", b"upgrade", b"expect"))
+
+#: What never goes on: Proxy would become HTTP_PROXY in a CGI program (httpoxy, CVE-2016-5385 and its like).
+DROPPED = HOP_BY_HOP | {b"expect", b"proxy"}
 
 # RFC 9113 §3.1 withdrew the upgrade to h2c; letting it through would make a tunnel past everything checked here.
 _REFUSED_UPGRADES = (b"h2c", b"h2", b"http/", b"tls/")
 
 
-class RequestFields(msgspec.Struct, frozen=True, gc=False):
+class RequestFields(msgspec.Struct, gc=False):
     """What a request's block of fields says.
 
     ``host`` is in lower case, without port and final dot; ``authority`` as it was written. ``length`` is None without
     Content-Length. ``close`` and ``keep_alive`` are Connection's options. ``upgrade`` is the protocol asked for, or
     empty. ``continues``: the client waits for 100 (RFC 9110 §10.1.1). ``simple``: none of body, upgrade, expectation
-    and close, and no unusual target. ``forward`` holds the end-to-end field lines, ``values`` all fields by lower-case
-    name; those of repeated ones are joined (RFC 9110 §5.3).
+    and close, and no unusual target. ``forward`` holds the end-to-end field lines. Treat it as frozen: it is shared
+    by all requests that say the same.
     """
 
     host: str
@@ -39,7 +44,17 @@ class RequestFields(msgspec.Struct, frozen=True, gc=False):
     continues: bool
     simple: bool
     forward: bytes
-    values: dict[bytes, bytes]
+    block: FieldBlock
+    _values: dict[bytes, bytes] | None = None
+
+    @property
+    def values(self) -> dict[bytes, bytes]:
+        """All fields by lower-case name; the values of repeated ones are joined (RFC 9110 §5.3)."""
+        if self._values is None:
+            self._values = {}
+            for name, value in self.block.fields():
+                self._values[name] = self._values[name] + b", " + value if name in self._values else value
+        return self._values
 
 
 class RequestHead(msgspec.Struct, frozen=True, gc=False):
@@ -61,15 +76,14 @@ class RequestHead(msgspec.Struct, frozen=True, gc=False):
         return self.fields.close or (self.minor == 0 and not self.fields.keep_alive)
 
 
-def request_fields(block: bytes, limits: Limits, dropped: frozenset[bytes] = frozenset()) -> RequestFields:
-    """Parse the field lines of a request (each with its CRLF); ``dropped`` are left out of ``forward``.
+def request_fields(block: bytes, limits: Limits, dropped: frozenset[bytes] = DROPPED) -> RequestFields:
+    """Parse the field lines of a request, each with its CRLF.
 
-    Raises `RemoteProtocolError`: 400, 417, 431, 501.
+    ``dropped`` are left out of ``forward``: `DROPPED`, and what the caller sets itself. Raises `RemoteProtocolError`:
+    400, 417, 431, 501.
     """
-    fields = parse_fields(block, limits)
-    seen: dict[bytes, list[bytes]] = {}
-    for name, value in fields:
-        seen.setdefault(name.lower(), []).append(value)
+    parsed = FieldBlock(block, limits)
+    seen = parsed.pick(_LOOKED_AT)
     chunked = is_chunked(seen.get(b"transfer-encoding", []), unknown=501)
     length = content_length(seen.get(b"content-length", []))
     # RFC 9112 §6.3 rule 3: both together may be an attempt at smuggling; it "ought to be handled as an error".
@@ -81,6 +95,9 @@ def request_fields(block: bytes, limits: Limits, dropped: frozenset[bytes] = fro
     if continues and expect != [b"100-continue"]:
         raise RemoteProtocolError("Only «100-continue» can be expected.", 417)
     upgrade = _upgrade(seen.get(b"upgrade", [])) if b"upgrade" in connection else b""
+    forward = parsed.end_to_end(connection, dropped)
+    if length is not None:
+        forward += b"Content-Length: %d\r\n" % length
     return RequestFields(
         host=host,
         authority=authority,
@@ -91,12 +108,12 @@ def request_fields(block: bytes, limits: Limits, dropped: frozenset[bytes] = fro
         upgrade=upgrade,
         continues=continues,
         simple=not (chunked or length or upgrade or continues or b"close" in connection),
-        forward=end_to_end(fields, connection, dropped | {b"expect", b"proxy"}),
-        values={name: b", ".join(lines) for name, lines in seen.items()},
+        forward=forward,
+        block=parsed,
     )
 
 
-def request_head(head: bytes, limits: Limits, dropped: frozenset[bytes] = frozenset()) -> RequestHead:
+def request_head(head: bytes, limits: Limits, dropped: frozenset[bytes] = DROPPED) -> RequestHead:
     """Parse a whole head, its empty line included. Raises `RemoteProtocolError`: 400, 414, 417, 431, 501, 505."""
     line, _, block = head.partition(b"\r\n")
     try:

@@ -7,12 +7,11 @@ from http import HTTPStatus
 import msgspec
 
 from serai.protocols.http.errors import RemoteProtocolError
-from serai.protocols.http.fields import Fields, comma_list, content_length, end_to_end, is_chunked, parse_fields
+from serai.protocols.http.fields import HOP_BY_HOP, FieldBlock, Fields, comma_list, content_length, is_chunked
 from serai.protocols.http.grammar import STATUS_LINE
 from serai.protocols.http.limits import Limits
 
 _LOOKED_AT = frozenset((b"content-length", b"transfer-encoding", b"connection", b"upgrade"))
-_LENGTH_ONLY = frozenset((b"content-length",))
 
 
 class ResponseHead(msgspec.Struct, frozen=True, gc=False):
@@ -28,7 +27,12 @@ class ResponseHead(msgspec.Struct, frozen=True, gc=False):
     keep_alive: bool
     upgrade: bytes
     forward: bytes
-    fields: Fields
+    block: FieldBlock
+
+    @property
+    def fields(self) -> Fields:
+        """All fields, names in lower case."""
+        return self.block.fields()
 
     def framing(self, method: bytes) -> int | None:
         """Return how the body of the answer to ``method`` is framed (RFC 9112 §6.3).
@@ -55,27 +59,25 @@ def response_head(head: bytes, limits: Limits) -> ResponseHead:
 
 
 def _head(minor: bytes, status: int, block: bytes, limits: Limits) -> ResponseHead:
-    fields = parse_fields(block, limits)
-    seen: dict[bytes, list[bytes]] = {}
-    for name, value in fields:
-        key = name.lower()
-        if key in _LOOKED_AT:
-            seen.setdefault(key, []).append(value)
+    fields = FieldBlock(block, limits)
+    seen = fields.pick(_LOOKED_AT)
     chunked = is_chunked(seen.get(b"transfer-encoding", []), unknown=502)
     length = content_length(seen.get(b"content-length", []))
     if chunked and (length is not None or minor == b"0"):
         raise RemoteProtocolError("The body's framing is ambiguous.")
     connection = comma_list(seen.get(b"connection", []))
+    forward = status_line(status) + fields.end_to_end(connection, HOP_BY_HOP)
     # RFC 9110 §8.6: neither 1xx nor 204 carries Content-Length.
-    dropped = _LENGTH_ONLY if status < 200 or status == 204 else frozenset[bytes]()
+    if length is not None and status >= 200 and status != 204:
+        forward += b"Content-Length: %d\r\n" % length
     return ResponseHead(
         status=status,
         length=length,
         chunked=chunked,
         keep_alive=b"close" not in connection and (minor == b"1" or b"keep-alive" in connection),
         upgrade=b", ".join(seen.get(b"upgrade", [])) if b"upgrade" in connection else b"",
-        forward=status_line(status) + end_to_end(fields, connection, dropped),
-        fields=fields,
+        forward=forward,
+        block=fields,
     )
 
 

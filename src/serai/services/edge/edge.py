@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 #: A client repeats its fields almost unchanged through a connection, and so does a program: blocks of up to this
 #: many octets are remembered once parsed, this many of them.
 REMEMBERED_OCTETS = 2048
-REMEMBERED = 1024
+REMEMBERED = 512
 
 
 class Edge:

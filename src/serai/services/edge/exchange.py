@@ -46,6 +46,7 @@ class Exchange(asyncio.Protocol):
         "closing",
         "deadline",
         "edge",
+        "ended",
         "forward",
         "head",
         "held_until",
@@ -97,6 +98,7 @@ class Exchange(asyncio.Protocol):
         self._attempts = 0
         self.blocked = False  # more waits to be sent than should
         self.buffer = b""  # octets that were not looked at
+        self.ended = False  # the client sends no more
         self.paused = False  # nothing is read for now
         self._looked = 0
         self._chunking = False
@@ -287,6 +289,8 @@ class Exchange(asyncio.Protocol):
         if body is None or upstream is None or self.target is None:
             return
         pieces, self.buffer = body.receive(self.buffer)
+        if self.ended:
+            body.eof()
         chunked = self.head.fields.chunked
         for piece in pieces:
             self.received += len(piece)

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from serai.protocols.http import RequestHead
+from serai.protocols.http.request import DROPPED
 
 if TYPE_CHECKING:
     from serai.services.edge.exchange import Exchange
     from serai.services.edge.routes import Target
 
-#: What the edge tells programs itself; a visitor's own word on it is not passed on.
-OURS = frozenset(
+#: What the edge tells programs itself; a visitor's own word on it is not passed on, nor what ends at this hop.
+OURS = DROPPED | frozenset(
     (
         b"host",
         b"forwarded",

@@ -83,6 +83,9 @@ class Session(Exchange):
         while self.state == IDLE and self.buffer:
             data, self.buffer = self.buffer, b""
             self._request(data)
+        if self.ended and self.state in {IDLE, HEAD}:
+            self.state = CLOSED
+            self.transport.close()
         self.listen()
 
     def _partial(self, data: bytes) -> None:
@@ -138,7 +141,7 @@ class Session(Exchange):
 
     def listen(self) -> None:
         """Read from the client again, unless enough waits already."""
-        if self.paused and len(self.buffer) <= READ_AHEAD and not self.transport.is_closing():
+        if self.paused and not self.ended and len(self.buffer) <= READ_AHEAD and not self.transport.is_closing():
             self.paused = False
             self.transport.resume_reading()
 
@@ -162,11 +165,13 @@ class Session(Exchange):
             self.advance()
 
     def eof_received(self) -> bool:
-        """Answer what a client asked before it closed its direction."""
-        if self.state == BUSY and self.body is None and not self.secure:
-            self.closing = True
-            return True
-        return False
+        """Answer what a client asked before it closed its direction (RFC 9112 §9.6); TLS has no half."""
+        if self.secure or self.state not in {BUSY, BLOCKED}:
+            return False
+        self.ended = self.paused = True
+        if self.body is not None and self.upstream is not None:
+            self._pump()
+        return True
 
     def connection_lost(self, _exc: Exception | None) -> None:
         """Leave. A request without its answer is logged as 499, as is the custom."""

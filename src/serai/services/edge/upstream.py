@@ -7,6 +7,8 @@ import socket
 from collections import deque
 from typing import TYPE_CHECKING
 
+import uvloop
+
 from serai.cloud.connector import MAX_SOCKETS, sockets
 from serai.errors import UnavailableError
 from serai.protocols.http import BodyReader, ChunkedReader, LengthReader, RemoteProtocolError, UntilCloseReader
@@ -102,7 +104,7 @@ class Pool(Member):
         try:
             async with asyncio.timeout(self._edge.config.connect_seconds):
                 await loop.sock_connect(sock, ("127.0.0.1", self.port))
-                await loop.create_connection(lambda: Upstream(self._edge, self), sock=sock)
+                await loop.create_connection(lambda: Upstream(self._edge, self, sock), sock=sock)
         except (OSError, TimeoutError) as error:
             sock.close()
             self._failed(1, error)
@@ -121,12 +123,13 @@ class Pool(Member):
 class Upstream(asyncio.Protocol):
     """One connection to an instance."""
 
-    __slots__ = ("_buffer", "_edge", "_head", "_reader", "pool", "session", "since", "transport", "used")
+    __slots__ = ("_buffer", "_edge", "_head", "_reader", "_sock", "pool", "session", "since", "transport", "used")
 
     transport: asyncio.Transport
 
-    def __init__(self, edge: Edge, pool: Pool) -> None:
+    def __init__(self, edge: Edge, pool: Pool, sock: socket.socket) -> None:
         self._edge = edge
+        self._sock = sock
         self.pool = pool
         self.session: Exchange | None = None
         self.since = 0.0  # monotonic seconds since when it rests
@@ -138,6 +141,11 @@ class Upstream(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Tell the pool."""
         self.transport = transport  # type: ignore[assignment]  # a Transport, for TCP
+        if isinstance(asyncio.get_running_loop(), uvloop.Loop):
+            # The transport closes the descriptor, but learns of the socket object, which would close it as well, only
+            # when create_connection() goes on. A connection that ends before would have its descriptor closed twice,
+            # the second time under somebody else's connection.
+            self._sock.detach()
         self.pool.made(self)
 
     @property
