@@ -122,7 +122,7 @@ class Agent:
         for keeper in self._keepers.values():
             state = keeper.seen.told.state if keeper.seen.told else keeper.state
             states[state] = states.get(state, 0) + 1
-        trouble = self._journal.trouble if self._journal else ""
+        trouble = next(iter(self._view.unreadable.values()), "") or (self._journal.trouble if self._journal else "")
         return {"ok": not trouble, "reason": trouble, "instances": len(self._keepers), **states}
 
     async def _take_over(self) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import msgspec
 
 from serai.cloud.descriptors import Instance
-from serai.errors import UnavailableError
+from serai.errors import InternalError, UnavailableError
 from serai.identity.descriptors import Tenant
 from serai.services.apps.descriptors import App, Release
 from serai.services.apps.plan import WEB
@@ -35,6 +35,7 @@ class View:
         self.change = -1  # of the replica, when it was read; -1 where it never was
         self.known: dict[Key, Known] = {}
         self.desired: dict[Key, Desired] = {}
+        self.unreadable: dict[Key, str] = {}  # instances that can't be understood, and why
 
     def refresh(self) -> None:
         """Read again where there is something new. Instances whose release is unknown yet are left for later."""
@@ -47,17 +48,25 @@ class View:
             return
         known: dict[Key, Known] = {}
         desired: dict[Key, Desired] = {}
+        unreadable: dict[Key, str] = {}
         for record in self._replica.find(Instance):
             if record.spec.host != self._host:
                 continue
             key = (record.tenant, record.name)
-            found = self._known(record)
+            try:
+                found = self._known(record)
+            except InternalError as error:
+                # Damaged, or written by other code: one app's trouble is not the other apps', and it stays as it was.
+                unreadable[key] = error.public
+                if key in self.known:
+                    known[key], desired[key] = self.known[key], self.desired[key]
+                continue
             if found is not None:
                 known[key] = found
                 desired[key] = _desired(found)
             elif record.spec.wanted != "running":
                 desired[key] = Desired(instance=record.spec, change=record.change)
-        self.known, self.desired, self.change = known, desired, change
+        self.known, self.desired, self.unreadable, self.change = known, desired, unreadable, change
 
     def _known(self, record: Record[Instance]) -> Known | None:
         tenant = self._replica.get(Tenant, record.tenant, record.tenant)
