@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import shlex
+import shutil
+import sys
 import time
+from pathlib import Path
 
+import serai
 from serai.cli.terminal import Terminal
 from serai.errors import AlreadyExistsError, UnavailableError
 
 TENANT = "demo"
+EXAMPLE = "examples/flask"
 PATIENCE = 10.0  # seconds that the API may take to answer after the host said it serves
 
 
@@ -25,19 +32,44 @@ def prepare(terminal: Terminal) -> None:
             time.sleep(0.1)
             continue
         break
+    terminal.note(hint(terminal))
+
+
+def hint(terminal: Terminal) -> str:
+    """Return commands that work as they stand in any terminal of this user, whatever its folder and PATH."""
     url = terminal.url(f"https://{TENANT}.localhost/hello/")
-    flag = "" if _is_default(terminal) else f" --home {terminal.home}"
-    ca = "" if url.startswith("http:") else f" --cacert {terminal.home / 'data/tls/ca.pem'}"
-    terminal.note(
-        f"Now try:\n\n"
-        f"    serai deploy examples/flask --app hello{flag}\n"
+    home = shlex.quote(str(terminal.home.absolute()))
+    flag = "" if _is_default(terminal) else f" --home {home}"
+    ca = "" if url.startswith("http:") else f" --cacert {home}/data/tls/ca.pem"
+    command = _command()
+    return (
+        f"Now try, in another terminal:\n\n"
+        f"    {command} deploy {_example()} --app hello --tenant {TENANT}{flag}\n"
         f"    curl{ca} {url}\n"
-        f"    serai status{flag}\n\n"
-        f"`serai trust{flag}` lets browsers and curl know this host's certificates by themselves."
+        f"    {command} status{flag}\n\n"
+        f"`{command} trust{flag}` lets browsers and curl know this host's certificates by themselves."
     )
+
+
+def _command() -> str:
+    """Return what runs this same `serai`: its name where PATH leads to it, else its whole path."""
+    own = Path(sys.argv[0]).absolute()
+    found = shutil.which("serai")
+    if not own.is_file() or (found is not None and Path(found).samefile(own)):
+        return "serai"
+    return shlex.quote(str(own))
+
+
+def _example() -> str:
+    """Return where the example lies in the source tree that this runs from, a placeholder where there is none."""
+    for top in (Path.cwd(), Path(serai.__file__).parents[2]):
+        if (top / EXAMPLE).is_dir():
+            return shlex.quote(str(top / EXAMPLE))
+    return "FOLDER"
 
 
 def _is_default(terminal: Terminal) -> bool:
     from serai.daemon.home import default_path  # noqa: PLC0415 - only here
 
-    return terminal.home.absolute() == default_path().absolute()
+    # Another terminal need not have the variable.
+    return "SERAI_HOME" not in os.environ and terminal.home.absolute() == default_path().absolute()
