@@ -21,9 +21,9 @@ class NewTenant(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
     name: Annotated[str, Meta(max_length=64)]
     title: Annotated[str, Meta(max_length=200)] = ""
-    memory_mb: Amount = 4096
-    disk_mb: Amount = 20480
-    processes: Amount = 1024
+    memory_mb: Amount = 16384
+    disk_mb: Amount = 32768
+    processes: Amount = 4096
 
 
 @post("/v1/tenants", action="tenant.write", status_code=201, summary="Create a tenant", operation_id="createTenant")

@@ -35,9 +35,9 @@ def create(
     ctx: typer.Context,
     name: Name,
     title: Annotated[str, typer.Option(help="What people call it.")] = "",
-    memory_mb: Annotated[int, typer.Option(min=16, help="Of all its instances, MiB.")] = 4096,
-    disk_mb: Annotated[int, typer.Option(min=1, help="Of all its data folders, MiB.")] = 20480,
-    processes: Annotated[int, typer.Option(min=1, help="Of all its instances.")] = 1024,
+    memory_mb: Annotated[int, typer.Option(min=16, help="Of all its instances, MiB.")] = 16384,
+    disk_mb: Annotated[int, typer.Option(min=1, help="Of all its data folders, MiB.")] = 32768,
+    processes: Annotated[int, typer.Option(min=1, help="Of all its instances.")] = 4096,
     dry_run: DryRunOption = False,
 ) -> None:
     """Make a tenant."""

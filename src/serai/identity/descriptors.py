@@ -21,8 +21,8 @@ class Tenant(Spec, frozen=True, kw_only=True):
     uid: int
     title: str = ""
     memory_mb: int = 16384  # sum over the tenant's instances, MiB
-    disk_mb: int = 20480  # sum over the tenant's data folders, MiB
-    processes: int = 1024  # sum over the tenant's instances
+    disk_mb: int = 32768  # sum over the tenant's data folders, MiB
+    processes: int = 4096  # sum over the tenant's instances
 
 
 class Numbers(Spec, frozen=True, kw_only=True):

@@ -151,9 +151,10 @@ class Platform:
 
     async def go_live(self, app: str, number: int, environment: str = "prod") -> None:
         work = self.work(app)
-        for step in (steps.start, steps.check):
-            with contextlib.suppress(SeraiError):
-                await step(work, number)
+        with contextlib.suppress(SeraiError):
+            await steps.start(work, number, environment)
+        with contextlib.suppress(SeraiError):
+            await steps.check(work, number)
         await switching.switch(work, number, environment)
         await switching.drain(work)
 

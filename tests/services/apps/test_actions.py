@@ -126,11 +126,15 @@ async def test_scaling_wants_instances_at_once_and_lets_the_last_ones_go(store: 
     assert (await store.get(Instance, "demo", "hello.1.web.3")).spec.wanted == "running", "names that drain are taken"
 
 
-async def test_scaling_beyond_the_tenants_memory_is_refused_and_changes_nothing(store: Store) -> None:
+async def test_scaling_beyond_the_tenants_quotas_is_refused_and_changes_nothing(store: Store) -> None:
     await live(store)
-    with pytest.raises(ExhaustedError):
-        await actions.scale(store, SITE, WHO, "demo", "hello", "web", 33)
-    assert (await store.get(App, "demo", "hello")).spec.scale == {}
+    for fields in ({"memory_mb": 1024}, {"processes": 256}):
+        await store.put(WHO, "test", "demo", "demo", Tenant(uid=1, **fields))
+        with pytest.raises(ExhaustedError) as caught:
+            await actions.scale(store, SITE, WHO, "demo", "hello", "web", 3)
+        assert caught.value.fields["quota"] in fields
+        assert (await store.get(App, "demo", "hello")).spec.scale == {}
+    await actions.scale(store, SITE, WHO, "demo", "hello", "web", 2)
     for count in (-1, 101):
         with pytest.raises(InvalidError):
             await actions.scale(store, SITE, WHO, "demo", "hello", "web", count)

@@ -15,13 +15,13 @@ import msgspec
 from msgspec.structs import replace
 
 from serai.cloud.descriptors import Instance, Route
-from serai.errors import AlreadyExistsError, ConflictError, DeniedError, InvalidError, NotFoundError
+from serai.errors import AlreadyExistsError, ConflictError, DeniedError, ExhaustedError, InvalidError, NotFoundError
 from serai.identity.descriptors import Tenant
-from serai.services.apps import addresses, plan
+from serai.services.apps import addresses, plan, quota
 from serai.services.apps.addresses import Site
 from serai.services.apps.checks import check_host_name, check_name, check_number
 from serai.services.apps.descriptors import APP_NAME, ENVIRONMENT, PROCESS, PROD, App, Domain, Release
-from serai.services.apps.picture import Picture, again, everything, take
+from serai.services.apps.picture import Picture, again, take
 from serai.services.apps.rollout import Rollout, rollout, task
 from serai.services.apps.variables import Variables, check_variables
 from serai.store import Delete, NewTask, Operation, Put, Record, Store
@@ -47,10 +47,16 @@ async def create_app(store: Store, site: Site, who: str, tenant: str, app: str) 
     """Make an app without a release. `AlreadyExistsError`, `ExhaustedError` beyond `MAX_APPS`."""
     check_name("app", APP_NAME, app)
     await store.get(Tenant, tenant, tenant)
+    await _check_room(store, tenant)
     try:
         await store.put(who, f"create app {app}", tenant, app, App(host=site.host), expect=0)
     except ConflictError as error:
         raise AlreadyExistsError(f"There is an app {app} already.", app=app) from error
+
+
+async def _check_room(store: Store, tenant: str) -> None:
+    if len(await store.find(App, tenant, limit=MAX_APPS)) >= MAX_APPS:
+        raise ExhaustedError(f"A tenant has at most {MAX_APPS} apps.", tenant=tenant)
 
 
 async def deploy(store: Store, site: Site, who: str, tenant: str, upload: Upload) -> Rollout:
@@ -67,6 +73,7 @@ async def deploy(store: Store, site: Site, who: str, tenant: str, upload: Upload
             record = await store.get(App, tenant, upload.app)
             app, version = record.spec, record.version
         except NotFoundError:
+            await _check_room(store, tenant)
             app, version = App(host=site.host), 0
         number = app.next_release
         release = Release(
@@ -88,12 +95,16 @@ async def deploy(store: Store, site: Site, who: str, tenant: str, upload: Upload
 
 
 async def promote(store: Store, who: str, tenant: str, app: str, release: int, environment: str = PROD) -> Rollout:
-    """Make a release live in an environment, when it works. `ConflictError` where it was not built."""
+    """Make a release live in an environment, when it works.
+
+    `ConflictError` where it was not built, `ExhaustedError` where the tenant's quotas do not suffice for it.
+    """
     check_name("environment", ENVIRONMENT, environment)
     record = await store.get(App, tenant, app)
     spec = (await store.get(Release, tenant, f"{app}.{check_number(release)}")).spec
     if not spec.built:
         raise ConflictError(f"Release {release} is not built: it is {spec.state}.", release=release)
+    await quota.admit(store, tenant, {app: replace(record.spec, live={**record.spec.live, environment: release})})
     result, tasks = rollout(record.spec, tenant, app, release, environment)
     await store.change(who, f"promote {app} {release} to {environment}", tasks)
     return result
@@ -111,12 +122,11 @@ async def rollback(store: Store, who: str, tenant: str, app: str, environment: s
 async def scale(store: Store, site: Site, who: str, tenant: str, app: str, process: str, count: int) -> None:
     """Say how many instances of a process the live releases have, now and in time to come.
 
-    `ExhaustedError` beyond the tenant's memory. Instances that are too many finish what they do first.
+    `ExhaustedError` beyond the tenant's quotas. Instances that are too many finish what they do first.
     """
     check_name("process", PROCESS, process)
     if not 0 <= count <= 100:
         raise InvalidError("A process has 0 to 100 instances.", path="count")
-    quota = (await store.get(Tenant, tenant, tenant)).spec.memory_mb
 
     async def attempt() -> None:
         picture = await take(store, site, tenant, app)
@@ -125,7 +135,7 @@ async def scale(store: Store, site: Site, who: str, tenant: str, app: str, proce
             raise InvalidError(f"{app} has no process {process}.", path="process")
         spec = replace(picture.app.spec, scale={**picture.app.spec.scale, process: count})
         changed = replace(picture, app=replace(picture.app, spec=spec))
-        plan.check_memory(await _memory(store, changed), quota)
+        await quota.admit(store, tenant, {app: spec})
         await store.change(
             who,
             f"scale {app} {process} to {count}",
@@ -133,15 +143,6 @@ async def scale(store: Store, site: Site, who: str, tenant: str, app: str, proce
         )
 
     await again(attempt)
-
-
-async def _memory(store: Store, picture: Picture) -> int:
-    apps = [app for app in await everything(store, App, picture.tenant) if app.name != picture.app.name]
-    total = plan.memory(picture.app.spec, (record.spec for record in picture.releases.values()))
-    for app in apps:
-        for number in set(app.spec.live.values()):
-            total += plan.memory(app.spec, [(await store.get(Release, app.tenant, f"{app.name}.{number}")).spec])
-    return total
 
 
 async def set_env(store: Store, who: str, tenant: str, app: str, values: Mapping[str, str | None]) -> tuple[str, ...]:

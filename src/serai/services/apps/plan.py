@@ -11,7 +11,6 @@ from collections.abc import Collection, Iterable, Iterator
 from msgspec.structs import replace
 
 from serai.cloud.descriptors import Instance
-from serai.errors import ExhaustedError
 from serai.services.apps.descriptors import App, Release
 from serai.services.apps.picture import Picture
 from serai.store import Operation, Put, Record
@@ -94,22 +93,3 @@ def settle(picture: Picture, live: Collection[int]) -> tuple[Operation, ...]:
 def others(picture: Picture, live: Collection[int]) -> Iterator[Record[Instance]]:
     """Yield the instances of releases that are not live."""
     return (record for record in picture.instances if record.spec.release not in live)
-
-
-def memory(app: App, releases: Iterable[Release]) -> int:
-    """Return the MiB that an app's live releases may use."""
-    live = set(app.live.values())
-    return sum(
-        count(app, release, name) * process.memory_mb
-        for release in releases
-        if release.number in live
-        for name, process in release.processes.items()
-    )
-
-
-def check_memory(needed: int, allowed: int) -> None:
-    """Refuse what the tenant's quota does not allow (both MiB); the surge of a switch does not count."""
-    if needed > allowed:
-        raise ExhaustedError(
-            f"That needs {needed} MiB of memory; the tenant may use {allowed} MiB.", needed=needed, allowed=allowed
-        )

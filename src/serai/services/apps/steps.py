@@ -13,10 +13,10 @@ from collections.abc import Callable
 from msgspec.structs import replace
 
 from serai.cloud.descriptors import Instance
-from serai.errors import InvalidError, SeraiError
-from serai.services.apps import addresses, once, plan
+from serai.errors import ExhaustedError, InvalidError, SeraiError
+from serai.services.apps import addresses, once, plan, quota
 from serai.services.apps.builder import BuildError, build
-from serai.services.apps.descriptors import Command, Release
+from serai.services.apps.descriptors import App, Command, Release
 from serai.services.apps.picture import Picture, again, take
 from serai.services.apps.work import Work, log_of, shown, until
 from serai.services.apps.written import written
@@ -61,8 +61,8 @@ async def make(work: Work, number: int) -> str:
     return f"Release {number} is built: {release.recipe} {release.runtime}".rstrip() + "."
 
 
-async def start(work: Work, number: int) -> str:
-    """Run what must run before a release goes live, and want its instances."""
+async def start(work: Work, number: int, environment: str) -> str:
+    """Run what must run before a release goes live, and want its instances, if the tenant's quotas allow them."""
     picture = await take(work.store, work.site, work.tenant, work.app)
     release = _release(picture, number).spec
     if not release.built:
@@ -73,6 +73,7 @@ async def start(work: Work, number: int) -> str:
     if release.state == "failed":
         # It was built, and did not work then; somebody promotes it again.
         await _write(work, number, lambda spec: replace(spec, state="built", reason="", tail=""))
+    await _admit(work, picture.app.spec, number, environment)
     if release.before_live is not None and not release.prepared:
         await _prepare(work, release, release.before_live)
 
@@ -84,6 +85,15 @@ async def start(work: Work, number: int) -> str:
         return len(missing)
 
     return f"{await again(attempt)} new instances."
+
+
+async def _admit(work: Work, app: App, number: int, environment: str) -> None:
+    # Only now is it known what the release needs: its build found out.
+    try:
+        await quota.admit(work.store, work.tenant, {work.app: replace(app, live={**app.live, environment: number})})
+    except ExhaustedError as error:
+        await fail(work, number, error.public)
+        raise FailedError(error.public) from error
 
 
 async def _prepare(work: Work, release: Release, command: Command) -> None:

@@ -70,7 +70,7 @@ async def build(ctx: TaskContext, which: OfRelease) -> Any:
 @task("apps.start", deadline=BUILD_SECONDS, retries=RETRIES)
 async def start(ctx: TaskContext, which: OfRelease) -> Any:
     """Run a release's own command, and want its instances."""
-    return await steps.start(work_of(ctx, which), which.release)
+    return await steps.start(work_of(ctx, which), which.release, which.environment)
 
 
 @task("apps.check", deadline=BUILD_SECONDS + STEP_SECONDS, retries=RETRIES)

@@ -8,7 +8,7 @@ import msgspec
 
 from serai.cloud.descriptors import Instance
 from serai.errors import ExhaustedError, InvalidError, NotFoundError, UnavailableError
-from serai.services.apps import plan
+from serai.services.apps import plan, quota
 from serai.services.apps.addresses import Site
 from serai.services.apps.picture import Picture, again, everything, take
 from serai.store import Store
@@ -38,7 +38,7 @@ async def wake(store: Store, site: Site, who: str, wish: Wake) -> bool:
     """See to it that a release has an instance; return whether one had to be made.
 
     `NotFoundError` where there is no such release or it has nothing to run, `UnavailableError` where it failed or was
-    scaled to nothing, `ExhaustedError` where the tenant has too many such instances already.
+    scaled to nothing, `ExhaustedError` where the tenant has too many such instances, or not enough room for this one.
     """
 
     async def attempt() -> bool:
@@ -66,5 +66,11 @@ async def _check(store: Store, picture: Picture, wish: Wake) -> None:
     running = await everything(store, Instance, wish.tenant)
     web = [one for one in running if one.spec.wanted == "running" and one.spec.process == plan.WEB]
     idle = [one for one in web if (one.spec.app, one.spec.release) != (wish.app, wish.release)]
-    if len(idle) >= MAX_ON_DEMAND and wish.release not in picture.live():
+    if wish.release in picture.live():
+        return
+    if len(idle) >= MAX_ON_DEMAND:
         raise ExhaustedError("Too many old releases are awake; they go to sleep by themselves.", app=wish.app)
+    awake = {wish.app: {wish.release}}
+    for one in web:
+        awake.setdefault(one.spec.app, set()).add(one.spec.release)
+    await quota.admit(store, wish.tenant, {}, awake)

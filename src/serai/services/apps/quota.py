@@ -1,0 +1,84 @@
+"""What a tenant's apps may use together: memory and processes of their instances, and room for their data.
+
+Live releases count with all instances that they should have, releases that are awake on demand with one. The surge of
+a switch, when old and new instances run side by side, does not count. It is asked before anything is wanted, so what
+runs is never taken away.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+
+import msgspec
+
+from serai.errors import ExhaustedError, NotFoundError
+from serai.identity.descriptors import Tenant
+from serai.services.apps import plan
+from serai.services.apps.descriptors import App, Release
+from serai.services.apps.picture import everything
+from serai.store import Store
+
+#: Field of `Need` and of `Tenant`, and how a person reads it.
+_WORDS = {"memory_mb": "{} MiB of memory", "processes": "{} processes", "disk_mb": "{} MiB for data"}
+
+
+class Need(msgspec.Struct, frozen=True, kw_only=True):
+    """What an app, or all of a tenant's, may use at most."""
+
+    memory_mb: int = 0
+    processes: int = 0
+    disk_mb: int = 0
+
+    def __add__(self, other: Need) -> Need:
+        return Need(
+            memory_mb=self.memory_mb + other.memory_mb,
+            processes=self.processes + other.processes,
+            disk_mb=self.disk_mb + other.disk_mb,
+        )
+
+
+def need(app: App, releases: Iterable[Release]) -> Need:
+    """Return what an app needs for these releases, those that are live and those that are awake."""
+    memory = processes = disk = 0
+    live = set(app.live.values())
+    for release in releases:
+        # All releases share one data folder, which is as large as the largest wants it.
+        disk = max(disk, release.data_mb if release.processes else 0)
+        for name, process in release.processes.items():
+            count = plan.count(app, release, name) if release.number in live else int(name == plan.WEB)
+            memory += count * process.memory_mb
+            processes += count * process.processes
+    return Need(memory_mb=memory, processes=processes, disk_mb=disk)
+
+
+def check(needed: Need, tenant: Tenant) -> None:
+    """Refuse what the tenant's quotas do not allow. `ExhaustedError` names the first that does not suffice."""
+    for field, words in _WORDS.items():
+        wanted, allowed = getattr(needed, field), getattr(tenant, field)
+        if wanted > allowed:
+            raise ExhaustedError(
+                f"That needs {words.format(wanted)}; the tenant may use {allowed}.",
+                quota=field,
+                needed=wanted,
+                allowed=allowed,
+            )
+
+
+async def admit(
+    store: Store, tenant: str, changed: Mapping[str, App], awake: Mapping[str, Collection[int]] | None = None
+) -> None:
+    """Refuse (`ExhaustedError`) what would be too much with some apps changed, and some of their releases awake."""
+    total = Need()
+    for record in await everything(store, App, tenant):
+        app = changed.get(record.name, record.spec)
+        numbers = {*app.live.values(), *(awake or {}).get(record.name, ())}
+        total += need(app, [spec for number in numbers if (spec := await _release(store, tenant, record.name, number))])
+    check(total, (await store.get(Tenant, tenant, tenant)).spec)
+
+
+async def _release(store: Store, tenant: str, app: str, number: int) -> Release | None:
+    try:
+        return (await store.get(Release, tenant, f"{app}.{number}")).spec
+    except NotFoundError:
+        # Deleted a moment ago, with its app.
+        return None
