@@ -18,7 +18,7 @@ from serai.daemon.address import parse
 from serai.daemon.context import Engines, ModuleContext, Open, Setting
 from serai.daemon.home import Home, furnish
 from serai.daemon.listeners import listen
-from serai.daemon.module import Clock, Needs
+from serai.daemon.module import Clock, Module, Needs
 from serai.daemon.service import Service
 from serai.daemon.settings import HostSettings, Privilege
 
@@ -99,6 +99,19 @@ async def context(
             await server.close()
         for sock in _all(sockets):
             sock.close()
+
+
+@asynccontextmanager
+async def serving(module: Module) -> AsyncIterator[None]:
+    """Provision a module, let it serve inside the block, then drain and close it."""
+    await module.provision()
+    task = asyncio.create_task(module.serve())
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+        await module.close()
 
 
 def _all(sockets: Mapping[str, Open]) -> list[socket.socket]:

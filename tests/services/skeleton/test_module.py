@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -18,18 +17,6 @@ from serai.services.skeleton.module import Whoami, WhoamiConfig
 LISTEN = {"listen": ["tcp://127.0.0.1:0"]}
 
 
-@asynccontextmanager
-async def serving(module):
-    await module.provision()
-    task = asyncio.create_task(module.serve())
-    try:
-        yield
-    finally:
-        task.cancel()
-        await asyncio.wait([task])
-        await module.close()
-
-
 async def line(ctx) -> str:
     reader, writer = await asyncio.open_connection(*ctx.sockets("listen")[0].getsockname())
     try:
@@ -41,7 +28,7 @@ async def line(ctx) -> str:
 async def test_a_visitor_is_told_its_address_even_where_there_is_no_replica(tmp_path: Path) -> None:
     async with testing.context(tmp_path, listen_on=LISTEN, privilege="edge") as ctx:
         module = Whoami(WhoamiConfig(), ctx)
-        async with serving(module):
+        async with testing.serving(module):
             assert await line(ctx) == "Hello, 127.0.0.1\n"
             assert module.status()["ok"]
         assert ctx.registry.get_sample_value("skeleton_greeted_total") == 1
@@ -52,7 +39,7 @@ async def test_a_tenants_greeting_reaches_its_visitors_by_store_bus_and_replica(
     async with testing.context(tmp_path, listen_on=LISTEN, services=services) as ctx:
         filler = ReplicaFiller(ReplicaFillerConfig(poll_seconds=3600), ctx)
         module = Whoami(WhoamiConfig(), ctx)
-        async with serving(filler), serving(module):
+        async with testing.serving(filler), testing.serving(module):
             while "snapshots" not in filler.status() or not filler.status()["snapshots"]:
                 await asyncio.sleep(0)
             await ctx.store.put("user:test", "be nice", "demo", "default", Greeting(text="Welcome,"))

@@ -1,4 +1,4 @@
-"""The module that sees to it that each host name with a route has a certificate."""
+"""The module that sees to it that each tenant, and each host name with a route, has a certificate."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ import msgspec
 
 from serai.cloud.descriptors import Route
 from serai.daemon.module import Context, Needs
+from serai.identity.descriptors import Tenant
 from serai.services.edge.authority import Authority, utc
 
+FOLLOWED = frozenset({Route.KIND, Tenant.KIND})
 POLL = 30.0  # seconds between two looks at the routes when nobody says that they changed
 
 
@@ -55,7 +57,7 @@ class CertificatesModule:
                 with suppress(TimeoutError):
                     async with asyncio.timeout(POLL):
                         async for _, kinds in changes:
-                            if kinds is None or Route.KIND in kinds:
+                            if kinds is None or not FOLLOWED.isdisjoint(kinds):
                                 break
         finally:
             await changes.close()
@@ -72,7 +74,9 @@ class CertificatesModule:
         if self._ctx.clock.monotonic() >= self._recheck:
             self._recheck = self._ctx.clock.monotonic() + self._config.renew_seconds
             self._names = set()
-        wanted = {route.name.partition("/")[0] for route in self._ctx.replica.find(Route, "")} | {"localhost"}
+        replica = self._ctx.replica
+        wanted = {route.name.partition("/")[0] for route in replica.find(Route, "")} | {self._ctx.base}
+        wanted |= {f"{tenant.name}.{self._ctx.base}" for tenant in replica.find(Tenant)}
         for name in sorted(wanted - self._names):
             if self._authority.ensure(name, now):
                 self._ctx.log.info("certificate_made", name=name)
