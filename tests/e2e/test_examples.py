@@ -26,7 +26,7 @@ def deploy(site: Installation, example: str, app: str, *words: str) -> str:
         ("static", "", b"<"),
         ("php", "", b"<"),
         ("perl-cgi", "", None),
-        ("psgi", "?", None),
+        ("psgi", "2d6", None),
         ("cgi-shell", "cgi-bin/status.sh", None),
         ("procfile", "", None),
     ],

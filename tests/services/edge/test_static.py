@@ -68,9 +68,11 @@ def test_percent_encoding_is_decoded_once(site: Path) -> None:
 
 @pytest.mark.parametrize(
     "path",
-    [b"/../secret", b"/%2e%2e/secret", b"/sub/../../secret", b"/out", b"/.env", b"/app.toml", b"/a\0b", b"/%00", b"//", b"/sub//x",
-     b"", b"x", b"/" + b"a" * 5000, b"/sub/.", b"/..%2fsecret"],
-)  # fmt: skip
+    [
+        *(b"/../secret", b"/%2e%2e/secret", b"/sub/../../secret", b"/..%2fsecret", b"/out", b"/.env", b"/app.toml"),
+        *(b"/a\0b", b"/%00", b"//", b"/sub//x", b"", b"x", b"/" + b"a" * 5000, b"/sub/."),
+    ],
+)
 def test_nothing_outside_or_hidden_is_served(site: Path, path: bytes) -> None:
     assert get(site, path).status == 404
 
