@@ -1,4 +1,4 @@
-"""Write the reference pages below docs/reference from the code itself; with ``--check``, fail where one is out of date."""
+"""Write the reference pages below docs/reference from the code itself; with ``--check``, fail where one is stale."""
 
 from __future__ import annotations
 
@@ -69,9 +69,11 @@ def config_page() -> str:
     """Return the page of serai.toml."""
     parts = [
         "# serai.toml\n",
-        "In the home folder, read by `serai up` and `serai reload`. Every key is optional; unknown keys and values out of "
-        "bounds are errors, told with their path, and nothing is changed then. `--set KEY=VALUE` of `serai up` and "
-        "`serai plan` lays a value over the file.\n",
+        (
+            "In the home folder, read by `serai up` and `serai reload`. Every key is optional; unknown keys and "
+            "values out of bounds are errors, told with their path, and nothing is changed then. `--set KEY=VALUE` of "
+            "`serai up` and `serai plan` lays a value over the file.\n"
+        ),
     ]
     for name, kind in SECTIONS:
         parts += [f"## [{name}]\n", intro(kind), struct(kind)]
@@ -163,11 +165,15 @@ def errors_page() -> str:
     return "\n".join(
         (
             "# Errors\n",
-            "Ten codes, the same in the API's problem details (`code`, RFC 9457), in tasks and in the log. Act on the code, "
-            "never on the message.\n",
+            (
+                "Ten codes, the same in the API's problem details (`code`, RFC 9457), in tasks and in the log. Act on "
+                "the code, never on the message.\n"
+            ),
             table(("code", "means", "HTTP status of the API", "exit status of `serai`"), rows),
-            f"Besides, `serai` ends with {ends.OK} where all went well, {ends.USAGE} for wrong usage, {ends.INTERRUPTED} "
-            "when it was interrupted; `serai status` with 9 where the host is not well.\n",
+            (
+                f"Besides, `serai` ends with {ends.OK} where all went well, {ends.USAGE} for wrong usage, "
+                f"{ends.INTERRUPTED} when it was interrupted; `serai status` with 9 where the host is not well.\n"
+            ),
         )
     )
 
@@ -223,8 +229,10 @@ def api_page() -> str:
     return "\n".join(
         (
             "# Entry points of the API\n",
-            "On the Unix socket `run/api.sock` of the home; `serai.api.client` speaks to it. `GET /v1/openapi.json` has the "
-            "types. See [the API](../api.md).\n",
+            (
+                "On the Unix socket `run/api.sock` of the home; `serai.api.client` speaks to it. `GET "
+                "/v1/openapi.json` has the types. See [the API](../api.md).\n"
+            ),
             table(
                 ("method", "path", "does", "action"),
                 ((method, f"`{path}`", said[method, path], f"`{action}`") for path, method, action in rows),
