@@ -318,6 +318,20 @@ async def test_connections_beyond_the_limit_are_turned_away(stage) -> None:
     assert stage.module.status()["turned_away"] == 1
 
 
+async def test_an_address_beyond_its_limit_is_turned_away_until_it_leaves(stage) -> None:
+    stage.route()
+    await stage.program(stage.recorder([]))
+    await stage.start(max_per_address=2)
+    clients = [await stage.client() for _ in range(2)]
+    await asyncio.sleep(0.05)
+    assert await (await stage.client()).rest() == b""
+    clients[0].close()
+    await asyncio.sleep(0.05)
+    for _ in range(3):
+        assert (await stage.get()).status == 200
+        await asyncio.sleep(0.02)
+
+
 async def test_a_slow_client_does_not_fill_the_memory(stage) -> None:
     size = 64 << 20
     sent = 0

@@ -24,9 +24,9 @@ from serai.services.edge.forward import OURS
 from serai.services.edge.hold import Hold
 from serai.services.edge.log import AccessLog
 from serai.services.edge.metrics import Metrics
+from serai.services.edge.pool import Pool
 from serai.services.edge.routes import Routes
 from serai.services.edge.static import StaticFiles
-from serai.services.edge.upstream import Pool
 
 if TYPE_CHECKING:
     from serai.daemon.module import Context
@@ -57,7 +57,8 @@ class Edge:
         self.static = StaticFiles()
         self.hold = Hold(self)
         self.sessions: set[Session | Relay] = set()
-        self.addresses: Counter[str] = Counter()
+        self._clients = 0  # connections, handshakes under way included
+        self._addresses: Counter[str] = Counter()  # the same by address, where that is limited
         self.certificates: Certificates | None = None  # where TLS is on
         self.https_suffix = b""  # what redirects to HTTPS append to the host's name
         self.draining = False
@@ -94,6 +95,26 @@ class Edge:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+    def arrive(self, peer: str) -> bool:
+        """Count a client's connection in, or return False where there are too many."""
+        config = self.config
+        if self._clients >= config.max_connections:
+            return False
+        if config.max_per_address:
+            if self._addresses[peer] >= config.max_per_address:
+                return False
+            self._addresses[peer] += 1
+        self._clients += 1
+        return True
+
+    def left(self, peer: str) -> None:
+        """Count a client's connection out."""
+        self._clients -= 1
+        if self.config.max_per_address:
+            self._addresses[peer] -= 1
+            if self._addresses[peer] <= 0:
+                del self._addresses[peer]
 
     def gauges(self) -> dict[str, float]:
         """Return what there is at this moment."""

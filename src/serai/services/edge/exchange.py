@@ -11,14 +11,15 @@ from serai.protocols.http import BodyReader, RequestHead, ResponseHead, chunk
 from serai.protocols.http.body import LAST_CHUNK
 from serai.services.edge import respond
 from serai.services.edge.forward import about_client, request_octets
-from serai.services.edge.log import Entry
+from serai.services.edge.log import entry_of
 from serai.services.edge.relay import Relay
 
 if TYPE_CHECKING:
     from serai.services.edge.edge import Edge
+    from serai.services.edge.pool import Pool
     from serai.services.edge.routes import Target
     from serai.services.edge.transfer import FileTransfer
-    from serai.services.edge.upstream import Pool, Upstream
+    from serai.services.edge.upstream import Upstream
 
 #: Tries of one request in all: a stale connection, a dead instance, another one, and one for bad luck.
 ATTEMPTS = 4
@@ -39,7 +40,6 @@ class Exchange(asyncio.Protocol):
         "_attempts",
         "_chunking",
         "_looked",
-        "_started",
         "blocked",
         "body",
         "buffer",
@@ -62,6 +62,7 @@ class Exchange(asyncio.Protocol):
         "sent",
         "server_name",
         "sock",
+        "started",
         "state",
         "status",
         "target",
@@ -94,7 +95,7 @@ class Exchange(asyncio.Protocol):
         self.received = self.sent = self.status = 0
         self.path = b""
         self.request_id = b""
-        self._started = 0.0
+        self.started = 0.0
         self._attempts = 0
         self.blocked = False  # more waits to be sent than should
         self.buffer = b""  # octets that were not looked at
@@ -158,7 +159,7 @@ class Exchange(asyncio.Protocol):
         """Write the log, and be ready for the next request. Whoever calls this from outside gets it read at once."""
         edge = self.edge
         target = self.target
-        seconds = now - self._started
+        seconds = now - self.started
         pool = self.pool
         if pool is not None:
             pool.outstanding -= 1
@@ -166,7 +167,7 @@ class Exchange(asyncio.Protocol):
         if target is not None:
             target.counters.count(self.status, self.received, self.sent)
         if edge.config.log:
-            self._log(seconds, target, pool)
+            edge.access.append(entry_of(self, seconds))
         self.target = self.pool = self.upstream = None
         self.received = self.sent = self._attempts = 0
         self.responding = False
@@ -179,29 +180,6 @@ class Exchange(asyncio.Protocol):
         else:
             self.state = IDLE
             self.deadline = now + edge.config.idle_seconds
-
-    def _log(self, seconds: float, target: Target | None, pool: Pool | None) -> None:
-        edge = self.edge
-        head = self.head if self.path else None
-        route = target.route if target is not None else None
-        edge.access.append(
-            Entry(
-                self._started + edge.wall,
-                seconds,
-                self.status,
-                head.method.decode() if head is not None else "",
-                head.fields.host if head is not None else "",
-                self.path.decode(),
-                route.tenant if route is not None else "",
-                route.app if route is not None else "",
-                route.release if route is not None else 0,
-                pool.name if pool is not None else "",
-                self.peer,
-                self.request_id.decode(),
-                self.received,
-                self.sent,
-            )
-        )
 
     def connected(self, upstream: Upstream) -> None:
         """Go on with a connection that the pool has got."""

@@ -11,7 +11,7 @@ from serai.protocols.http import NEED_DATA, ClientConnection, RemoteProtocolErro
 
 if TYPE_CHECKING:
     from serai.services.edge.edge import Edge
-    from serai.services.edge.upstream import Pool
+    from serai.services.edge.pool import Pool
 
 MAX_ANSWER = 65536  # octets of a head that are read
 

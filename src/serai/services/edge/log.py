@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
+
+if TYPE_CHECKING:
+    from serai.services.edge.exchange import Exchange
 
 BATCH = 512  # entries that are written at once
 
@@ -27,6 +31,29 @@ class Entry(msgspec.Struct, gc=False):
     id: str
     received: int  # octets of the body that the client sent
     sent: int  # octets of the answer, head included
+
+
+def entry_of(exchange: Exchange, seconds: float) -> Entry:
+    """Make the entry of an exchange that is over; where its head was not understood, little is known."""
+    head = exchange.head if exchange.path else None
+    target = exchange.target
+    route = target.route if target is not None else None
+    return Entry(
+        exchange.started + exchange.edge.wall,
+        seconds,
+        exchange.status,
+        head.method.decode() if head is not None else "",
+        head.fields.host if head is not None else "",
+        exchange.path.decode(),
+        route.tenant if route is not None else "",
+        route.app if route is not None else "",
+        route.release if route is not None else 0,
+        exchange.pool.name if exchange.pool is not None else "",
+        exchange.peer,
+        exchange.request_id.decode(),
+        exchange.received,
+        exchange.sent,
+    )
 
 
 class AccessLog:
@@ -61,9 +88,9 @@ class AccessLog:
         lines = self._encoder.encode_lines(self._entries)
         count = len(self._entries)
         self._entries.clear()
-        if self._fd < 0:
-            return
         try:
+            if self._fd < 0:
+                self._reopen()  # the rotation before found no room
             if self._size + len(lines) > self._limit:
                 self._rotate()
             written = os.write(self._fd, lines)
@@ -73,7 +100,6 @@ class AccessLog:
         self._size += written
         if written < len(lines):
             self.lost += lines.count(b"\n", written)
-            self._size += os.write(self._fd, b"\n")  # so that the next line is whole
 
     def close(self) -> None:
         """Write the rest and close; safe to call twice."""
@@ -87,8 +113,9 @@ class AccessLog:
         self._size = os.fstat(self._fd).st_size
 
     def _rotate(self) -> None:
-        os.close(self._fd)
-        self._fd = -1
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
         for number in range(self._files - 1, 0, -1):
             older = self._path.with_name(f"{self._path.name}.{number}")
             newer = self._path.with_name(f"{self._path.name}.{number - 1}") if number > 1 else self._path

@@ -15,6 +15,7 @@ from serai.daemon.module import Context, Needs
 from serai.errors import UnavailableError
 from serai.services.edge.config import EdgeConfig
 from serai.services.edge.edge import Edge
+from serai.services.edge.exchange import CLOSED
 from serai.services.edge.health import watch_health
 from serai.services.edge.session import Session
 from serai.services.edge.tls import Certificates
@@ -100,16 +101,9 @@ class EdgeModule:
     def _acceptor(
         self, edge: Edge, context: ssl.SSLContext | None, *, redirects: bool
     ) -> Callable[[socket.socket, Any], None]:
-        config = self._config
-
         def accepted(sock: socket.socket, address: Any) -> None:
             peer = peer_name(address)
-            full = len(edge.sessions) >= config.max_connections
-            if config.max_per_address:
-                full = full or edge.addresses[peer] >= config.max_per_address
-                if not full:
-                    edge.addresses[peer] += 1
-            if full:
+            if not edge.arrive(peer):
                 self._refused += 1
                 sock.close()
                 return
@@ -141,6 +135,8 @@ async def _open(edge: Edge, sock: socket.socket, peer: str, context: ssl.SSLCont
             )
     except (OSError, TimeoutError):
         sock.close()  # gone again, or no TLS: nobody is left to answer
+        if session.state != CLOSED:
+            edge.left(peer)
 
 
 def server_context(certificates: Certificates) -> ssl.SSLContext:

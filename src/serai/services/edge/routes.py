@@ -8,7 +8,7 @@ from serai.cloud.descriptors import Instance, Route
 from serai.errors import UnavailableError
 from serai.services.edge.balance import Group
 from serai.services.edge.metrics import Counters, Metrics
-from serai.services.edge.upstream import Pool
+from serai.services.edge.pool import Pool
 from serai.store import Record, Replica
 
 CHECK_SECONDS = 0.02  # a change is seen by the first request that comes this much later

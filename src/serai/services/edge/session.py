@@ -49,7 +49,7 @@ class Session(Exchange):
             self.buffer = data[end:]
             data = data[:end]
         self.state = BUSY
-        self._started = now = edge.monotonic()
+        self.started = now = edge.monotonic()
         edge.number = number = edge.number + 1
         self.request_id = b"%b%x" % (edge.id_prefix, number)
         try:
@@ -112,7 +112,7 @@ class Session(Exchange):
             head_end(data, edge.limits, self._looked)
             self._looked = len(data)
         except RemoteProtocolError as error:
-            self._started = edge.monotonic()
+            self.started = edge.monotonic()
             respond.malformed(self, error)
 
     def _more(self, data: bytes) -> None:
@@ -177,8 +177,7 @@ class Session(Exchange):
         """Leave. A request without its answer is logged as 499, as is the custom."""
         edge = self.edge
         edge.sessions.discard(self)
-        if edge.addresses:
-            edge.addresses[self.peer] -= 1
+        edge.left(self.peer)
         if self.state == BUSY:
             self.leave()
             self.status = self.status or 499
@@ -191,7 +190,7 @@ class Session(Exchange):
         """Handle a deadline that has passed (RFC 9110 §15.5.9, §15.6.5)."""
         if self.state == HEAD or (self.state == BUSY and self.body is not None and not self.responding):
             self.path = self.path if self.state == BUSY else b""
-            self._started = now if self.state == HEAD else self._started
+            self.started = now if self.state == HEAD else self.started
             self.closing = True
             respond.refuse(self, 408)
         elif self.state == BUSY and not self.responding:
