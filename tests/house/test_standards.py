@@ -10,11 +10,7 @@ CITATION = re.compile(r"\bRFC (\d{3,5})\b")
 
 
 def cited() -> set[str]:
-    return {
-        f"RFC {number}"
-        for path in (ROOT / "src").rglob("*.py")
-        for number in CITATION.findall(path.read_text())
-    }
+    return {f"RFC {number}" for path in (ROOT / "src").rglob("*.py") for number in CITATION.findall(path.read_text())}
 
 
 def claimed() -> dict[str, str]:

@@ -157,6 +157,16 @@ def test_wanted_stopped_stops_at_once() -> None:
     assert doings(desired(wanted="stopped"), READY) == [Stop(KEY)]
 
 
+def test_what_has_no_room_for_its_data_is_stopped_and_not_started_until_it_has() -> None:
+    want = desired(full="Its data folder is over its quota of 8 MiB.")
+    assert doings(want, READY) == [Stop(KEY)]
+    assert doings(want, Seen(), 10_000.0) == []
+    assert doings(want, Seen(failures=HOPELESS), 10_000.0) == []
+    assert tells(want, Seen()) == [Told("failed", want.full, 0, "")]
+    assert doings(replace(want, full=""), Seen()) == [Start(KEY)], "it does not count as a crash"
+    assert doings(desired(full="full", wanted="draining"), READY) == [Drain(KEY)]
+
+
 def test_the_next_look_is_never_more_than_a_second_away_and_never_in_the_past() -> None:
     assert wake_at({}, {}, 7.0) == 8.0
     assert wake_at({KEY: desired()}, {KEY: Seen(retry_at=0.0)}, 7.0) > 7.0

@@ -26,6 +26,7 @@ from serai.services.apps import hosting, launch
 from serai.services.apps.addresses import Site, environment_path
 from serai.services.apps.calls import Calls
 from serai.services.apps.desired import Known, View
+from serai.services.apps.fullness import Fullness
 from serai.services.apps.journal import Journal
 from serai.services.apps.keeper import Keeper, Probe
 from serai.services.apps.place import place, uid_of
@@ -103,6 +104,8 @@ class Agent:
             calls = Calls(self._ctx.store, self._site, self._apps, self._keepers)
             self._subscriptions += await calls.register(self._ctx.bus)
             self._tasks.create_task(self._look_around())
+            fullness = Fullness(self._driver, self._apps, self._view, self._ctx.clock, self._kick.set)
+            self._tasks.create_task(fullness.run())
             while True:
                 self._kick.clear()
                 self._turn()

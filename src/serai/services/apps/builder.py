@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from serai.cloud.drivers import Limits, Mount, Workload
-from serai.errors import DeadlineError, InvalidError
+from serai.errors import DeadlineError, ExhaustedError, InvalidError
 from serai.services.apps import outputs
 from serai.services.apps.launch import Place, workload_id
 from serai.services.apps.manifest import Manifest
@@ -17,11 +17,12 @@ from serai.services.apps.recipes.contract import BuildPlan, Step
 from serai.services.apps.recipes.folder import Folder
 from serai.services.apps.seal import clear, hand_over, seal
 from serai.services.apps.unpack import Bounds, unpack
-from serai.services.apps.work import Work, run, shown
+from serai.services.apps.work import Room, Work, run, shown
 
 #: A build takes what the running applications leave of a busy CPU.
 WEIGHT = 10
 MEMORY_MB, PROCESSES, TMP_MB = 2048, 512, 1024
+DISK_MB = 10240  # of the release's folder and of what its tools keep for the next build; `seal` looks more closely
 
 
 class BuildError(InvalidError):
@@ -88,20 +89,21 @@ async def _steps(work: Work, where: Place, number: int, folder: Path, manifest: 
     todo = [step for step in plan.steps if not (have and step.cached)]
     if have:
         work.note("Dependencies are as in an earlier build: taken from its cache.")
+    room = Room((folder, where.cache / outputs.TOOLS), DISK_MB)
     cached = [step for step in todo if step.cached]
     for index, step in enumerate(todo):
         work.tell(0.1 + 0.8 * index / len(todo), step.title)
         work.note(f"--- {step.title}")
         workload = _workload(where, number, index, folder, step, manifest, plan)
-        await _step(work, workload, manifest, step, where.folder / "logs" / f"build.{number}.log")
+        await _step(work, workload, manifest, step, where.folder / "logs" / f"build.{number}.log", room)
         if cached and step is cached[-1]:
             await cache.keep(folder)
 
 
-async def _step(work: Work, workload: Workload, manifest: Manifest, step: Step, archive: Path) -> None:
+async def _step(work: Work, workload: Workload, manifest: Manifest, step: Step, archive: Path, room: Room) -> None:
     try:
-        ended, lines = await run(work, workload, manifest.build.timeout_seconds, archive)
-    except (DeadlineError, InvalidError) as error:
+        ended, lines = await run(work, workload, manifest.build.timeout_seconds, archive, room)
+    except (DeadlineError, ExhaustedError, InvalidError) as error:
         raise BuildError(f"{step.title}: {error.public}") from error
     if ended.reason == "out_of_memory":
         raise BuildError(f"{step.title}: it needs more than {workload.limits.memory_mb} MiB.", shown(lines))
@@ -132,4 +134,5 @@ def _workload(
             weight=WEIGHT,
         ),
         network="egress" if step.network else "private",
+        build=True,
     )

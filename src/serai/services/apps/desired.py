@@ -26,6 +26,9 @@ class Known(msgspec.Struct, frozen=True):
     variables: Mapping[str, str]
 
 
+Owner = tuple[str, str]  # tenant, app
+
+
 class View:
     """Read a host's instances; the answer is kept until the replica changes."""
 
@@ -35,6 +38,7 @@ class View:
         self.change = -1  # of the replica, when it was read; -1 where it never was
         self.known: dict[Key, Known] = {}
         self.desired: dict[Key, Desired] = {}
+        self.full: Mapping[Owner, str] = {}  # apps that may not run just now, and why
         self.unreadable: dict[Key, str] = {}  # instances that can't be understood, and why
 
     def refresh(self) -> None:
@@ -63,10 +67,15 @@ class View:
                 continue
             if found is not None:
                 known[key] = found
-                desired[key] = _desired(found)
+                desired[key] = self._desired(found)
             elif record.spec.wanted != "running":
                 desired[key] = Desired(instance=record.spec, change=record.change)
         self.known, self.desired, self.unreadable, self.change = known, desired, unreadable, change
+
+    def limit(self, full: Mapping[Owner, str]) -> None:
+        """Let these apps run no more until the next call, each for the reason given."""
+        self.full = full
+        self.desired.update({key: self._desired(known) for key, known in self.known.items()})
 
     def _known(self, record: Record[Instance]) -> Known | None:
         tenant = self._replica.get(Tenant, record.tenant, record.tenant)
@@ -77,13 +86,13 @@ class View:
         variables = self._replica.get(Variables, record.tenant, record.spec.app)
         return Known(tenant.spec, app.spec, release.spec, record, variables.spec.values if variables else {})
 
-
-def _desired(known: Known) -> Desired:
-    spec = known.record.spec
-    return Desired(
-        instance=spec,
-        change=known.record.change,
-        health=known.release.health if spec.process == WEB else None,
-        on_demand=spec.release not in known.app.live.values(),
-        idle=known.release.idle,
-    )
+    def _desired(self, known: Known) -> Desired:
+        spec = known.record.spec
+        return Desired(
+            instance=spec,
+            change=known.record.change,
+            health=known.release.health if spec.process == WEB else None,
+            on_demand=spec.release not in known.app.live.values(),
+            idle=known.release.idle,
+            full=self.full.get((known.record.tenant, known.release.app), ""),
+        )

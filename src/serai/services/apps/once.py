@@ -5,7 +5,7 @@ from __future__ import annotations
 from serai.errors import InvalidError, NotFoundError
 from serai.services.apps import launch, variables
 from serai.services.apps.descriptors import Command, Release
-from serai.services.apps.work import Work, run, shown
+from serai.services.apps.work import Room, Work, run, shown
 
 
 async def recurring(work: Work, number: int, name: str) -> str:
@@ -17,12 +17,20 @@ async def recurring(work: Work, number: int, name: str) -> str:
 
 
 async def command(work: Work, release: Release, name: str, what: Command) -> str:
-    """Run a command; return its last lines. `InvalidError` with ``tail`` where it does not exit with 0."""
+    """Run a command; return its last lines. `InvalidError` with ``tail`` where it does not exit with 0.
+
+    `ExhaustedError` where it writes more than the app's data may take, and nothing but measuring prevents it.
+    """
     told = await variables.read(work.store, work.tenant, work.app)
     where = await work.place(release.data_mb)
     full = f"{work.app}.{release.number}.{name}"
     workload = launch.once(where, told, release, full, what.argv, what.env)
-    ended, lines = await run(work, workload, what.timeout, where.folder / "logs" / f"{full}.log")
+    room = None
+    if not work.driver.hard:
+        # Who holds too much already may still run what clears it up.
+        used = await work.driver.data_used(where.data)
+        room = Room((where.data,), max(release.data_mb, -(-used >> 20)))
+    ended, lines = await run(work, workload, what.timeout, where.folder / "logs" / f"{full}.log", room)
     if ended.reason == "out_of_memory":
         raise InvalidError(f"It needs more than {workload.limits.memory_mb} MiB.", tail=shown(lines))
     if ended.code != 0:

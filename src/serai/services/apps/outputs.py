@@ -11,11 +11,13 @@ import os
 import re
 from pathlib import Path
 
+from serai.cloud.volumes import measure
 from serai.errors import InternalError
 from serai.services.apps.recipes.contract import BuildPlan
 from serai.services.apps.seal import clear
 
 TOOLS = "tools"
+MAX_TOOLS = 2 << 30  # octets
 KEPT = 3  # keys per app
 _KEY = re.compile(r"[0-9a-f]{16,128}\Z")
 
@@ -30,8 +32,10 @@ class Cache:
         self._kept = folder / "outputs" / plan.key if usable else None
 
     def furnish(self, uid: int | None) -> None:
-        """Make the folder for downloads. Blocks."""
+        """Make the folder for downloads, a new one where it has grown too large. Blocks."""
         tools = self._folder / TOOLS
+        if measure(tools) > MAX_TOOLS:
+            clear(tools)
         tools.mkdir(mode=0o700, parents=True, exist_ok=True)
         if uid is not None and tools.stat().st_uid != uid:
             os.chown(tools, uid, uid)

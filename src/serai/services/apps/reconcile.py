@@ -30,7 +30,7 @@ class Desired(msgspec.Struct, frozen=True, kw_only=True):
     """An instance as the store has it (``change`` wrote it), with what its release says about it.
 
     ``health`` is None for processes that answer no requests. ``on_demand``: its release is live nowhere, so it stops
-    after ``idle`` seconds without a connection.
+    after ``idle`` seconds without a connection. ``full`` says why it may not run just now, "" where it may.
     """
 
     instance: Instance
@@ -38,6 +38,7 @@ class Desired(msgspec.Struct, frozen=True, kw_only=True):
     health: Health | None = None
     on_demand: bool = False
     idle: float = 600.0
+    full: str = ""
 
 
 class Told(msgspec.Struct, frozen=True):
@@ -157,7 +158,10 @@ def wait_after(failures: int) -> float:
 
 
 def _keep(key: Key, want: Desired, have: Seen, now: float) -> Iterator[Action]:
-    if not have.running:
+    if want.full:
+        if have.running:
+            yield Stop(key)
+    elif not have.running:
         if want.on_demand and have.failures >= HOPELESS:
             yield Retire(key)
         elif now >= have.retry_at:
@@ -207,6 +211,8 @@ def _state(want: Desired, have: Seen) -> tuple[str, str]:
     if not have.running:
         if want.instance.wanted != "running":
             return "stopped", have.reason
+        if want.full:
+            return "failed", want.full
         if have.failures:
             return "failed", have.reason
         return ("starting" if have.busy else "waiting"), ""

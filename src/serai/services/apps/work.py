@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import msgspec
 
 from serai.cloud.drivers import Driver, Exit, Handle, Workload
-from serai.errors import DeadlineError, NotFoundError
+from serai.cloud.volumes import measure
+from serai.errors import DeadlineError, ExhaustedError, NotFoundError
 from serai.identity.descriptors import Tenant
 from serai.services.apps import logs
 from serai.services.apps.addresses import Site
@@ -20,6 +22,8 @@ from serai.store import Store
 
 #: Seconds between two looks at something that is waited for.
 PAUSE = 0.05
+LOOK = 1.0  # seconds between two measurements of what a workload wrote
+SHARE = 10  # at most one part in so many of the time is spent on measuring
 TAIL = 40  # lines of a log that explain a failure
 MAX_TAIL = 8192  # characters
 
@@ -52,11 +56,20 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
         return where
 
 
-async def run(work: Work, workload: Workload, seconds: float, archive: Path) -> tuple[Exit, list[str]]:
+class Room(msgspec.Struct, frozen=True):
+    """What the folders that a workload writes to may hold together while it runs, in MiB."""
+
+    folders: tuple[Path, ...]
+    size_mb: int
+
+
+async def run(
+    work: Work, workload: Workload, seconds: float, archive: Path, room: Room | None = None
+) -> tuple[Exit, list[str]]:
     """Run a workload to its end; return how it ended and its last lines. Its log goes to ``archive``.
 
-    Each line is noted as it comes. `DeadlineError` after ``seconds``; nothing of it is alive afterwards, whatever
-    happens. What an earlier, killed run of the same step left is ended first.
+    Each line is noted as it comes. `DeadlineError` after ``seconds``, `ExhaustedError` beyond its ``room``; nothing of it
+    is alive afterwards, whatever happens. What an earlier, killed run of the same step left is ended first.
     """
     for handle in await work.driver.recover():
         if handle.id == workload.id:
@@ -64,7 +77,7 @@ async def run(work: Work, workload: Workload, seconds: float, archive: Path) -> 
     handle = await work.driver.start(workload)
     try:
         async with asyncio.timeout(seconds):
-            ended = await _followed(work, handle)
+            ended = await _followed(work, handle, room)
     except TimeoutError as error:
         raise DeadlineError(f"It took longer than {seconds:g} s.", temporary=False) from error
     finally:
@@ -72,20 +85,35 @@ async def run(work: Work, workload: Workload, seconds: float, archive: Path) -> 
     return ended, list(logs.tail(logs.Source("", archive), TAIL).lines)
 
 
-async def _followed(work: Work, handle: Handle) -> Exit:
+async def _followed(work: Work, handle: Handle, room: Room | None) -> Exit:
     source, cursor = logs.Source(handle.id, handle.log), logs.Cursor(0, 0)
     waiting = asyncio.ensure_future(work.driver.wait(handle))
+    watching = asyncio.ensure_future(_watch(room))
     try:
         while True:
-            done, _ = await asyncio.wait({waiting}, timeout=PAUSE)
+            done, _ = await asyncio.wait({waiting, watching}, timeout=PAUSE, return_when=asyncio.FIRST_COMPLETED)
             while (piece := await asyncio.to_thread(logs.read, source, cursor)).lines:
                 cursor = piece.cursor
                 for line in piece.lines:
                     work.note(plain(line))
-            if done:
+            if waiting in done:
                 return waiting.result()
+            if watching in done:
+                watching.result()
     finally:
         waiting.cancel()
+        watching.cancel()
+
+
+async def _watch(room: Room | None) -> None:
+    """Raise `ExhaustedError` once the folders hold more than they may; wait for ever where nobody minds."""
+    while room is not None:
+        begin = time.monotonic()
+        octets = sum([await asyncio.to_thread(measure, folder) for folder in room.folders])
+        if octets > room.size_mb << 20:
+            raise ExhaustedError(f"It wrote more than the {room.size_mb} MiB that it may.")
+        await asyncio.sleep(max(LOOK, SHARE * (time.monotonic() - begin)))
+    await asyncio.get_running_loop().create_future()
 
 
 def plain(line: str) -> str:
