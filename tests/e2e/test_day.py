@@ -91,7 +91,7 @@ def test_a_day(site: Installation, tmp_path: Path) -> None:
     assert visitor.faults == []
     assert visitor.answers > 20
     site.run("app", "domain", "add", "day", "www.example.test", "--tenant", "demo")
-    until(lambda: (site.home / "data/tls/leaves/www.example.test.pem").exists())
+    until((site.home / "data/tls/leaves/www.example.test.pem").exists)
     assert site.get("www.example.test", "/").text.startswith("two ")
     logs = site.run("app", "logs", "day", "--tenant", "demo").stdout
     assert "asked for /" in logs
@@ -126,7 +126,7 @@ def test_a_bad_release_never_touches_the_live_one(site: Installation, tmp_path: 
 def test_data_outlives_releases_and_tenants_do_not_see_each_other(site: Installation, tmp_path: Path) -> None:
     keeps = APP.replace(
         "VERSION = ",
-        "open(os.environ['DATA_DIR'] + '/log', 'a').write('x')\nVERSION = open(os.environ['DATA_DIR'] + '/log').read() or ",
+        "log = os.environ['DATA_DIR'] + '/log'\nopen(log, 'a').write('x')\nVERSION = open(log).read() or ",
     )
     site.run("deploy", program(tmp_path / "app", "one", keeps), "--app", "keeper", "--tenant", "demo")
     first = site.get("demo.localhost", "/keeper/").text.split()[0]
