@@ -48,11 +48,6 @@ class FieldBlock:
             raise RemoteProtocolError("There are too many header fields.", 431)
         self.keys: list[bytes] = [name.lower() for _, name, _ in lines]
 
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, FieldBlock) and self._lines == other._lines
-
-    __hash__ = None  # type: ignore[assignment]  # as for a list
-
     def pick(self, names: frozenset[bytes]) -> dict[bytes, list[bytes]]:
         """Return the values of the fields called ``names`` (lower case), by name, in order of arrival."""
         found: dict[bytes, list[bytes]] = {}

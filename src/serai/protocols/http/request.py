@@ -15,6 +15,7 @@ from serai.protocols.http.fields import HOP_BY_HOP, FieldBlock, comma_list, cont
 from serai.protocols.http.grammar import ABSOLUTE, ANY_VERSION, HOST, REQUEST_LINE
 from serai.protocols.http.limits import Limits
 
+_ANY = Limits(fields=1 << 30)  # for what was accepted before
 _LOOKED_AT = frozenset((b"host", b"content-length", b"transfer-encoding", b"connection", b"upgrade", b"expect"))
 
 #: What never goes on: Proxy would become HTTP_PROXY in a CGI program (httpoxy, CVE-2016-5385 and its like).
@@ -44,7 +45,7 @@ class RequestFields(msgspec.Struct, gc=False):
     continues: bool
     simple: bool
     forward: bytes
-    block: FieldBlock
+    block: bytes
     _values: dict[bytes, bytes] | None = None
 
     @property
@@ -52,7 +53,7 @@ class RequestFields(msgspec.Struct, gc=False):
         """All fields by lower-case name; the values of repeated ones are joined (RFC 9110 §5.3)."""
         if self._values is None:
             self._values = {}
-            for name, value in self.block.fields():
+            for name, value in FieldBlock(self.block, _ANY).fields():
                 self._values[name] = self._values[name] + b", " + value if name in self._values else value
         return self._values
 
@@ -109,7 +110,7 @@ def request_fields(block: bytes, limits: Limits, dropped: frozenset[bytes] = DRO
         continues=continues,
         simple=not (chunked or length or upgrade or continues or b"close" in connection),
         forward=forward,
-        block=parsed,
+        block=block,
     )
 
 

@@ -11,6 +11,7 @@ from serai.protocols.http.fields import HOP_BY_HOP, FieldBlock, Fields, comma_li
 from serai.protocols.http.grammar import STATUS_LINE
 from serai.protocols.http.limits import Limits
 
+_ANY = Limits(fields=1 << 30)  # for what was accepted before
 _LOOKED_AT = frozenset((b"content-length", b"transfer-encoding", b"connection", b"upgrade"))
 
 
@@ -27,12 +28,12 @@ class ResponseHead(msgspec.Struct, frozen=True, gc=False):
     keep_alive: bool
     upgrade: bytes
     forward: bytes
-    block: FieldBlock
+    block: bytes
 
     @property
     def fields(self) -> Fields:
         """All fields, names in lower case."""
-        return self.block.fields()
+        return FieldBlock(self.block, _ANY).fields()
 
     def framing(self, method: bytes) -> int | None:
         """Return how the body of the answer to ``method`` is framed (RFC 9112 §6.3).
@@ -77,7 +78,7 @@ def _head(minor: bytes, status: int, block: bytes, limits: Limits) -> ResponseHe
         keep_alive=b"close" not in connection and (minor == b"1" or b"keep-alive" in connection),
         upgrade=b", ".join(seen.get(b"upgrade", [])) if b"upgrade" in connection else b"",
         forward=forward,
-        block=fields,
+        block=block,
     )
 
 

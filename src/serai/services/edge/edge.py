@@ -6,7 +6,7 @@ import asyncio
 import secrets
 from collections import Counter
 from collections.abc import Coroutine
-from functools import lru_cache, partial
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from serai.protocols.http import (
@@ -23,6 +23,7 @@ from serai.services.edge.config import EdgeConfig
 from serai.services.edge.forward import OURS
 from serai.services.edge.hold import Hold
 from serai.services.edge.log import AccessLog
+from serai.services.edge.memory import Memory
 from serai.services.edge.metrics import Metrics
 from serai.services.edge.pool import Pool
 from serai.services.edge.routes import Routes
@@ -33,11 +34,6 @@ if TYPE_CHECKING:
     from serai.services.edge.relay import Relay
     from serai.services.edge.session import Session
     from serai.services.edge.tls import Certificates
-
-#: A client repeats its fields almost unchanged through a connection, and so does a program: blocks of up to this
-#: many octets are remembered once parsed, this many of them.
-REMEMBERED_OCTETS = 2048
-REMEMBERED = 512
 
 
 class Edge:
@@ -65,8 +61,8 @@ class Edge:
         self.id_prefix = secrets.token_hex(6).encode()
         self.number = 0
         self._tasks: set[asyncio.Task[None]] = set()
-        self._fields = lru_cache(REMEMBERED)(partial(request_fields, limits=self.limits, dropped=OURS))
-        self._responses = lru_cache(REMEMBERED)(partial(response_head, limits=self.limits))
+        self._fields = Memory(partial(request_fields, limits=self.limits, dropped=OURS))
+        self._responses = Memory(partial(response_head, limits=self.limits))
 
     def request_head(self, data: bytes) -> RequestHead:
         """Parse a complete head, its empty line included. Raises `RemoteProtocolError`."""
@@ -76,9 +72,7 @@ class Edge:
         try:
             if cut > limits.request_line or len(data) > limits.head:
                 head_end(data, limits)
-            if len(block) <= REMEMBERED_OCTETS:
-                return request_line(data[:cut], self._fields(block))
-            return request_line(data[:cut], request_fields(block, limits, OURS))
+            return request_line(data[:cut], self._fields.known.get(block) or self._fields.learn(block))
         except RemoteProtocolError:
             head_end(data, limits)  # the mistake that comes first counts, however the octets arrived
             check_line(data[:cut])
@@ -86,9 +80,7 @@ class Edge:
 
     def response_head(self, data: bytes) -> ResponseHead:
         """Parse a response's complete head, its empty line included. Raises `RemoteProtocolError`."""
-        if len(data) <= REMEMBERED_OCTETS:
-            return self._responses(data)
-        return response_head(data, self.limits)
+        return self._responses.known.get(data) or self._responses.learn(data)
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
         """Run ``work`` beside; what it raises is a bug and ends up at the loop's exception handler."""
