@@ -32,9 +32,11 @@ KEY = ("demo", "hello.1.web.0")
 HEALTH = Health(start=30, interval=10, timeout=5, failures=3)
 
 
-def desired(*, health: Health | None = HEALTH, on_demand: bool = False, change: int = 5, **fields: Any) -> Desired:
+def desired(
+    *, health: Health | None = HEALTH, on_demand: bool = False, change: int = 5, full: str = "", **fields: Any
+) -> Desired:
     instance = Instance(**{"app": "hello", "release": 1, "host": "h", **fields})
-    return Desired(instance=instance, change=change, health=health, on_demand=on_demand, idle=60)
+    return Desired(instance=instance, change=change, health=health, on_demand=on_demand, idle=60, full=full)
 
 
 def doings(want: Desired | None, have: Seen | None, now: float = 100.0) -> list[Action]:

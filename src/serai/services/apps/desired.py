@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import msgspec
 
@@ -38,7 +38,8 @@ class View:
         self.change = -1  # of the replica, when it was read; -1 where it never was
         self.known: dict[Key, Known] = {}
         self.desired: dict[Key, Desired] = {}
-        self.full: Mapping[Owner, str] = {}  # apps that may not run just now, and why
+        self._used: Mapping[Owner, int] = {}  # octets of data, as they were measured last
+        self._full: Mapping[Owner, str] = {}
         self.unreadable: dict[Key, str] = {}  # instances that can't be understood, and why
 
     def refresh(self) -> None:
@@ -67,15 +68,19 @@ class View:
                 continue
             if found is not None:
                 known[key] = found
-                desired[key] = self._desired(found)
             elif record.spec.wanted != "running":
                 desired[key] = Desired(instance=record.spec, change=record.change)
+        # A quota may have been raised with this change, or what needed a larger one be gone.
+        self._full = over(self._used, quotas(known.values()))
+        desired.update({key: self._desired(found) for key, found in known.items()})
         self.known, self.desired, self.unreadable, self.change = known, desired, unreadable, change
 
-    def limit(self, full: Mapping[Owner, str]) -> None:
-        """Let these apps run no more until the next call, each for the reason given."""
-        self.full = full
+    def measured(self, used: Mapping[Owner, int]) -> bool:
+        """Take what apps' data folders hold, in octets; return whether other apps may run now than before."""
+        self._used, before = used, self._full
+        self._full = over(used, quotas(self.known.values()))
         self.desired.update({key: self._desired(known) for key, known in self.known.items()})
+        return self._full != before
 
     def _known(self, record: Record[Instance]) -> Known | None:
         tenant = self._replica.get(Tenant, record.tenant, record.tenant)
@@ -94,5 +99,23 @@ class View:
             health=known.release.health if spec.process == WEB else None,
             on_demand=spec.release not in known.app.live.values(),
             idle=known.release.idle,
-            full=self.full.get((known.record.tenant, known.release.app), ""),
+            full=self._full.get((known.record.tenant, known.release.app), ""),
         )
+
+
+def quotas(known: Iterable[Known]) -> dict[Owner, int]:
+    """Return the MiB that each app's data may take: what the largest of its releases here wants."""
+    result: dict[Owner, int] = {}
+    for one in known:
+        app = (one.record.tenant, one.release.app)
+        result[app] = max(result.get(app, 0), one.release.data_mb)
+    return result
+
+
+def over(used: Mapping[Owner, int], allowed: Mapping[Owner, int]) -> dict[Owner, str]:
+    """Return the apps that hold more octets than they may (MiB), each with the sentence that says so."""
+    return {
+        app: f"Its data folder is over its quota of {allowed[app]} MiB."
+        for app, octets in used.items()
+        if app in allowed and octets > allowed[app] << 20
+    }

@@ -68,8 +68,8 @@ async def run(
 ) -> tuple[Exit, list[str]]:
     """Run a workload to its end; return how it ended and its last lines. Its log goes to ``archive``.
 
-    Each line is noted as it comes. `DeadlineError` after ``seconds``, `ExhaustedError` beyond its ``room``; nothing of it
-    is alive afterwards, whatever happens. What an earlier, killed run of the same step left is ended first.
+    Each line is noted as it comes. `DeadlineError` after ``seconds``, `ExhaustedError` beyond its ``room``; nothing of
+    it is alive afterwards, whatever happens. What an earlier, killed run of the same step left is ended first.
     """
     for handle in await work.driver.recover():
         if handle.id == workload.id:
