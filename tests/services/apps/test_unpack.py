@@ -18,11 +18,14 @@ from serai.services.apps.unpack import Bounds, unpack
 Entry = tuple[str, bytes, str, bytes]  # name, type, link name, content
 
 
-def packed(*entries: Entry, mode: int = 0o644) -> io.BytesIO:
+def packed(
+    *entries: Entry, mode: int = 0o644, form: int = tarfile.GNU_FORMAT, pax: dict[str, str] | None = None
+) -> io.BytesIO:
     stream = io.BytesIO()
-    with tarfile.open(fileobj=stream, mode="w") as archive:
+    with tarfile.open(fileobj=stream, mode="w", format=form) as archive:
         for name, kind, link, content in entries:
             info = tarfile.TarInfo(name)
+            info.pax_headers = pax or {}
             info.type, info.linkname, info.size, info.mode = kind, link, len(content), mode
             archive.addfile(info, io.BytesIO(content))
     stream.seek(0)
@@ -109,6 +112,86 @@ def test_a_header_of_megabytes_is_refused_before_it_is_read(tmp_path: Path) -> N
     for kind in (tarfile.XHDTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.XGLTYPE):
         with pytest.raises(InvalidError):
             unpack(packed(("h", kind, "", bytes(1 << 20))), tmp_path, Bounds())
+
+
+LONG = "ä" * 100 + "/" + "b" * 120
+PAX = tarfile.PAX_FORMAT
+
+
+def test_pax_archives_are_laid_out_with_their_long_names(tmp_path: Path) -> None:
+    pax = {"mtime": "1.5", "comment": "x", "SCHILY.xattr.user.a": "b"}
+    entries = (file(LONG, b"long"), ("ö", tarfile.DIRTYPE, "", b""), link("c", LONG), file("d"))
+    assert unpack(packed(*entries, form=PAX, pax=pax), tmp_path, Bounds()) == 4
+    assert (tmp_path / "c").read_bytes() == b"long"
+    assert (tmp_path / "ö").is_dir()
+    assert (tmp_path / "d").stat().st_mtime > 1000
+
+
+@pytest.mark.parametrize(
+    "pax",
+    [
+        {"path": "../out"},
+        {"path": "/etc/passwd"},
+        {"path": "a\0b"},
+        {"size": "99999"},
+        {"GNU.sparse.major": "1", "GNU.sparse.minor": "0"},
+        {"path": "n" * 70_000},
+        {"comment": "n" * 70_000},
+    ],
+)
+def test_pax_headers_that_lead_out_or_change_what_is_in_a_file_are_refused(pax: dict[str, str], tmp_path: Path) -> None:
+    target = tmp_path / "in"
+    target.mkdir()
+    with pytest.raises(InvalidError):
+        unpack(packed(file("a"), form=PAX, pax=pax), target, Bounds())
+    assert names(tmp_path) == ["in"]
+
+
+def raw(*members: tuple[bytes, bytes]) -> io.BytesIO:
+    """Return an archive of headers of these types with these contents, however little sense it makes."""
+    data = b""
+    for kind, content in members:
+        info = tarfile.TarInfo("x")
+        info.type, info.size = kind, len(content)
+        data += info.tobuf(tarfile.USTAR_FORMAT) + content + bytes(-len(content) % 512)
+    return io.BytesIO(data + bytes(1024))
+
+
+@pytest.mark.parametrize(
+    "record", [b"9 path=a", b"99 path=a\n", b"0 path=a\n", b"path=a\n", b"3 \n", b"8 path=\xff\n", b"7 path=a\n"]
+)
+def test_broken_pax_records_are_refused(record: bytes, tmp_path: Path) -> None:
+    with pytest.raises(InvalidError):
+        unpack(raw((tarfile.XHDTYPE, record), (tarfile.REGTYPE, b"x")), tmp_path, Bounds())
+
+
+def test_global_pax_headers_say_nothing_about_names(tmp_path: Path) -> None:
+    unpack(raw((tarfile.XGLTYPE, b"9 path=a\n"), (tarfile.REGTYPE, b"x")), tmp_path, Bounds())
+    assert names(tmp_path) == ["x"]
+
+
+def test_headers_before_headers_end(tmp_path: Path) -> None:
+    for kind in (tarfile.XHDTYPE, tarfile.GNUTYPE_LONGNAME):
+        with pytest.raises(InvalidError):
+            unpack(raw(*[(kind, b"9 path=a\n")] * 5000, (tarfile.REGTYPE, b"x")), tmp_path, Bounds())
+
+
+def test_an_upload_that_breaks_in_the_middle_is_no_upload(tmp_path: Path) -> None:
+    octets = bytearray(packed(file("a"), file("b"), file("c")).getvalue())
+    octets[1024 + 150] ^= 1
+    with pytest.raises(InvalidError):
+        unpack(io.BytesIO(octets), tmp_path, Bounds())
+
+
+@given(st.lists(st.tuples(st.sampled_from([b"x", b"g", b"L", b"K", b"0"]), st.binary(max_size=60)), max_size=6))
+def test_any_headers_are_understood_or_refused(
+    tmp_path_factory: pytest.TempPathFactory, members: list[tuple[bytes, bytes]]
+) -> None:
+    target = tmp_path_factory.mktemp("any") / "in"
+    target.mkdir()
+    with contextlib.suppress(SeraiError):
+        unpack(raw(*members), target, Bounds())
+    assert names(target.parent) == ["in"]
 
 
 def test_an_empty_upload_is_refused(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Lay an uploaded tar stream (plain or gzip) out as a folder, whatever somebody put into it.
+"""Lay an uploaded tar stream (ustar, GNU or PAX; plain or gzip) out as a folder, whatever somebody put into it.
 
 Only plain files, folders and links that stay inside are made. Devices, pipes and links out are refused rather than left
 out: who deploys should know. Modes are reduced to "executable or not"; owners and times are ours.
@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import tarfile
 import zlib
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
-from typing import IO, Literal
+from typing import IO, Literal, Self
 
 import msgspec
 
@@ -21,7 +22,12 @@ from serai.errors import ExhaustedError, InvalidError, UnavailableError
 CHUNK = 1 << 18
 #: A longer name than this needs no file system we know; without a bound, a header of gigabytes is read into memory.
 MAX_HEADER = 1 << 16
-_MALFORMED = (tarfile.TarError, EOFError, zlib.error, ValueError, OverflowError, UnicodeError)
+#: RecursionError: a header before a header before a header, a thousand times.
+_MALFORMED = (tarfile.TarError, EOFError, zlib.error, ValueError, OverflowError, UnicodeError, RecursionError)
+#: What stands where a header should.
+_BROKEN = (tarfile.InvalidHeaderError, tarfile.TruncatedHeaderError)  # type: ignore[attr-defined]  # unknown to its types
+_PAX = (tarfile.XHDTYPE, tarfile.XGLTYPE)
+_RECORD = re.compile(rb"([1-9][0-9]{0,5}) ([^=\n]{1,256})=")
 _GZIP = b"\x1f\x8b"
 
 
@@ -36,15 +42,62 @@ class Bounds(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Entry(tarfile.TarInfo):
-    """Refuse extension headers (long names, PAX) that are no names any more, before they are read."""
+    """Refuse extension headers that are no names any more before they are read; of PAX ones take nothing but names."""
+
+    @classmethod
+    def fromtarfile(cls, tarfile_: tarfile.TarFile) -> Self:
+        """Read the next header. One that is broken is an error; the library would take it for the end."""
+        try:
+            return super().fromtarfile(tarfile_)
+        except _BROKEN as error:
+            raise tarfile.ReadError(str(error)) from None
+
+    def _proc_pax(self, archive: tarfile.TarFile) -> tarfile.TarInfo:
+        buffer = archive.fileobj.read(self._block(self.size))  # type: ignore[attr-defined]  # as its base
+        # Global headers say what holds for all entries: comments, times. No name does.
+        records = _records(buffer[: self.size]) if self.type == tarfile.XHDTYPE else {}
+        try:
+            entry = self.fromtarfile(archive)
+        except tarfile.HeaderError as error:
+            raise tarfile.ReadError(str(error)) from None
+        entry.name = records.get("path", entry.name)
+        entry.linkname = records.get("linkpath", entry.linkname)
+        if entry.isdir():
+            entry.name = entry.name.rstrip("/")
+        return entry
 
     def _proc_member(self, archive: tarfile.TarFile) -> tarfile.TarInfo:
+        if self.type in _PAX and self.size <= MAX_HEADER:
+            return self._proc_pax(archive)
         if self.type not in tarfile.SUPPORTED_TYPES or self.type in (tarfile.GNUTYPE_SPARSE, tarfile.CONTTYPE):
             raise tarfile.HeaderError("an entry of a kind that is not supported")
         if self.type not in (tarfile.REGTYPE, tarfile.AREGTYPE) and self.size > MAX_HEADER:
             raise tarfile.HeaderError("a header is too large")
         member: tarfile.TarInfo = super()._proc_member(archive)  # type: ignore[misc]  # the only hook there is
         return member
+
+
+def _records(data: bytes) -> dict[str, str]:
+    """Return what a PAX header says about names (POSIX.1, pax).
+
+    A record is ``LENGTH KEY=VALUE`` and a newline; LENGTH counts all of it, in octets.
+    Times, owners and the rest are ours in any case. What changes where the next entry begins, or what is in a file, is
+    refused: a file of 8 GiB or a sparse one.
+    """
+    names: dict[str, str] = {}
+    begin = 0
+    while begin < len(data):
+        found = _RECORD.match(data, begin)
+        end = begin + int(found[1]) if found else 0
+        if found is None or not found.end() < end <= len(data) or data[end - 1 : end] != b"\n":
+            raise tarfile.HeaderError("a PAX header is broken")
+        key = found[2].decode()
+        if key == "size" or key.startswith("GNU.sparse."):
+            raise tarfile.HeaderError("an entry of a kind that is not supported")
+        if key in {"path", "linkpath"}:
+            names[key] = data[found.end() : end - 1].decode()
+        begin = end
+    return names
 
 
 def unpack(stream: IO[bytes], target: Path, bounds: Bounds) -> int:
