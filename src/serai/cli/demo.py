@@ -47,8 +47,15 @@ def hint(terminal: Terminal) -> str:
         f"    {command} deploy {_example()} --app hello --tenant {TENANT}{flag}\n"
         f"    curl{ca} {url}\n"
         f"    {command} status{flag}\n\n"
-        f"`{command} trust{flag}` lets browsers and curl know this host's certificates by themselves."
+        f"`{_trust(home, flag)}` lets browsers and curl know this host's certificates by themselves."
     )
+
+
+def _trust(home: str, flag: str) -> str:
+    """Return what lets this machine trust the host: root may, whose PATH and home are others."""
+    if os.geteuid() == 0:
+        return f"{_command()} trust{flag}"
+    return f"sudo {shlex.quote(str(Path(sys.argv[0]).absolute()))} trust --home {home}"
 
 
 def _command() -> str:
