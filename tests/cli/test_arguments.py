@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import socket
-import threading
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from serai.cli.arguments import take_home
 from serai.cli.main import printable
-from serai.cli.ports import speaks_tls, told, with_port
+from serai.cli.ports import edges, with_port
 from serai.cli.trust import installed_name
 from serai.errors import InvalidError
 
@@ -60,34 +57,14 @@ def test_homes_side_by_side_are_trusted_apart(tmp_path) -> None:  # type: ignore
     assert all("/" not in name and name.endswith(".crt") for name in names)
 
 
-def test_an_address_that_does_not_say_what_it_speaks_is_asked() -> None:
-    assert told("tcp://*:443", lambda _host, _port: False) == "https://*:443"
-    assert told("tcp://*:8080", lambda _host, _port: True) == "http://*:8080"
-    asked = []
-    assert told("tcp://[::1]:5000", lambda *where: bool(asked.append(where)) or True) == "https://[::1]:5000"
-    assert told("tcp://*:5000", lambda *where: bool(asked.append(where))) == "http://*:5000"
-    assert asked == [("::1", 5000), ("localhost", 5000)]
-    assert told("unix:/run/x", lambda _host, _port: True) == "unix:/run/x"
-
-
-def test_what_answers_a_hello_by_a_record_of_tls_speaks_it() -> None:
-    for reply, expected in ((b"\x15\x03\x03\x00\x02", True), (b"\x16", True), (b"HTTP/1.1 400 ", False), (b"", False)):
-        with socket.create_server(("127.0.0.1", 0)) as listener:
-            thread = threading.Thread(target=_answer, args=(listener, reply))
-            thread.start()
-            assert speaks_tls("127.0.0.1", listener.getsockname()[1]) is expected
-            thread.join()
-    assert speaks_tls("127.0.0.1", listener_port_that_is_closed()) is False
-
-
-def _answer(listener: socket.socket, reply: bytes) -> None:
-    sock, _ = listener.accept()
-    with sock:
-        assert sock.recv(1) == b"\x16"
-        sock.sendall(reply)
-
-
-def listener_port_that_is_closed() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+def test_the_plan_says_where_the_edge_speaks_tls() -> None:
+    rows = [
+        {
+            "module": "edge.http",
+            "sockets": ["tcp://*:8080", "tcp://[::1]:5000", "unix:/x"],
+            "tls": ["tcp://[::1]:5000"],
+        },
+        {"module": "edge.http@two", "sockets": ["https://*:444"], "tls": ["https://*:444"]},
+        {"module": "api.http", "sockets": ["tcp://*:1"], "tls": []},
+    ]
+    assert edges(rows) == ["http://*:8080", "https://[::1]:5000", "https://*:444"]

@@ -40,6 +40,17 @@ class Web:
     NEEDS: ClassVar = Needs(listen=("listen",))
 
 
+class SecureConfig(msgspec.Struct, frozen=True):
+    http: tuple[str, ...] = ()
+    https: tuple[str, ...] = ()
+
+
+class Secure(Web):
+    ID: ClassVar[str] = "web.secure"
+    Config: ClassVar = SecureConfig
+    NEEDS: ClassVar = Needs(listen=("http", "https"))
+
+
 class Boss(Web):
     ID: ClassVar[str] = "web.boss"
     NEEDS: ClassVar = Needs(privilege="agent", copies="one")
@@ -47,7 +58,7 @@ class Boss(Web):
 
 @pytest.fixture
 def registry() -> Registry:
-    modules = {"web.http": f"{__name__}:Web", "web.boss": f"{__name__}:Boss"}
+    modules = {"web.http": f"{__name__}:Web", "web.boss": f"{__name__}:Boss", "web.secure": f"{__name__}:Secure"}
     return Registry({"web": Service(name="web", summary="", modules=modules)})
 
 
@@ -172,9 +183,21 @@ def test_no_file_breaks_the_reader(data: bytes) -> None:
 def test_the_plan_fits_on_one_screen(registry: Registry) -> None:
     groups = planned(registry, GROUP + '[groups.top]\nmodules = ["web.boss"]\n[host]\nuid_base = 5000\n', root=True)
     assert [msgspec.structs.astuple(row) for row in plan.rows(groups, root=True)] == [
-        ("web", "web.http", "edge (5001:5000)", ("http://127.0.0.1:8080",), 1, "per_worker"),
-        ("top", "web.boss", "root", (), 1, "one"),
+        ("web", "web.http", "edge (5001:5000)", ("http://127.0.0.1:8080",), 1, "per_worker", ()),
+        ("top", "web.boss", "root", (), 1, "one", ()),
     ]
+
+
+def test_the_plan_says_where_tls_is_spoken(registry: Registry) -> None:
+    text = GROUP + '[modules."web.http"]\nlisten = ["https://*:1", "tcp://*:2"]\n'
+    [row] = plan.rows(planned(registry, text), root=False)
+    assert row.tls == ("https://*:1",)
+    text = (
+        GROUP.replace("web.http", "web.secure")
+        + '[modules."web.secure"]\nhttp = ["tcp://*:1"]\nhttps = ["tcp://*:2"]\n'
+    )
+    [row] = plan.rows(planned(registry, text), root=False)
+    assert (row.sockets, row.tls) == (("tcp://*:1", "tcp://*:2"), ("tcp://*:2",))
 
 
 def test_the_documented_file_is_valid_and_says_the_defaults(registry: Registry) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from serai.api.client import Client, segment
-from serai.cli.ports import speaks_tls, told, with_port
+from serai.cli.ports import edges, with_port
 from serai.errors import (
     BY_CODE,
     ConflictError,
@@ -79,11 +79,9 @@ class Terminal:
         """Return a URL of the platform's with the port at which this installation answers it."""
         if self._addresses is None:
             try:
-                rows = self.api.call("GET", "/v1/plan")
+                self._addresses = edges(self.api.call("GET", "/v1/plan"))
             except SeraiError:
                 return url
-            edges = [row for row in rows if row["module"].startswith("edge.")]
-            self._addresses = [told(address, speaks_tls) for row in edges for address in row["sockets"]]
         return with_port(url, self._addresses)
 
     def progress(self, title: str, run: Callable[[Callable[[float, str], None]], Any]) -> Any:

@@ -35,7 +35,8 @@ class Needs(msgspec.Struct, frozen=True, kw_only=True):
     """What a module needs, as data, so that `serai plan` can print the machine without starting it.
 
     ``listen`` names the fields of Config that hold addresses (a tuple of strings such as ``tcp://0.0.0.0:8080``,
-    ``tcp://[::]:8080``, ``udp://…``, ``unix:run/api.sock``; relative Unix paths lie below the home).
+    ``tcp://[::]:8080``, ``udp://…``, ``unix:run/api.sock``; relative Unix paths lie below the home). A field named like
+    a scheme over TLS (``https``) says that TLS is spoken at all its addresses.
     ``privilege``: "edge" (network-facing, sees the replica only), "control" (sees the store), "agent" (root where the
     platform runs as root). ``copies``: may a group of several workers each run it, or does one process of the host?
     While a worker is replaced, the ``serve()`` of a module with ``copies="one"`` begins only after the old one's

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from serai.daemon.address import Address, parse
+from serai.daemon.address import SCHEMES, Address, parse
 from serai.daemon.config import module_id
 from serai.daemon.decode import decode, invalid, join
 from serai.daemon.module import Needs
@@ -53,7 +53,7 @@ class GroupPlan(msgspec.Struct, frozen=True):
 
 
 class Row(msgspec.Struct, frozen=True):
-    """One line of `serai plan`."""
+    """One line of `serai plan`; ``tls`` are those of its sockets at which TLS is spoken."""
 
     group: str
     module: str
@@ -61,6 +61,7 @@ class Row(msgspec.Struct, frozen=True):
     sockets: tuple[str, ...]
     processes: int
     copies: str
+    tls: tuple[str, ...] = ()
 
 
 def build(settings: Settings, registry: Registry, home: Path) -> tuple[GroupPlan, ...]:
@@ -151,10 +152,21 @@ def rows(groups: Sequence[GroupPlan], *, root: bool) -> list[Row]:
             sockets=tuple(address.text for each in module.addresses.values() for address in each),
             processes=group.processes,
             copies=module.needs.copies,
+            tls=tuple(
+                address.text
+                for field, each in module.addresses.items()
+                for address in each
+                if address.tls or _speaks_tls(field)
+            ),
         )
         for group in groups
         for module in group.modules
     ]
+
+
+def _speaks_tls(field: str) -> bool:
+    """Tell whether a field of Config is named like a scheme over TLS (``https``): then it says so for all in it."""
+    return field in SCHEMES and SCHEMES[field][1]
 
 
 def _user_name(group: GroupPlan, *, root: bool) -> str:
