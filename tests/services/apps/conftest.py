@@ -17,6 +17,7 @@ from prometheus_client import CollectorRegistry
 
 from serai.cloud.descriptors import Instance
 from serai.daemon.context import ModuleContext
+from serai.daemon.home import Home
 from serai.daemon.modules.replica import ReplicaFiller, ReplicaFillerConfig
 from serai.daemon.testing import context
 from serai.errors import SeraiError
@@ -205,23 +206,38 @@ def home() -> Iterator[Path]:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-@pytest.fixture
-async def platform(home: Path) -> AsyncIterator[Platform]:
+@contextlib.asynccontextmanager
+async def opened(home: Path, store: str = "memory:") -> AsyncIterator[Platform]:
+    """Have a host without an agent; whatever runs on it at the end is cleared away."""
     if os.geteuid() != 0:
         pytest.skip("needs root")
-    async with context(home) as ctx:
+    async with context(home, store=store) as ctx:
         filler = ReplicaFiller(ReplicaFillerConfig(), ctx)
         await filler.provision()
         filling = asyncio.create_task(filler.serve())
         await ctx.store.put("system", "test", TENANT, TENANT, Tenant(uid=1))
         made = Platform(ctx)
         try:
-            await made.start_agent()
             yield made
-            await made.stop_agent()
         finally:
             await made.clear()
             filling.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await filling
             await filler.close()
+
+
+@pytest.fixture
+async def platform(home: Path) -> AsyncIterator[Platform]:
+    """A host with its agent in this process."""
+    async with opened(home) as made:
+        await made.start_agent()
+        yield made
+        await made.stop_agent()
+
+
+@pytest.fixture
+async def lasting(home: Path) -> AsyncIterator[Platform]:
+    """A host whose store other processes can open; the test starts its agents."""
+    async with opened(home, Home(home).store) as made:
+        yield made
