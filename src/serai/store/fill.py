@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
@@ -53,10 +54,10 @@ class Filler:
                 await self.pull()
             except SeraiError as error:
                 self.error = error
-            try:
-                await asyncio.wait_for(self._nudged.wait(), poll)
-            except TimeoutError:
-                continue
+            # Not wait_for: until Python 3.12 it loses a cancellation that comes together with the nudge.
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(poll):
+                    await self._nudged.wait()
 
     async def pull(self) -> int:
         """Bring the replica to the newest change; return its number."""
