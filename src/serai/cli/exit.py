@@ -1,4 +1,4 @@
-"""How a command ends: the one table from error code to exit status. `docs/cli.md` repeats it for people.
+"""How a command ends: the one table from error code to exit status. `docs/reference/errors.md` repeats it for people.
 
 2 is what the shell's own conventions and Typer use for wrong usage, 130 follows SIGINT.
 """

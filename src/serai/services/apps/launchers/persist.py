@@ -42,7 +42,8 @@ def sow(folder: Path, data: Path = DATA) -> None:
         place.parent.mkdir(parents=True, exist_ok=True)
         if place.exists():
             continue
-        beside = place.with_name(f"{place.name}.{os.getpid()}.new")
+        # By chance, not by process: instances have their own process numbers and share this folder.
+        beside = place.with_name(f"{place.name}.{os.urandom(8).hex()}.new")
         if seed.is_dir():
             shutil.copytree(seed, beside, symlinks=True)
         elif seed.exists():
