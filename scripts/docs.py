@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
@@ -270,7 +269,4 @@ def main(arguments: list[str]) -> int:
 
 if __name__ == "__main__":
     code = main(sys.argv[1:])
-    # msgspec's type information at times crashes the collector when the interpreter clears its modules; frozen, it is
-    # not looked at.
-    gc.freeze()
     sys.exit(code)
