@@ -295,7 +295,7 @@ async def test_draining_finishes_what_is_open_and_closes_what_rests(stage) -> No
 
     stage.route()
     await stage.program(slow)
-    await stage.start()
+    await stage.start(linger_seconds=0.3)
     resting, busy = await stage.client(), await stage.client()
     busy.send(b"GET / HTTP/1.1\r\nHost: a.test\r\n\r\n")
     await asyncio.sleep(0.1)
@@ -305,6 +305,20 @@ async def test_draining_finishes_what_is_open_and_closes_what_rests(stage) -> No
     answer = await busy.answer()
     assert (answer.status, answer.fields["connection"]) == (200, "close")
     assert await busy.rest() == b""
+
+
+async def test_a_request_that_crosses_the_drain_is_answered(stage) -> None:
+    """A client that keeps its connection must never find it closed under the request that it is sending."""
+    stage.route()
+    await stage.program(stage.recorder([]))
+    await stage.start()
+    client = await stage.client()
+    stage.serving.cancel()
+    await asyncio.sleep(0.1)
+    client.send(b"GET / HTTP/1.1\r\nHost: a.test\r\n\r\n")
+    answer = await client.answer()
+    assert (answer.status, answer.fields["connection"]) == (200, "close")
+    assert await client.rest() == b""
 
 
 async def test_connections_beyond_the_limit_are_turned_away(stage) -> None:

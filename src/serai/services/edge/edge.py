@@ -58,6 +58,7 @@ class Edge:
         self.certificates: Certificates | None = None  # where TLS is on
         self.https_suffix = b""  # what redirects to HTTPS append to the host's name
         self.draining = False
+        self.rest_seconds = config.idle_seconds  # that a connection may rest between two requests
         self.id_prefix = secrets.token_hex(6).encode()
         self.number = 0
         self._tasks: set[asyncio.Task[None]] = set()
@@ -133,8 +134,9 @@ class Edge:
         self.access.flush()
 
     def drain(self) -> None:
-        """Answer what is under way, each with ``Connection: close``; end what rests."""
+        """Answer what is under way and what comes, each with ``Connection: close``; end what goes on resting."""
         self.draining = True
+        self.rest_seconds = min(self.rest_seconds, self.config.linger_seconds)
         for session in list(self.sessions):
             session.drain()
 

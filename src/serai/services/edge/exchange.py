@@ -179,7 +179,7 @@ class Exchange(asyncio.Protocol):
             self.deadline = now + edge.config.send_seconds
         else:
             self.state = IDLE
-            self.deadline = now + edge.config.idle_seconds
+            self.deadline = now + edge.rest_seconds
 
     def connected(self, upstream: Upstream) -> None:
         """Go on with a connection that the pool has got."""

@@ -204,9 +204,9 @@ class Session(Exchange):
             self.abort()
 
     def drain(self) -> None:
-        """End the connection now if it rests, or else with the answer that is under way."""
+        """End the connection with its next answer, or soon if it rests: a request may be on its way to us."""
         if self.state == IDLE:
-            self.transport.close()
+            self.deadline = min(self.deadline, self.edge.monotonic() + self.edge.rest_seconds)
         elif self.state == BUSY and not self.responding:
             self.closing = True
 
