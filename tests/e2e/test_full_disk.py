@@ -1,0 +1,51 @@
+"""A disk that is full: a clear error, the live release untouched, and all is well once there is room."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from installation import Installation
+from test_day import program, until
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Iterator[Installation]:
+    with tempfile.TemporaryDirectory(prefix="serai-", dir="/var/tmp") as folder:
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256m,mode=755", "tmpfs", folder], check=True)
+        site = Installation(Path(folder) / "home")
+        try:
+            yield site
+        finally:
+            site.down()
+            subprocess.run(["umount", "-l", folder], check=True)
+
+
+def fill(path: Path) -> None:
+    with path.open("wb", buffering=0) as file:
+        for size in (1 << 20, 1 << 12, 1):
+            try:
+                while True:
+                    file.write(os.urandom(size))
+            except OSError:
+                continue
+
+
+def test_a_full_disk_refuses_changes_and_loses_nothing(small: Installation, tmp_path: Path) -> None:
+    small.up()
+    small.run("tenant", "create", "demo")
+    small.run("deploy", program(tmp_path / "app", "one"), "--app", "day")
+    ballast = small.home.parent / "ballast"
+    fill(ballast)
+    refused = small.run("deploy", program(tmp_path / "app", "two"), "--app", "day", check=False)
+    assert refused.returncode != 0
+    assert "Traceback" not in refused.stderr
+    assert any(word in refused.stderr.lower() for word in ("full", "space", "room")), refused.stderr
+    assert small.get("demo.localhost", "/day/").text.startswith("one ")
+    ballast.unlink()
+    until(lambda: small.run("deploy", str(tmp_path / "app"), "--app", "day", check=False).returncode == 0)
+    until(lambda: small.get("demo.localhost", "/day/").text.startswith("two "))
