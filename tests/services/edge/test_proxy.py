@@ -321,6 +321,20 @@ async def test_a_request_that_crosses_the_drain_is_answered(stage) -> None:
     assert await client.rest() == b""
 
 
+async def test_a_handshake_that_crosses_the_drain_is_finished_and_its_request_answered(stage) -> None:
+    stage.route()
+    await stage.program(stage.recorder([]))
+    await stage.start()
+    edge = stage.module._edge
+    assert edge.arrive("192.0.2.1")  # as a connection that was accepted and still shakes hands
+    stage.serving.cancel()
+    await asyncio.sleep(0.3)
+    assert not stage.serving.done()
+    edge.left("192.0.2.1")
+    async with asyncio.timeout(2):
+        await asyncio.wait([stage.serving])
+
+
 async def test_connections_beyond_the_limit_are_turned_away(stage) -> None:
     stage.route()
     await stage.start(max_connections=1)

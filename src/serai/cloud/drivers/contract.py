@@ -125,6 +125,10 @@ class Driver(Protocol):
         """Take away its cgroup, folder, network; it must have ended. Safe to call again."""
         ...
 
+    async def retire(self) -> None:
+        """Take away what it keeps on this host beyond its workloads; none may be left. Safe to use it afterwards."""
+        ...
+
     async def usage(self, handle: Handle) -> Usage:
         """Measure it."""
         ...

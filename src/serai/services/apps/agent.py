@@ -206,6 +206,8 @@ class Agent:
         for data in sorted(self._apps.glob("*/*/data")):
             with contextlib.suppress(SeraiError):
                 await self._driver.discard(data, forever=False)
+        with contextlib.suppress(SeraiError):
+            await self._driver.retire()
 
     async def _end(self, handle: Handle) -> None:
         keeper = next((keeper for keeper in self._keepers.values() if keeper.handle == handle), None)

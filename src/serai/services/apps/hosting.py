@@ -99,6 +99,11 @@ class SharedDriver:
         if self._handles is not None and self._handles.get(handle.id) == handle:
             del self._handles[handle.id]
 
+    async def retire(self) -> None:
+        """Take away what the driver keeps on this host, unless something still runs."""
+        if not self._handles:
+            await self.inner.retire()
+
     async def usage(self, handle: Handle) -> Usage:
         """Measure it."""
         return await self.inner.usage(handle)

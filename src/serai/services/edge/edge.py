@@ -53,7 +53,7 @@ class Edge:
         self.static = StaticFiles()
         self.hold = Hold(self)
         self.sessions: set[Session | Relay] = set()
-        self._clients = 0  # connections, handshakes under way included
+        self.clients = 0  # connections, handshakes under way included
         self._addresses: Counter[str] = Counter()  # the same by address, where that is limited
         self.certificates: Certificates | None = None  # where TLS is on
         self.https_suffix = b""  # what redirects to HTTPS append to the host's name
@@ -92,18 +92,18 @@ class Edge:
     def arrive(self, peer: str) -> bool:
         """Count a client's connection in, or return False where there are too many."""
         config = self.config
-        if self._clients >= config.max_connections:
+        if self.clients >= config.max_connections:
             return False
         if config.max_per_address:
             if self._addresses[peer] >= config.max_per_address:
                 return False
             self._addresses[peer] += 1
-        self._clients += 1
+        self.clients += 1
         return True
 
     def left(self, peer: str) -> None:
         """Count a client's connection out."""
-        self._clients -= 1
+        self.clients -= 1
         if self.config.max_per_address:
             self._addresses[peer] -= 1
             if self._addresses[peer] <= 0:

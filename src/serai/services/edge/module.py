@@ -114,7 +114,8 @@ class EdgeModule:
     async def _drain(self, edge: Edge) -> None:
         edge.drain()
         end = edge.monotonic() + self._ctx.drain
-        while edge.sessions and edge.monotonic() < end:
+        # Who is still shaking hands was accepted, too, and has a request to come.
+        while (edge.clients or edge.sessions) and edge.monotonic() < end:
             await self._ctx.clock.sleep(0.05)
             edge.sweep()
         for session in list(edge.sessions):
