@@ -6,7 +6,9 @@ request is read only when the answer to the one before it is complete, so that a
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import Enum, auto
+from typing import TypeVar
 
 import msgspec
 
@@ -16,6 +18,8 @@ from serai.protocols.http.head import head_end
 from serai.protocols.http.limits import Limits
 from serai.protocols.http.request import RequestHead, request_head
 from serai.protocols.http.response import ResponseHead, response_head, status_line
+
+T = TypeVar("T")
 
 
 class Data(msgspec.Struct, frozen=True):
@@ -66,6 +70,16 @@ class _Reader:
             self._buffer += data
         else:
             self._eof = True
+
+    def _once_wrong_always_wrong(self, step: Callable[[], T]) -> T:
+        """Take a step; an error is raised again by all later ones, for nothing behind it can be trusted."""
+        if self._error is not None:
+            raise self._error
+        try:
+            return step()
+        except RemoteProtocolError as error:
+            self._error = error
+            raise
 
     def _head(self) -> bytes | None:
         """Return the next head when it is complete."""
@@ -118,13 +132,7 @@ class ServerConnection(_Reader):
 
     def next_event(self) -> RequestHead | Data | EndOfMessage | ConnectionClosed | Wait:
         """Return what came next. Raises `RemoteProtocolError`, with the status to answer."""
-        if self._error is not None:
-            raise self._error
-        try:
-            return self._next()
-        except RemoteProtocolError as error:
-            self._error = error
-            raise
+        return self._once_wrong_always_wrong(self._next)
 
     def _next(self) -> RequestHead | Data | EndOfMessage | ConnectionClosed | Wait:
         if self._body is not None:
@@ -220,13 +228,7 @@ class ClientConnection(_Reader):
 
     def next_event(self) -> ResponseHead | Data | EndOfMessage | ConnectionClosed | Wait:
         """Return what came next; heads of 1xx answers are skipped. Raises `RemoteProtocolError`."""
-        if self._error is not None:
-            raise self._error
-        try:
-            return self._next()
-        except RemoteProtocolError as error:
-            self._error = error
-            raise
+        return self._once_wrong_always_wrong(self._next)
 
     def _next(self) -> ResponseHead | Data | EndOfMessage | ConnectionClosed | Wait:
         if self._body is not None:
