@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from serai.errors import ExhaustedError, InvalidError, NotFoundError, SeraiError
-from serai.services.apps.commands import default_name
+from serai.services.apps.commands.deploy import default_name
 from serai.services.apps.pack import Bounds, stream, survey
 from serai.services.apps.unpack import Bounds as UnpackBounds
 from serai.services.apps.unpack import unpack

@@ -1,0 +1,16 @@
+"""What people type: ``serai deploy``, ``serai app``, ``serai release`` and ``serai runtime``.
+
+Words become requests to the API, answers become text. Here belongs no decision about apps: it is the API's, so that
+the console and scripts meet the same one.
+"""
+
+from serai.services.apps.commands.app import apps
+from serai.services.apps.commands.deploy import deploying
+from serai.services.apps.commands.domain import domains
+from serai.services.apps.commands.env import envs
+from serai.services.apps.commands.release import releases
+
+apps.add_typer(envs)
+apps.add_typer(domains)
+
+COMMANDS = [deploying, apps, releases]

@@ -1,0 +1,93 @@
+"""``serai deploy``, and what deployments and promotions have in common: wait, and explain a failure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from serai.errors import BY_CODE, InvalidError, SeraiError
+from serai.services.apps.commands.target import PROD, Target, To, Wait
+from serai.services.terminal import DryRunOption, JsonOption, TenantOption, Terminal
+
+deploying = typer.Typer()
+
+
+@deploying.command()
+def deploy(
+    ctx: typer.Context,
+    path: Annotated[str, typer.Argument(metavar="PATH", help="The program's folder.")],
+    *,
+    app: Annotated[str, typer.Option("--app", help="The app's name; default: the folder's.")] = "",
+    tenant: TenantOption = None,
+    to: To = PROD,
+    live: Annotated[bool, typer.Option("--live/--no-live", help="Make it live when it works.")] = True,
+    title: Annotated[str, typer.Option(help="What is new, for the history.")] = "",
+    wait: Wait = True,
+    dry_run: DryRunOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Put a folder on the platform, and print the URL at which it answers."""
+    from serai.services.apps.pack import stream, survey  # noqa: PLC0415 - only here
+
+    terminal: Terminal = ctx.obj
+    folder = Path(path)
+    entries = survey(folder)
+    name = app or default_name(folder)
+    size = sum(entry.size for entry in entries)
+    if dry_run:
+        terminal.note(f"Would upload {len(entries)} entries, {size} octets, and deploy them as {name}:")
+        for entry in entries:
+            terminal.result(None, entry.path)
+        return
+    target = Target(ctx, name, tenant)
+
+    def upload(move: Callable[[float, str], None]) -> str:
+        return terminal.api.upload(target.tenant, _counted(stream(folder, entries), size + 1, move))
+
+    blob = terminal.progress(f"Uploading {name}", upload)
+    body = {"blob": blob, "environment": to if live else None, "title": title}
+    told = target.change(f"deploy {name}", "POST", "deploy", body=body, dry_run=False)
+    if wait:
+        follow(target, told, "Deploying")
+    result = {**told, "url": terminal.url(told["url"]), "release_url": terminal.url(told["release_url"])}
+    terminal.result(result, result["url"], as_json=as_json)
+
+
+def follow(target: Target, told: dict[str, Any], doing: str) -> None:
+    """Wait until a release is where it is to be; where it fails, say why and show the end of its log."""
+    terminal, failure = target.terminal, None
+    try:
+        terminal.follow(told["tasks"], f"{doing} {target.app} (release {told['release']})")
+    except SeraiError as error:
+        failure = error
+    release = target.read("releases", told["release"])
+    for note in release["notes"]:
+        terminal.note(note)
+    if failure is None and release["state"] != "failed":
+        return
+    if release["tail"]:
+        terminal.note(release["tail"].rstrip())
+    reason = release["reason"] or (failure.public if failure else "")
+    kind = type(failure) if failure else BY_CODE["conflict"]
+    raise kind(f"Release {told['release']} of {target.app} failed: {reason}")
+
+
+def default_name(folder: Path) -> str:
+    """Return an app's name for a folder: its own name, as far as that can be one."""
+    name = re.sub(r"[^a-z0-9]+", "-", folder.resolve().name.lower()).strip("-")
+    name = re.sub(r"\A[0-9-]+", "", name)[:40].rstrip("-")
+    if not name:
+        raise InvalidError("The folder's name makes no app's name: say --app NAME.", path="app")
+    return name
+
+
+def _counted(chunks: Iterator[bytes], total: int, move: Callable[[float, str], None]) -> Iterator[bytes]:
+    sent = 0
+    for chunk in chunks:
+        yield chunk
+        sent += len(chunk)
+        move(min(sent / total, 1.0), f"{sent >> 10} KiB")
