@@ -10,6 +10,7 @@ import pytest
 from serai.errors import UnavailableError
 from serai.store import Delete, Put, Replica, Spec, Store
 from serai.store.conformance import Lamp
+from serai.store.driver import Keep
 from serai.store.fill import Filler
 from serai.store.memory.driver import MemoryDriver
 from serai.store.open import open_store
@@ -178,3 +179,21 @@ async def test_a_public_replica_holds_the_public_kinds_only_and_keeps_step(tmp_p
     assert told == [None, frozenset({"secret", "open"})]
     await filler.close()
     replica.close()
+
+
+async def test_a_replica_that_is_behind_what_is_kept_takes_a_snapshot(store: Store, replica: Replica) -> None:
+    filler = Filler(store, replica)
+    assert await filler.pull() == 0
+    for number in range(6):
+        await store.put(WHO, WHY, "ada", "desk", Lamp(watts=number))
+    await store.prune(Keep(feed=99, versions=1, since=1e12))
+    assert (await filler.pull(), filler.snapshots) == (6, 2)  # it followed the empty store, whose first change is gone
+    await store.put(WHO, WHY, "ada", "hall", Lamp())
+    assert (await filler.pull(), filler.snapshots) == (7, 2)
+    for number in range(6):
+        await store.put(WHO, WHY, "ada", "desk", Lamp(watts=number))
+    await store.prune(Keep(feed=99, versions=1, since=1e12))
+    assert (await filler.pull(), filler.snapshots) == (13, 3)
+    assert names(replica) == ["desk", "hall"]
+    assert filler.error is None
+    await filler.close()

@@ -14,7 +14,7 @@ from litestar.response import Stream
 from serai.api.depend import Aim, AllKinds, Caller, Ctx
 from serai.api.kinds import Kinds
 from serai.api.nudge import Nudge
-from serai.errors import ExhaustedError, InvalidError
+from serai.errors import ExhaustedError, InvalidError, NotFoundError
 from serai.identity import Principal, Target, allowed
 from serai.store import Change, Store
 
@@ -80,11 +80,23 @@ class Watch:
             self.streams -= 1
 
 
-def start(request: Request[Any, Any, Any], after: int | None) -> int:
-    """Return the number to start after: the query's, or what a reconnecting EventSource says it saw last."""
-    if after is not None:
-        return after
-    last = request.headers.get("last-event-id", "0")
+def start(request: Request[Any, Any, Any], after: int | None, pruned: int) -> int:
+    """Return the number to start after: the query's, or what a reconnecting EventSource says it saw last.
+
+    Who says neither gets all that is kept; `NotFoundError` for a number before that, since it would miss changes.
+    """
+    begin = after if after is not None else _last_seen(request, pruned)
+    if not 0 <= begin < 1 << 63:
+        raise InvalidError("after is the number of a change.", path="after")
+    if begin < pruned:
+        raise NotFoundError(
+            f"The changes up to {pruned} are not kept: list what there is, then follow.", first=pruned + 1
+        )
+    return begin
+
+
+def _last_seen(request: Request[Any, Any, Any], pruned: int) -> int:
+    last = request.headers.get("last-event-id", str(pruned))
     if not (last.isascii() and last.isdecimal() and len(last) < 19):
         raise InvalidError("Last-Event-ID is not the number of a change.", path="last-event-id")
     return int(last)
@@ -111,9 +123,7 @@ def router(watch: Watch) -> Router:
         end: FromQuery[bool] = False,
     ) -> Stream:
         """Stream changes after a number as server-sent events; with ``end`` only those there are."""
-        begin = start(request, after)
-        if not 0 <= begin < 1 << 63:
-            raise InvalidError("after is the number of a change.", path="after")
+        begin = start(request, after, await ctx.store.first_change() - 1)
         stream = watch.follow(ctx.store, begin, target.tenant, kind, end=end, hidden=hidden(principal, target, kinds))
         first = await anext(stream)  # so that a refusal is an answer, not a cut stream
         return Stream(_chain(first, stream), media_type="text/event-stream", headers=HEADERS)

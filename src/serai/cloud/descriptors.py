@@ -31,6 +31,7 @@ class Instance(Spec, frozen=True, kw_only=True):
 
     KIND: ClassVar[str] = "instance"
     PUBLIC: ClassVar[bool] = True
+    HISTORY_DAYS: ClassVar[float | None] = 30.0
     NAME: ClassVar[re.Pattern[str]] = re.compile(
         r"[a-z][a-z0-9-]{0,40}\.[0-9]{1,9}\.[a-z][a-z0-9-]{0,30}\.[0-9]{1,5}\Z"
     )

@@ -26,7 +26,9 @@ _PLAIN, _TLS = ("tcp://*:8080",), ("tcp://*:8443",)
 _PLAIN_ROOT, _TLS_ROOT = ("tcp://*:80", *_PLAIN), ("tcp://*:443", *_TLS)
 
 _GROUPS: dict[str, dict[str, Any]] = {
-    "control": {"modules": ["bus.server", "store.replica", "edge.certificates", "api.http", "tasks.clock"]},
+    "control": {
+        "modules": ["bus.server", "store.replica", "store.retention", "edge.certificates", "api.http", "tasks.clock"]
+    },
     "bots": {"modules": ["tasks.bot"]},
     "agent": {"modules": ["apps.agent", "tasks.bot@host"]},
     "edge": {"modules": ["edge.http"], "processes": "cores"},

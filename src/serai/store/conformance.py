@@ -3,122 +3,35 @@
 class TestMyEngine(StoreConformance):
     def make(self) -> Driver: ...          # a new, empty store
     def again(self, driver: Driver) -> Driver: ...  # the same store once more, as another process would open it
+
+What concerns the feed and history is in `serai.store.past_conformance`, and runs along.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable
-from contextlib import asynccontextmanager
-from typing import Any, ClassVar
 
-import msgspec
+from serai.errors import ConflictError, InvalidError, NotFoundError, UnavailableError
+from serai.store.conformance_kit import (
+    WHO,
+    WHY,
+    Lamp,
+    NewLamp,
+    OldLamp,
+    OtherKind,
+    Shade,
+    WiderShade,
+    equal,
+    refused,
+)
+from serai.store.contract import Delete, NewTask, Put, RawSpec, Transaction
+from serai.store.past_conformance import PastConformance
 
-from serai.errors import ConflictError, InvalidError, NotFoundError, SeraiError, UnavailableError
-from serai.store.contract import Delete, NewTask, Put, RawSpec, Spec, Transaction
-from serai.store.driver import Driver
-from serai.store.kinds import Kinds
-from serai.store.store import Store
-
-WHO, WHY = "user:ada", "to see"
-
-
-class Lamp(Spec, frozen=True, kw_only=True):
-    """A kind to try things with."""
-
-    KIND: ClassVar[str] = "lamp"
-
-    watts: int = 1
-    colour: str = "white"
+__all__ = ["Lamp", "NewLamp", "OldLamp", "StoreConformance"]
 
 
-class OtherKind(Spec, frozen=True, kw_only=True):
-    """Another one, that sorts after it."""
-
-    KIND: ClassVar[str] = "lantern"
-
-    wick: bool = True
-
-
-class Shade(msgspec.Struct, frozen=True, kw_only=True):
-    """A part of a newer lamp, as it was first."""
-
-    cloth: str
-
-
-class WiderShade(msgspec.Struct, frozen=True, kw_only=True):
-    """A part of a newer lamp, with a field more."""
-
-    cloth: str
-    width: int
-
-
-class OldLamp(Spec, frozen=True, kw_only=True):
-    """Schema 1 of a kind that evolves."""
-
-    KIND: ClassVar[str] = "evolving"
-
-    watts: int
-    shade: Shade | None = None
-
-
-class NewLamp(Spec, frozen=True, kw_only=True):
-    """Schema 2 of it."""
-
-    KIND: ClassVar[str] = "evolving"
-    SCHEMA: ClassVar[int] = 2
-    UPGRADERS: ClassVar[dict[int, Any]] = {1: lambda fields: {**fields, "lumen": fields["watts"] * 80}}
-
-    watts: int
-    lumen: int
-    shade: WiderShade | None = None
-
-
-def equal(found: object, wanted: object) -> None:
-    """Raise AssertionError where two values differ."""
-    if found != wanted:
-        raise AssertionError(f"{found!r} is not {wanted!r}")
-
-
-async def refused(error: type[SeraiError], call: Awaitable[object]) -> SeraiError:
-    """Await a call and return its error of that type; raise AssertionError where it has none."""
-    try:
-        result = await call
-    except error as raised:
-        return raised
-    raise AssertionError(f"{result!r} instead of {error.code}")
-
-
-class StoreConformance:
+class StoreConformance(PastConformance):
     """Each test is a promise of `serai.store.driver.Driver`, seen through a `Store`."""
-
-    def make(self) -> Driver:
-        """Return the driver of a new, empty store."""
-        raise NotImplementedError
-
-    def again(self, driver: Driver) -> Driver:
-        """Return a driver of the same store; that of an engine that can be opened once only is the same."""
-        return driver
-
-    @asynccontextmanager
-    async def opened(self) -> AsyncIterator[Store]:
-        """Open a new store for the length of a test."""
-        store = Store(self.make(), Kinds([Lamp, OtherKind]))
-        try:
-            yield store
-        finally:
-            await store.close()
-
-    @asynccontextmanager
-    async def twice(self) -> AsyncIterator[tuple[Store, Store]]:
-        """Open a new store twice."""
-        driver = self.make()
-        one, two = Store(driver, Kinds([OldLamp])), Store(self.again(driver), Kinds([NewLamp]))
-        try:
-            yield one, two
-        finally:
-            await two.close()
-            await one.close()
 
     async def test_an_empty_store_has_an_identity_and_nothing_else(self) -> None:
         """The ID is the store's, not the connection's."""
@@ -223,44 +136,6 @@ class StoreConformance:
             rest = await store.export((last.kind, last.tenant, last.name))
             wanted = [("lamp", "a"), ("lamp", "c"), ("lantern", "a"), ("lantern", "b"), ("lantern", "c")]
             equal([(row.kind, row.name) for row in first + rest], wanted)
-
-    async def test_the_feed_tells_all_in_order_and_marks_its_past(self) -> None:
-        """A delete has no spec; marks differ even where entries are alike."""
-        async with self.opened() as store:
-            await store.put(WHO, WHY, "ada", "desk", Lamp())
-            await store.change(WHO, WHY, [Delete("lamp", "ada", "desk")])
-            await store.put(WHO, WHY, "ada", "desk", Lamp())
-            feed = await store.changes(0)
-            equal([(c.number, c.version, c.spec is None) for c in feed], [(1, 1, False), (2, 2, True), (3, 3, False)])
-            equal(len({c.mark for c in feed}), 3)
-            equal(await store.changes(1, limit=1), feed[1:2])
-            equal(await store.changes(3), [])
-
-    async def test_history_outlives_deletion_and_can_be_restored(self) -> None:
-        """Who, when, what and why of each version."""
-        async with self.opened() as store:
-            await store.put("user:ada", "bought", "ada", "desk", Lamp(watts=5))
-            await store.put("user:bob", "saves\npower", "ada", "desk", Lamp(watts=3))
-            await store.change("user:bob", "broken", [Delete("lamp", "ada", "desk")])
-            history = await store.history(Lamp, "ada", "desk")
-            told = [(r.version, r.change, r.who, r.why, r.deleted) for r in history]
-            equal(
-                told,
-                [
-                    (3, 3, "user:bob", "broken", True),
-                    (2, 2, "user:bob", "saves\npower", False),
-                    (1, 1, "user:ada", "bought", False),
-                ],
-            )
-            equal([r.spec for r in history], [None, {"watts": 3, "colour": "white"}, {"watts": 5, "colour": "white"}])
-            equal(await store.diff(Lamp, "ada", "desk", 1, 2), {"watts": (5, 3)})
-            equal(await store.diff("lamp", "ada", "desk", 2, 3), {"watts": (3, None), "colour": ("white", None)})
-            await refused(InvalidError, store.restore(WHO, Lamp, "ada", "desk", 3))
-            await refused(NotFoundError, store.restore(WHO, Lamp, "ada", "desk", 9))
-            equal(await store.restore(WHO, Lamp, "ada", "desk", 1), 4)
-            found = await store.get(Lamp, "ada", "desk")
-            equal((found.version, found.spec), (4, Lamp(watts=5)))
-            equal(len(await store.history("lamp", "ada", "desk", limit=2)), 2)
 
     async def test_old_and_new_code_share_a_store(self) -> None:
         """Upgraders one way, fields kept the other way, also those of a struct below."""

@@ -23,12 +23,15 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Fals
     dict of that schema into the next one's. Fields that a reader's code does not know yet survive its writes.
     ``PUBLIC`` kinds hold nothing to hide: workers that face the network may read them. A kind with an ``ACTION`` holds
     what few may see: whoever reads or writes it, or its past, needs that one instead of KIND.read and the like.
+    ``HISTORY_DAYS`` is for kinds that machines write again and again: so long, and not as long as all else (None), is
+    their past worth keeping.
     """
 
     KIND: ClassVar[str] = ""
     SCHEMA: ClassVar[int] = 1
     PUBLIC: ClassVar[bool] = False
     ACTION: ClassVar[str] = ""
+    HISTORY_DAYS: ClassVar[float | None] = None
     UPGRADERS: ClassVar[dict[int, Any]] = {}
     NAME: ClassVar[re.Pattern[str]] = NAME
 

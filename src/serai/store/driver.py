@@ -78,6 +78,20 @@ class Batch(msgspec.Struct, frozen=True):
     operations: tuple[PutRow | DeleteRow | NewTask, ...]
 
 
+class Keep(msgspec.Struct, frozen=True):
+    """What of the past must stay; the rest may go. Live descriptors stay anyhow, whatever their age.
+
+    ``feed`` is the first number of the feed that must stay, at most the newest one; ``versions`` the number of newest
+    revisions that each descriptor keeps; what was written since ``since`` (seconds since the epoch) stays as well, or
+    since what ``kinds`` says for a kind. See `serai.store.rules.is_spent`.
+    """
+
+    feed: int
+    versions: int
+    since: float
+    kinds: Mapping[str, float] = {}
+
+
 class Driver(Protocol):
     """One engine. All names and sizes were validated above; all lists are in the order that the method names."""
 
@@ -122,7 +136,22 @@ class Driver(Protocol):
         ...
 
     async def changes(self, after: int, limit: int) -> list[Change]:
-        """Return entries of the feed by number, those greater than ``after``."""
+        """Return entries of the feed by number, those greater than ``after``.
+
+        `NotFoundError` where an entry after that was pruned: what is returned never has a gap.
+        """
+        ...
+
+    async def first_change(self) -> int:
+        """Return the number from which on the feed is complete: 1 where nothing was pruned yet."""
+        ...
+
+    async def prune(self, keep: Keep, after: int, limit: int) -> tuple[int, int]:
+        """Look at up to ``limit`` revisions by change number, those greater than ``after``; remove the spent ones.
+
+        Return the number of the last one that was looked at, 0 where there is none left below ``keep.feed``, and how
+        many were removed. It is one short transaction, so that writers hardly wait.
+        """
         ...
 
     async def last_change(self) -> int:

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
-from serai.errors import SeraiError, UnavailableError
+from serai.errors import NotFoundError, SeraiError, UnavailableError
 from serai.store.contract import Change
 from serai.store.driver import Row
 from serai.store.replica import Replica
@@ -85,8 +85,11 @@ class Filler:
 
     async def _is_in_past(self, number: int, mark: int) -> bool:
         if number == 0:
-            return True
-        found = await self._store.changes(number - 1, 1)
+            return await self._store.first_change() == 1
+        try:
+            found = await self._store.changes(number - 1, 1)
+        except NotFoundError:  # pruned: we fell too far behind
+            return False
         return bool(found) and (found[0].number, found[0].mark) == (number, mark)
 
     async def _snapshot(self, identity: str) -> int:

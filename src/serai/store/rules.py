@@ -9,7 +9,7 @@ import msgspec
 from serai.errors import ConflictError, NotFoundError
 from serai.store import codec
 from serai.store.contract import Change
-from serai.store.driver import Batch, DeleteRow, PutRow, Row
+from serai.store.driver import Batch, DeleteRow, Keep, PutRow, Row
 
 
 def settle(operation: PutRow | DeleteRow, current: Row | None) -> tuple[int, bytes | None]:
@@ -28,6 +28,24 @@ def settle(operation: PutRow | DeleteRow, current: Row | None) -> tuple[int, byt
     if current is None or operation.known is None or current.schema < operation.schema:
         return operation.schema, operation.spec
     return current.schema, codec.merge(current.spec, operation.spec, operation.known)
+
+
+def is_spent(kind: str, version: int, when: float, newest: tuple[int, float, bool], keep: Keep) -> bool:
+    """Tell whether a revision below ``keep.feed`` may go; ``newest`` is (version, when, deleted) of its key's newest.
+
+    A deleted descriptor keeps its newest revisions, so that it can be restored, until its deletion is old as well.
+    Then all of it goes, and who takes the name again begins at version 1.
+    """
+    since = keep.kinds.get(kind, keep.since)
+    latest, latest_when, deleted = newest
+    forgotten = deleted and latest_when < since
+    return when < since and (forgotten or version <= latest - max(1, keep.versions))
+
+
+def check_kept(after: int, first: int) -> None:
+    """Raise `NotFoundError` where the feed after a number is no longer complete."""
+    if after + 1 < first:
+        raise NotFoundError(f"the changes before {first} are not kept: begin anew with what there is", first=first)
 
 
 def mark(previous: int, change: Change, batch: Batch) -> int:

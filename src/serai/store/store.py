@@ -21,7 +21,7 @@ from serai.store.contract import (
     Spec,
     Transaction,
 )
-from serai.store.driver import Batch, Driver, PutRow, RevisionRow, Row
+from serai.store.driver import Batch, Driver, Keep, PutRow, RevisionRow, Row
 from serai.store.kinds import Kinds
 from serai.store.retry import Patience, repeat
 
@@ -114,7 +114,10 @@ class Store:
         return await self.commit(Transaction(who, why, tuple(operations)))
 
     async def changes(self, after: int, limit: int = 1000) -> list[Change]:
-        """Return the feed's entries after a number, oldest first, without gaps."""
+        """Return the feed's entries after a number, oldest first, without gaps.
+
+        `NotFoundError` where some of them were pruned: who fell so far behind begins anew with `export`.
+        """
         checks.check_number(after, "after")
         checks.check_number(limit, "limit", 1, checks.MAX_LIMIT)
         return await self._call("changes", lambda: self.driver.changes(after, limit))
@@ -122,6 +125,21 @@ class Store:
     async def last_change(self) -> int:
         """Return the newest change's number, 0 where there is none."""
         return await self._call("last_change", self.driver.last_change)
+
+    async def first_change(self) -> int:
+        """Return the number from which on the feed is complete."""
+        return await self._call("first_change", self.driver.first_change)
+
+    async def prune(self, keep: Keep, after: int = 0, limit: int = 500) -> tuple[int, int]:
+        """Remove what may go among the next ``limit`` revisions; see `serai.store.driver.Driver.prune`.
+
+        The newest change stays whatever is asked, since the next one's number and mark follow from it.
+        """
+        checks.check_number(after, "after")
+        checks.check_number(limit, "limit", 1, checks.MAX_LIMIT)
+        checks.check_number(keep.versions, "versions", 1)
+        bounded = msgspec.structs.replace(keep, feed=min(keep.feed, await self.last_change()))
+        return await self._call("prune", lambda: self.driver.prune(bounded, after, limit))
 
     async def history(self, kind: type[Spec] | str, tenant: str, name: str, *, limit: int = 100) -> list[Revision]:
         """Return a descriptor's revisions, newest first; they outlive its deletion."""

@@ -7,10 +7,11 @@ from serai.daemon.service import Service
 
 SERVICE = Service(
     name="platform",
-    summary="The bus, the replica, the bots and the clock of the task manager",
+    summary="The bus, the replica, what the store keeps, the bots and the clock of the task manager",
     modules={
         "bus.server": "serai.daemon.modules.bus_server:BusServer",
         "store.replica": "serai.daemon.modules.replica:ReplicaFiller",
+        "store.retention": "serai.daemon.modules.retention:RetentionModule",
         "tasks.bot": "serai.daemon.modules.bot:BotModule",
         "tasks.clock": "serai.daemon.modules.clock:ClockModule",
     },

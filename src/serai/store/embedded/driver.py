@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from serai.store.contract import Change, Committed
-from serai.store.driver import Batch, RevisionRow, Row
+from serai.store.driver import Batch, Keep, RevisionRow, Row
 from serai.store.embedded import records, tasks
 from serai.store.embedded.session import File, Session
 from serai.store.embedded.thread import Worker
@@ -69,6 +69,14 @@ class EmbeddedDriver:
     async def changes(self, after: int, limit: int) -> list[Change]:
         """Return entries of the feed by number, those greater than ``after``."""
         return await self.read(lambda cursor: records.changes(cursor, after, limit))
+
+    async def first_change(self) -> int:
+        """Return the number from which on the feed is complete."""
+        return await self.read(records.first)
+
+    async def prune(self, keep: Keep, after: int, limit: int) -> tuple[int, int]:
+        """Remove spent revisions among the next ``limit``."""
+        return await self.write(lambda cursor: records.prune(cursor, keep, after, limit))
 
     async def last_change(self) -> int:
         """Return the greatest change number, or 0."""

@@ -6,7 +6,7 @@ import sqlite3
 
 from serai.store import rules
 from serai.store.contract import Change, Committed, NewTask
-from serai.store.driver import Batch, DeleteRow, PutRow, RevisionRow, Row
+from serai.store.driver import Batch, DeleteRow, Keep, PutRow, RevisionRow, Row
 from serai.store.embedded import tasks
 
 _ROW = """
@@ -16,6 +16,9 @@ FROM record r JOIN revision v ON v.change = r.change
 _HISTORY = (
     'SELECT change, version, who, at, why, "schema", spec FROM revision WHERE kind = ? AND tenant = ? AND name = ?'
 )
+_NEWEST = """
+SELECT version, at, spec IS NULL FROM revision WHERE kind = ? AND tenant = ? AND name = ? ORDER BY version DESC LIMIT 1
+"""
 _LAST = "SELECT change, mark FROM revision ORDER BY change DESC LIMIT 1"
 #: Greater than all that can follow a prefix.
 _END = "\U0010ffff"
@@ -63,9 +66,33 @@ def export(cursor: sqlite3.Cursor, after: Key, limit: int) -> list[Row]:
 
 def changes(cursor: sqlite3.Cursor, after: int, limit: int) -> list[Change]:
     """Return entries of the feed."""
+    rules.check_kept(after, first(cursor))
     statement = """SELECT change, kind, tenant, name, version, "schema", spec, mark
     FROM revision WHERE change > ? ORDER BY change LIMIT ?"""
     return [Change(*row) for row in cursor.execute(statement, (after, limit))]
+
+
+def first(cursor: sqlite3.Cursor) -> int:
+    """Return the number from which on the feed is complete."""
+    found = cursor.execute("SELECT value FROM about WHERE key = 'first_change'").fetchone()
+    return int(found[0]) if found else 1
+
+
+def prune(cursor: sqlite3.Cursor, keep: Keep, after: int, limit: int) -> tuple[int, int]:
+    """Remove spent revisions among the next ones; the feed is complete only after the last that was removed."""
+    statement = """SELECT change, kind, tenant, name, version, at
+    FROM revision WHERE change > ? AND change < ? ORDER BY change LIMIT ?"""
+    looked_at = cursor.execute(statement, (after, keep.feed, limit)).fetchall()
+    spent = [
+        change
+        for change, *key, version, when in looked_at
+        if rules.is_spent(key[0], version, when, cursor.execute(_NEWEST, key).fetchone(), keep)
+    ]
+    cursor.executemany("DELETE FROM revision WHERE change = ?", [(change,) for change in spent])
+    if spent:
+        begin = max(first(cursor), spent[-1] + 1)
+        cursor.execute("INSERT OR REPLACE INTO about (key, value) VALUES ('first_change', ?)", (str(begin),))
+    return looked_at[-1][0] if looked_at else 0, len(spent)
 
 
 def last(cursor: sqlite3.Cursor) -> tuple[int, int]:

@@ -12,7 +12,7 @@ import msgspec
 from serai.errors import UnavailableError
 from serai.store import rules
 from serai.store.contract import Change, Committed, NewTask
-from serai.store.driver import Batch, DeleteRow, PutRow, RevisionRow, Row
+from serai.store.driver import Batch, DeleteRow, Keep, PutRow, RevisionRow, Row
 from serai.store.memory import tasks
 from serai.store.tasks import TaskRows
 
@@ -27,7 +27,7 @@ class MemoryDriver:
         self._identity = uuid.uuid4().hex
         self._rows: dict[Key, Row] = {}
         self._history: dict[Key, list[RevisionRow]] = {}
-        self._feed: list[Change] = []
+        self._feed: list[Change] = []  # without gaps up to the newest; never empty after the first change
         self._state: dict[str, object] = {}
         self._closed = False
 
@@ -96,12 +96,38 @@ class MemoryDriver:
     async def changes(self, after: int, limit: int) -> list[Change]:
         """Return entries of the feed by number, those greater than ``after``."""
         self._check_open()
-        return self._feed[after : after + limit]
+        first = self._first()
+        rules.check_kept(after, first)
+        return self._feed[after + 1 - first :][:limit]
+
+    async def first_change(self) -> int:
+        """Return the number from which on the feed is complete."""
+        self._check_open()
+        return self._first()
+
+    async def prune(self, keep: Keep, after: int, limit: int) -> tuple[int, int]:
+        """Remove spent revisions among the next ``limit``."""
+        self._check_open()
+        below = [(row.change, key, row) for key, rows in self._history.items() for row in rows]
+        looked_at = sorted(each for each in below if after < each[0] < keep.feed)[:limit]
+        spent = []
+        for change, key, row in looked_at:
+            newest = self._history[key][-1]
+            latest = (newest.version, newest.when, newest.spec is None)
+            if rules.is_spent(key[0], row.version, row.when, latest, keep):
+                spent.append((change, key, row))
+        for _, key, row in spent:
+            self._history[key].remove(row)
+            if not self._history[key]:
+                del self._history[key]
+        if spent:
+            self._feed = [change for change in self._feed if change.number > spent[-1][0]]
+        return looked_at[-1][0] if looked_at else 0, len(spent)
 
     async def last_change(self) -> int:
         """Return the greatest change number, or 0."""
         self._check_open()
-        return len(self._feed)
+        return self._feed[-1].number if self._feed else 0
 
     async def history(self, kind: str, tenant: str, name: str, limit: int) -> list[RevisionRow]:
         """Return revisions of a key, newest first."""
@@ -112,11 +138,14 @@ class MemoryDriver:
         """Return one revision of a key."""
         self._check_open()
         found = self._history.get((kind, tenant, name), [])
-        return found[version - 1] if 0 < version <= len(found) else None
+        return next((row for row in found if row.version == version), None)
 
     async def close(self) -> None:
         """Refuse what comes after; safe to call twice."""
         self._closed = True
+
+    def _first(self) -> int:
+        return self._feed[0].number if self._feed else 1
 
     def _check_open(self) -> None:
         if self._closed:
@@ -139,14 +168,14 @@ class _Staged:
         key = (operation.kind, operation.tenant, operation.name)
         current = self._new[key] if key in self._new else self._rows.get(key)
         schema, spec = rules.settle(operation, current)
-        version = self._versions.get(key, len(self._history.get(key, ()))) + 1
-        number = len(self._feed) + len(self._changes) + 1
-        before = self._changes or self._feed
-        change = Change(number, *key, version, schema, spec)
-        mark = rules.mark(before[-1].mark if before else 0, change, self._batch)
+        past = self._history.get(key)
+        version = self._versions.get(key, past[-1].version if past else 0) + 1
+        before = (self._changes or self._feed)[-1:]
+        change = Change(before[0].number + 1 if before else 1, *key, version, schema, spec)
+        mark = rules.mark(before[0].mark if before else 0, change, self._batch)
         self._changes.append(msgspec.structs.replace(change, mark=mark))
         self._versions[key] = version
-        self._new[key] = None if spec is None else Row(*key, version, number, schema, spec)
+        self._new[key] = None if spec is None else Row(*key, version, change.number, schema, spec)
 
     def finish(self, inserted: list[str]) -> Committed:
         """Make it so."""
