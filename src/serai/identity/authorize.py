@@ -6,14 +6,13 @@ target gets the answer for what does not exist, so names of foreign things can't
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Protocol
 
 import msgspec
 
 from serai.errors import DeniedError, NotFoundError
 from serai.identity.principals import Principal
-from serai.identity.roles import ROLES, allows
 
 
 class Target(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,16 +41,35 @@ class Audit(Protocol):
         ...
 
 
-def allowed(
-    principal: Principal, action: str, target: Target, *, roles: Mapping[str, Sequence[str]] = ROLES
-) -> tuple[bool, str]:
+def allowed(principal: Principal, action: str, target: Target) -> tuple[bool, str]:
     """Decide, and say why not; the reason is for the audit, not for the asker."""
-    reaching = [grant for grant in principal.grants if grant.covers(target.tenant, target.app)]
-    if not reaching:
+    if not reaches(principal, target):
         return False, "no grant reaches the target"
-    if any(allows(roles.get(grant.role, ()), action) for grant in reaching):
-        return True, ""
-    return False, "no role there allows the action"
+    if not any(grant.covers(target.tenant, target.app) and grant.allows(action) for grant in principal.grants):
+        return False, "no role there allows the action"
+    scope = principal.scope
+    if scope is not None and not scope.admits(action, target.kind, (target.name, target.app)):
+        return False, "the token's scope leaves it out"
+    return True, ""
+
+
+def reaches(principal: Principal, target: Target) -> bool:
+    """Tell whether a principal may know that a target's tenant exists."""
+    if principal.scope is not None and not principal.scope.covers(target.tenant, target.app):
+        return False
+    return any(grant.covers(target.tenant, target.app) for grant in principal.grants)
+
+
+def check_gift(giver: Principal, actions: Sequence[str], target: Target) -> None:
+    """Refuse a role, or a token, that would allow more than its giver may; `DeniedError` names what.
+
+    Nobody gives what they do not have: a pattern needs a pattern of the giver's that is as wide.
+    """
+    for pattern in actions:
+        # To `allows` a pattern's own * is a noun or verb like any other: only one as wide or wider matches it.
+        permitted, _ = allowed(giver, pattern, Target(tenant=target.tenant, app=target.app))
+        if not permitted:
+            raise DeniedError(f"You can't give {pattern}, which you don't have there.", action=pattern)
 
 
 def authorize(principal: Principal | None, action: str, target: Target, audit: Audit) -> Principal:
@@ -67,6 +85,6 @@ def authorize(principal: Principal | None, action: str, target: Target, audit: A
     if permitted:
         return principal
     audit.refused(Refusal(who=principal.who, action=action, target=target, reason=reason))
-    if any(grant.covers(target.tenant, target.app) for grant in principal.grants):
+    if reaches(principal, target):
         raise DeniedError(f"{principal.who} may not do {action} here.", action=action)
     raise NotFoundError("Nothing has that name.", action=action)

@@ -6,7 +6,13 @@ actions that it allows; ``*`` stands for any noun or any verb. What no role of a
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
+
+from serai.errors import InvalidError
+
+MAX_ACTIONS = 200  # of one custom role
+_PATTERN = re.compile(r"(?:[a-z][a-z0-9-]{0,62}|\*)\.(?:[a-z][a-z0-9-]{0,62}|\*)\Z")
 
 #: What a release needs to come to life and to be looked after, without power over the tenant or over data's end.
 _DEVELOP = (
@@ -26,7 +32,7 @@ _DEVELOP = (
 
 ROLES: Mapping[str, Sequence[str]] = {
     "operator": ("*.*",),
-    "owner": (*_DEVELOP, "app.delete"),
+    "owner": (*_DEVELOP, "app.delete", "audit.*", "invitation.*", "member.*", "role.*", "token.*"),
     "developer": _DEVELOP,
     "viewer": ("*.read", "app.logs", "change.watch"),
     "billing": ("tenant.read", "usage.read"),
@@ -37,3 +43,12 @@ def allows(patterns: Sequence[str], action: str) -> bool:
     """Tell whether one of a role's patterns names the action."""
     noun, _, verb = action.partition(".")
     return any(pattern in {action, f"{noun}.*", f"*.{verb}", "*.*"} for pattern in patterns)
+
+
+def check_patterns(patterns: Sequence[str], path: str) -> None:
+    """Refuse what is not ``noun.verb``."""
+    if len(patterns) > MAX_ACTIONS:
+        raise InvalidError(f"At most {MAX_ACTIONS} actions.", path=path)
+    for pattern in patterns:
+        if not _PATTERN.match(pattern):
+            raise InvalidError("An action is noun.verb, each of which may be *.", path=path, action=pattern[:64])

@@ -1,0 +1,151 @@
+"""Passkeys: public keys in the place of passwords (WebAuthn level 3).
+
+A challenge is used once, within minutes, by the party that it was made for. A passkey shows that its user is there and
+verified (PIN, finger), so it is both factors at once.
+"""
+
+from __future__ import annotations
+
+import hmac
+import json
+import secrets
+from collections import OrderedDict
+from typing import Any
+
+import msgspec
+import webauthn
+from webauthn.helpers import base64url_to_bytes, bytes_to_base64url
+from webauthn.helpers.exceptions import WebAuthnException
+from webauthn.helpers.structs import (
+    AuthenticatorSelectionCriteria,
+    PublicKeyCredentialDescriptor,
+    ResidentKeyRequirement,
+    UserVerificationRequirement,
+)
+
+from serai.errors import DeniedError, ExhaustedError, InvalidError
+from serai.identity.people import Passkey, Secrets
+
+MOST = 20  # passkeys of a user
+MAX_ANSWER = 16 * 1024  # octets of a browser's answer
+_PENDING = 10_000  # challenges that wait for their answers
+_LIFETIME = 300.0  # seconds that a challenge waits
+_REFUSED = "That passkey does not open this."
+
+
+class Site(msgspec.Struct, frozen=True, kw_only=True):
+    """Where passkeys are used: the host name that they belong to, and the origins of its pages."""
+
+    name: str
+    host: str
+    origins: tuple[str, ...]
+
+
+class Passkeys:
+    """Make challenges, and check what browsers answer."""
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+        self._pending: OrderedDict[str, tuple[bytes, str, float]] = OrderedDict()
+
+    def offer(self, login: str, title: str, held: Secrets, now: float) -> dict[str, Any]:
+        """Return what ``navigator.credentials.create`` needs, with ``ticket`` to be sent back."""
+        if len(held.passkeys) >= MOST:
+            raise ExhaustedError(f"A user has at most {MOST} passkeys.")
+        options = webauthn.generate_registration_options(
+            rp_id=self._site.host,
+            rp_name=self._site.name,
+            user_id=login.encode(),
+            user_name=login,
+            user_display_name=title or login,
+            authenticator_selection=AuthenticatorSelectionCriteria(
+                resident_key=ResidentKeyRequirement.REQUIRED, user_verification=UserVerificationRequirement.REQUIRED
+            ),
+            exclude_credentials=[PublicKeyCredentialDescriptor(id=base64url_to_bytes(one.id)) for one in held.passkeys],
+        )
+        return {"ticket": self._remember(options.challenge, login, now), "options": _plain(options)}
+
+    def added(self, login: str, held: Secrets, ticket: str, answer: dict[str, Any], title: str, now: float) -> Secrets:
+        """Return a user's secrets with the passkey that a browser made; `InvalidError` where the answer is not good."""
+        challenge = self._take(ticket, login, now)
+        try:
+            made = webauthn.verify_registration_response(
+                credential=_bounded(answer),
+                expected_challenge=challenge,
+                expected_rp_id=self._site.host,
+                expected_origin=list(self._site.origins),
+                require_user_verification=True,
+            )
+        except WebAuthnException as error:
+            raise InvalidError("The browser's answer is not a passkey for this site.", path="answer") from error
+        passkey = Passkey(
+            id=bytes_to_base64url(made.credential_id),
+            key=bytes_to_base64url(made.credential_public_key),
+            count=made.sign_count,
+            title=title[:60],
+            added=now,
+        )
+        return msgspec.structs.replace(held, passkeys=(*held.passkeys, passkey))
+
+    def ask(self, now: float) -> dict[str, Any]:
+        """Return what ``navigator.credentials.get`` needs, with ``ticket``; the passkey itself tells whose it is."""
+        options = webauthn.generate_authentication_options(
+            rp_id=self._site.host, user_verification=UserVerificationRequirement.REQUIRED
+        )
+        return {"ticket": self._remember(options.challenge, "", now), "options": _plain(options)}
+
+    def shown(self, held: Secrets, ticket: str, answer: dict[str, Any], now: float) -> Secrets:
+        """Return the secrets of the user that `claimed` told after their passkey opened; else `DeniedError`."""
+        challenge = self._take(ticket, "", now)
+        wanted = str(answer.get("id", ""))
+        passkey = next((one for one in held.passkeys if hmac.compare_digest(one.id.encode(), wanted.encode())), None)
+        if passkey is None:
+            raise DeniedError(_REFUSED)
+        try:
+            proof = webauthn.verify_authentication_response(
+                credential=_bounded(answer),
+                expected_challenge=challenge,
+                expected_rp_id=self._site.host,
+                expected_origin=list(self._site.origins),
+                credential_public_key=base64url_to_bytes(passkey.key),
+                credential_current_sign_count=passkey.count,
+                require_user_verification=True,
+            )
+        except WebAuthnException as error:
+            raise DeniedError(_REFUSED) from error
+        newer = msgspec.structs.replace(passkey, count=proof.new_sign_count)
+        return msgspec.structs.replace(held, passkeys=tuple(newer if one is passkey else one for one in held.passkeys))
+
+    def _remember(self, challenge: bytes, login: str, now: float) -> str:
+        ticket = secrets.token_urlsafe(16)
+        self._pending[ticket] = (challenge, login, now + _LIFETIME)
+        while len(self._pending) > _PENDING:
+            self._pending.popitem(last=False)
+        return ticket
+
+    def _take(self, ticket: str, login: str, now: float) -> bytes:
+        challenge, whose, until = self._pending.pop(ticket, (b"", "", 0.0))
+        if not challenge or until <= now or whose != login:
+            raise DeniedError("That took too long: try again.")
+        return challenge
+
+
+def claimed(answer: dict[str, Any]) -> str:
+    """Return the login that a passkey says to be of (its user handle), "" for none."""
+    handle = answer.get("response", {}).get("userHandle") if isinstance(answer.get("response"), dict) else None
+    try:
+        return base64url_to_bytes(handle).decode("ascii") if isinstance(handle, str) and len(handle) < 200 else ""
+    except ValueError:
+        return ""
+
+
+def _plain(options: Any) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(webauthn.options_to_json(options))
+    return found
+
+
+def _bounded(answer: dict[str, Any]) -> str:
+    text = json.dumps(answer)
+    if len(text) > MAX_ANSWER:
+        raise InvalidError("The browser's answer is too long.", path="answer")
+    return text
