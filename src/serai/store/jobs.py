@@ -9,6 +9,7 @@ import asyncio
 import queue
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from types import TracebackType
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -118,20 +119,27 @@ class Worker(Generic[Tx]):
 
     def _main(self) -> None:
         hand = self._hire()
-        last = False
-        while not last:
-            self._idle += 1  # only a hint: a thread too many, or one too late, does no harm
-            jobs = [self._jobs.get()]
-            self._idle -= 1
-            while jobs[-1] is not None and len(jobs) < self._group and not self._jobs.empty():
-                jobs.append(self._jobs.get())
-            if jobs[-1] is None:
-                last = True
-                self._jobs.put(jobs.pop())  # for the other threads
-            if group := [job for job in jobs if job is not None]:
-                hand.transact(group)
-                _tell(group)
+        while group := self._take():
+            hand.transact(group)
+            _tell(group)
         hand.close()
+
+    def _take(self) -> list[Job[Any, Any]]:
+        """Wait for a job and return it with those that wait behind it; none where the work is over."""
+        with self._lock:
+            self._idle += 1
+        job = self._jobs.get()
+        with self._lock:
+            self._idle -= 1
+        group: list[Job[Any, Any]] = []
+        with suppress(queue.Empty):
+            while job is not None:
+                group.append(job)
+                if len(group) == self._group:
+                    return group
+                job = self._jobs.get_nowait()
+            self._jobs.put(None)  # it was the end: for the next round, and for the other threads
+        return group
 
 
 def _tell(group: list[Job[Any, Any]]) -> None:

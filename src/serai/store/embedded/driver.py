@@ -11,7 +11,8 @@ from serai.store.contract import Change, Committed
 from serai.store.driver import Batch, Keep, RevisionRow, Row
 from serai.store.embedded import records, tasks
 from serai.store.embedded.session import File, Session
-from serai.store.embedded.thread import Worker
+from serai.store.embedded.thread import Transactor
+from serai.store.jobs import Worker
 from serai.store.tasks import TaskRows
 
 T = TypeVar("T")
@@ -26,8 +27,10 @@ class EmbeddedDriver:
     def __init__(self, path: Path, *, create: bool = True) -> None:
         self.path = path
         file = File(path, create=create)
-        self._writer = Worker(Session(file), "store-writer", writes=True)
-        self._reader = Worker(Session(file), "store-reader", writes=False)
+        self._writer: Worker[sqlite3.Cursor] = Worker("store-writer", lambda: Transactor(Session(file), writes=True))
+        self._reader: Worker[sqlite3.Cursor] = Worker(
+            "store-reader", lambda: Transactor(Session(file), writes=False), group=1
+        )
 
     @property
     def tasks(self) -> TaskRows[sqlite3.Cursor]:
