@@ -135,13 +135,14 @@ def test_the_interpreter_is_the_one_asked_for():
     assert made.steps[1].argv[-2:] == ("-r", "pyproject.toml")
     with pytest.raises(UnsupportedError) as caught:
         planned(**files, **{"app.toml": "runtime = 'python3.13'"})
-    assert caught.value.fields["available"] == ("3.11", "3.9")
+    assert caught.value.fields["available"] == ("3.9", "3.11")
 
 
 def test_an_interpreter_of_the_platform_is_mounted():
     mount = Mount(Path("/home/runtimes/python/3.13.1"), "/serai/runtimes/python-3.13.1")
     own = Runtime(language="python", version=(3, 13, 1), executable=f"{mount.target}/bin/python3", mount=mount)
-    _, _, made = plan(Tree({"app.py": FLASK}), (*HERE, own))
+    assert plan(Tree({"app.py": FLASK}), (*HERE, own))[2].runtime == "python3.11", "nobody asked for another one"
+    _, _, made = plan(Tree({"app.py": FLASK, ".python-version": b"3.13"}), (*HERE, own))
     assert (made.runtime, made.mounts) == ("python3.13.1", (mount,))
     assert "/serai/runtimes/python-3.13.1/bin/python3" in made.steps[0].argv
 
@@ -165,6 +166,53 @@ def test_a_node_that_the_host_lacks_comes_from_the_registry():
     assert made.steps[1].argv[0].startswith("/app/serai-runtime/node_modules/node-linux-")
     assert made.env["PATH"].startswith("/app/serai-runtime/node_modules/node-linux-")
     assert made.outputs == ("node_modules", "serai-runtime")
+
+
+@pytest.mark.parametrize(
+    ("package", "kept"),
+    [
+        ({"dependencies": {"express": "^5"}}, True),
+        ({"dependencies": {"mine": "file:packages/mine"}}, False),
+        ({"devDependencies": {"mine": "./packages/mine"}}, False),
+        ({"workspaces": ["packages/*"]}, False),
+        ({"scripts": {"start": "node server.js", "postinstall": "node patch.js"}}, False),
+    ],
+)
+def test_what_npm_takes_from_the_folder_itself_is_never_taken_from_an_earlier_build(package, kept):
+    made = planned(**{"package.json": json.dumps(package), "server.js": ""})[2]
+    assert [step.cached for step in made.steps] == [kept]
+
+
+@pytest.mark.parametrize(
+    ("declared", "kept"),
+    [
+        ({"require": {"slim/slim": "^4"}}, True),
+        ({"repositories": [{"type": "path", "url": "packages/x"}]}, False),
+        ({"autoload": {"classmap": ["src"]}}, False),
+        ({"scripts": {"post-install-cmd": "php artisan"}}, False),
+    ],
+)
+def test_what_composer_takes_from_the_folder_itself_is_never_taken_from_an_earlier_build(declared, kept):
+    tree = Tree({"index.php": b"<?php", "composer.json": json.dumps(declared).encode()})
+    composer = Runtime(language="composer", version=(2, 5), executable="/usr/bin/composer")
+    made = plan(tree, (*HERE, composer))[2]
+    assert [(step.argv[0], step.cached) for step in made.steps] == [("/usr/bin/composer", kept)]
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{", "[" * 100000, "null", "\xff"])
+def test_a_composer_json_that_is_none_is_an_error_that_names_it(text):
+    tree = Tree({"index.php": b"<?php", "composer.json": text.encode("latin-1")})
+    composer = Runtime(language="composer", version=(2, 5), executable="/usr/bin/composer")
+    with pytest.raises(InvalidError) as caught:
+        plan(tree, (*HERE, composer))
+    assert caught.value.fields["path"] == "composer.json"
+
+
+def test_a_perl_that_the_host_lacks_is_an_error_that_lists_what_there_is():
+    assert planned(**{"app.psgi": "1", "app.toml": "runtime = 'perl5.36'"})[2].runtime == "perl5.36.0"
+    with pytest.raises(UnsupportedError) as caught:
+        planned(**{"app.psgi": "1", "app.toml": "runtime = 'perl5.38'"})
+    assert caught.value.fields["available"] == ("5.36.0",)
 
 
 def test_a_bundled_site_needs_no_process():

@@ -31,12 +31,17 @@ def test_what_tenants_can_run_is_found(public):
     program(usr / "bin/node", "#!/bin/sh\necho v8.0.0\n")
     program(usr / "bin/php", "#!/bin/sh\nexit 3\n")
     program(home / "runtimes/python/3.13.1/bin/python3")
+    program(home / "runtimes/python/.3.12/bin/python3")
     (home / "runtimes/node/broken").mkdir(parents=True)
     found = {(item.language, item.version): item for item in discover(home, usr)}
     assert set(found) == {("python", (3, 9)), ("node", (20, 1, 2)), ("python", (3, 13, 1))}
     own = found["python", (3, 13, 1)]
     assert own.mount.source == home / "runtimes/python/3.13.1"
     assert own.executable == f"{own.mount.target}/bin/python3" == "/serai/runtimes/python-3.13.1/bin/python3"
+    assert own.env == {}
+    (home / "runtimes/python/3.13.1/lib").mkdir()
+    (home / "runtimes/python/3.13.1/lib/libpython3.13.so.1.0").touch()
+    assert discover(home, usr)[-1].env == {"LD_LIBRARY_PATH": "/serai/runtimes/python-3.13.1/lib"}
 
 
 def test_the_platforms_tools_are_there():

@@ -1,7 +1,10 @@
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from serai.cloud.drivers.contract import Mount
 from serai.errors import UnsupportedError
 from serai.services.apps.recipes.contract import Runtime
 from serai.services.apps.recipes.versions import choose, node_accepts, numbers, python_accepts
@@ -67,5 +70,16 @@ def test_the_newest_that_fits_is_chosen_and_a_missing_one_says_what_there_is():
         "language": "python",
         "wanted": "3.12",
         "asked_by": ".python-version",
-        "available": ("3.11", "3.13", "3.9"),
+        "available": ("3.9", "3.11", "3.13"),
     }
+    assert "serai runtime add python VERSION" in caught.value.public
+
+
+def test_what_an_operator_added_is_for_those_who_ask_for_it():
+    def added(*version):
+        return Runtime(language="python", version=version, executable="x", mount=Mount(Path("/x"), "/x"))
+
+    here = [Runtime(language="python", version=(3, 11), executable="y"), added(3, 12, 1), added(3, 13, 0)]
+    assert choose(here, "python", ()).version == (3, 11)
+    assert choose(here, "python", [("app.toml", (3, 12))]).version == (3, 12, 1)
+    assert choose(here[1:], "python", ()).version == (3, 13, 0)

@@ -9,8 +9,9 @@ from serai.services.apps.commands.deploy import deploying
 from serai.services.apps.commands.domain import domains
 from serai.services.apps.commands.env import envs
 from serai.services.apps.commands.release import releases
+from serai.services.apps.commands.runtime import runtimes
 
 apps.add_typer(envs)
 apps.add_typer(domains)
 
-COMMANDS = [deploying, apps, releases]
+COMMANDS = [deploying, apps, releases, runtimes]

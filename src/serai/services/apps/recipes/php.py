@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from typing import ClassVar
 
 from msgspec.structs import replace
 
+from serai.errors import InvalidError
 from serai.services.apps.recipes.cgi import GATEWAY
 from serai.services.apps.recipes.contract import (
     APP,
@@ -65,9 +67,20 @@ def _with_composer(plan: BuildPlan, project: Project) -> BuildPlan:
         return replace(plan, notes=("composer.json is not read: this host has no composer. Bring vendor/ along.",))
     argv = (composer.executable, "install", "--no-dev", "--no-interaction", "--no-progress", "--optimize-autoloader")
     env = {"COMPOSER_HOME": f"{CACHE}/composer"}
-    steps = (Step(title="Install packages", argv=argv, env=env, network=True, cached=True),)
+    steps = (Step(title="Install packages", argv=argv, env=env, network=True, cached=_apart(files)),)
     key = key_of(files, ("composer.json", "composer.lock"), steps, plan.runtime)
     return replace(plan, steps=steps, key=key, outputs=("vendor",))
+
+
+def _apart(files: FolderView) -> bool:
+    """Say whether what composer installs follows from its own files alone: no script runs, no folder is looked at."""
+    try:
+        declared = json.loads(files.read("composer.json"))
+    except (ValueError, RecursionError) as error:
+        raise InvalidError(f"composer.json can't be read: {error}.", path="composer.json") from error
+    if not isinstance(declared, dict):
+        raise InvalidError("composer.json is not an object.", path="composer.json")
+    return not any(declared.get(key) for key in ("scripts", "repositories", "autoload"))
 
 
 def _root(files: FolderView) -> str | None:

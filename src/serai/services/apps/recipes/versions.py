@@ -13,6 +13,9 @@ from serai.services.apps.recipes.contract import Runtime
 
 Version = tuple[int, ...]
 
+#: Languages that a home can have interpreters of, and the program in ``bin/`` that is one.
+ADDABLE = {"python": "python3", "node": "node"}
+
 _CLAUSE = re.compile(r"\s*(?P<sign>~=|===?|!=|<=|>=|<|>)?\s*v?(?P<number>\d+(?:\.\d+)*)(?P<any>\.\*)?\s*\Z")
 _PARTIAL = re.compile(r"(?P<sign>[~^]|<=|>=|<|>|=)?\s*v?(?P<number>\d+(?:\.\d+){0,2})?(?:\.[xX*])*(?:-[\w.-]+)?\Z")
 
@@ -98,32 +101,42 @@ def _partial(text: str, version: Version) -> bool:
 
 
 def choose(runtimes: Sequence[Runtime], language: str, fits: Sequence[tuple[str, Version]]) -> Runtime:
-    """Return the newest run time of ``language`` whose version begins with each of the wanted ones.
+    """Return the run time of ``language`` whose version begins with each of the wanted ones; see `best`.
 
     ``fits`` pairs where it was asked for (".python-version") with the numbers. `UnsupportedError` lists what is here.
     """
     here = [runtime for runtime in runtimes if runtime.language == language]
     for where, wanted in fits:
-        kept = []
-        for runtime in here:
-            width = min(len(wanted), len(runtime.version))
-            if runtime.version[:width] == wanted[:width]:
-                kept.append(runtime)
-        if not kept:
+        here = [runtime for runtime in here if _begins(runtime.version, wanted)]
+        if not here:
             raise missing(language, where, ".".join(map(str, wanted)), runtimes)
-        here = kept
     if not here:
         raise missing(language, "the program", "any", runtimes)
-    return max(here, key=lambda runtime: runtime.version)
+    return best(here)
+
+
+def best(fitting: Sequence[Runtime]) -> Runtime:
+    """Return the newest of those below /usr, else the newest at all.
+
+    What an operator added is for programs that ask for it: no other program changes its version because of it.
+    """
+    return max(fitting, key=lambda runtime: (runtime.mount is None, runtime.version))
 
 
 def missing(language: str, where: str, wanted: str, runtimes: Sequence[Runtime]) -> UnsupportedError:
-    """Return the error that says which version was asked for, by what, and which this host has."""
-    have = tuple(sorted(".".join(map(str, item.version)) for item in runtimes if item.language == language))
+    """Return the error that says which version was asked for, by what, which this host has, and who can add one."""
+    versions = sorted(item.version for item in runtimes if item.language == language)
+    have = tuple(".".join(map(str, version)) for version in versions)
+    advice = f" Its operator can add one: serai runtime add {language} VERSION." if language in ADDABLE else ""
     return UnsupportedError(
-        f"This host has no {language} {wanted}, which {where} asks for; it has {', '.join(have) or 'none'}.",
+        f"This host has no {language} {wanted}, which {where} asks for; it has {', '.join(have) or 'none'}.{advice}",
         language=language,
         wanted=wanted,
         asked_by=where,
         available=have,
     )
+
+
+def _begins(version: Version, wanted: Version) -> bool:
+    width = min(len(wanted), len(version))
+    return version[:width] == wanted[:width]
