@@ -118,7 +118,7 @@ def _start(home: Home, sets: Sequence[str]) -> dict[str, Any]:
     (home.path / "logs").mkdir(exist_ok=True)
     with (home.path / "logs/boot.log").open("wb") as boot, os.fdopen(reader, "rb") as answers:
         subprocess.Popen(
-            command(home, sets, "--ready-fd", str(writer)),
+            [*_scope(lasting=True), *command(home, sets, "--ready-fd", str(writer))],
             stdin=subprocess.DEVNULL,
             stdout=boot,
             stderr=boot,
@@ -129,6 +129,14 @@ def _start(home: Home, sets: Sequence[str]) -> dict[str, Any]:
         os.close(writer)
         line = answers.readline()
     return _told(line, home)
+
+
+def _scope(*, lasting: bool) -> tuple[str, ...]:
+    """Return the words before a supervisor's command by which systemd gives a plain user control groups."""
+    from serai.cloud.drivers.process.cgroups_open import own_group  # noqa: PLC0415 - not for the warm parent
+    from serai.cloud.drivers.process.cgroups_systemd import scope  # noqa: PLC0415
+
+    return scope(own_group(), lasting=lasting)
 
 
 def _told(line: bytes, home: Home) -> dict[str, Any]:
@@ -151,7 +159,7 @@ def _become(home: Home, sets: Sequence[str], on_ready: Ready | None) -> NoReturn
         os.close(reader)
         os.set_inheritable(writer, True)
         more += ["--ready-fd", str(writer)]
-    argv = command(home, sets, *more)
+    argv = [*_scope(lasting=False), *command(home, sets, *more)]
     sys.stdout.flush()
     sys.stderr.flush()
     os.execv(argv[0], argv)  # noqa: S606 - a fixed vector, no shell

@@ -33,7 +33,7 @@ async def test_version_2_writes_its_files(tmp_path):
     assert groups.create("shop.1", LIMITS) == (tmp_path / "serai" / "work" / "shop.1" / "cgroup.procs",)
     group = tmp_path / "serai" / "work" / "shop.1"
     assert {path.name: path.read_text() for path in group.iterdir()} == {**settings_v2(LIMITS), "memory.swap.max": "0"}
-    assert (tmp_path / "serai" / "cgroup.subtree_control").read_text() == "+memory +pids +cpu"
+    assert (tmp_path / "serai" / "cgroup.subtree_control").read_text() == "+cpu +memory +pids"
     assert groups.shims() == (tmp_path / "serai" / "shims" / "cgroup.procs",)
     for name, text in {"memory.current": "4096", "cpu.stat": "usage_usec 1500000", "pids.current": "5"}.items():
         (group / name).write_text(text)

@@ -15,7 +15,8 @@ from serai.cloud.drivers.contract import Limits, Usage
 
 OVERHEAD = 3  # bubblewrap's two processes and the launcher count, too
 PERIOD = 100_000  # microseconds, of CPU quota
-NEEDED = ("memory", "pids", "cpu")
+NEEDED = frozenset({"memory", "pids", "cpu"})
+ENABLE = "+cpu +memory +pids"  # for cgroup.subtree_control
 
 
 class Groups(Protocol):

@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from pathlib import Path
 
 from serai.cloud.drivers.contract import Limits, Usage
-from serai.cloud.drivers.process.cgroups import NEEDED, OVERHEAD, PERIOD, remove_group
+from serai.cloud.drivers.process.cgroups import ENABLE, OVERHEAD, PERIOD, remove_group
+from serai.cloud.drivers.process.cgroups_systemd import Systemd
 
 
 class Unified:
-    """Version 2, below ``base``, a folder that is ours and has the controllers enabled for its children."""
+    """Version 2, below ``base``, a folder that is ours; ``unit`` is what keeps it, where systemd does."""
 
     NAME = "v2"
 
-    def __init__(self, base: Path) -> None:
-        self._base = base
+    def __init__(self, base: Path, unit: Systemd | None = None) -> None:
+        self._base, self._unit = base, unit
 
     def create(self, ident: str, limits: Limits) -> tuple[Path, ...]:
         """Make the group with its limits."""
+        if self._unit and not self._base.exists():  # someone stopped the unit
+            self._base = self._unit.folder() or self._base
         work = self._base / "work"
         for folder in (self._base, work):
             folder.mkdir(exist_ok=True)
-            (folder / "cgroup.subtree_control").write_text(" ".join("+" + name for name in NEEDED))
+            (folder / "cgroup.subtree_control").write_text(ENABLE)
         group = work / ident
         group.mkdir(exist_ok=True)
         for name, value in settings_v2(limits).items():
@@ -66,9 +70,13 @@ class Unified:
         await remove_group(self._base / "work" / ident)
 
     async def retire(self) -> None:
-        """Take the three groups of a home away."""
-        for group in (self._base / "work", self._base / "shims", self._base):
+        """Take the groups of a home away."""
+        for group in (self._base / "work", self._base / "shims"):
             await remove_group(group)
+        if self._unit:
+            await asyncio.to_thread(self._unit.stop)
+        else:
+            await remove_group(self._base)
 
 
 def settings_v2(limits: Limits) -> dict[str, str]:

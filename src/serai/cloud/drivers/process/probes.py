@@ -17,6 +17,10 @@ from serai.cloud.drivers.process.shim import landlock
 from serai.errors import SeraiError
 
 NOBODY = 65534
+UNLIMITED = (
+    "no control group is ours: limits per process, memory watched; systemd gives a plain user one in the foreground of "
+    "a login of its own, or anywhere after `loginctl enable-linger`"
+)
 
 
 class Runs(Protocol):
@@ -42,7 +46,7 @@ class Runs(Protocol):
 async def probe(facts: Facts, groups: Groups, egress: Egress, options: Options, driver: Runs) -> list[Probe]:
     """Try everything; the sandbox is required, the rest makes it tighter or gives it more."""
     root = os.geteuid() == 0
-    limited = "ok" if groups.NAME != "none" else "no control group is ours: limits per process, memory watched"
+    limited = "ok" if groups.NAME != "none" else UNLIMITED
     abi = await asyncio.to_thread(landlock.version)
     return [
         await _sandbox(facts, driver),
