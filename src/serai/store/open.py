@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import pkgutil
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from serai.errors import InvalidError
 from serai.store.contract import Spec
-from serai.store.embedded.driver import EmbeddedDriver
+from serai.store.driver import Driver
 from serai.store.kinds import Kinds
-from serai.store.memory.driver import MemoryDriver
 from serai.store.retry import Patience
 from serai.store.store import Observe, Store
 
@@ -24,18 +24,26 @@ def open_store(
     patience: Patience | None = None,
     observe: Observe | None = None,
 ) -> Store:
-    """Return the store at ``sqlite:PATH`` (or just a path), or a new one in ``memory:``.
+    """Return the store at ``sqlite:PATH`` (or just a path) or ``postgresql://HOST/DATABASE``, or a new ``memory:`` one.
 
-    Nothing is opened before the first operation: where the file can't be had, that one raises `UnavailableError`,
-    and a later one may succeed. With ``create`` False a file that is not there is such an error.
+    Nothing is opened before the first operation: where the store can't be had, that one raises `UnavailableError`,
+    and a later one may succeed. With ``create`` False a store that is not there is such an error.
     """
     scheme, colon, rest = str(address).partition(":")
     if isinstance(address, Path) or not colon or "/" in scheme:
         scheme, rest = "sqlite", str(address)
+    return Store(_engine(scheme, rest, create=create), Kinds(kinds), now=now, patience=patience, observe=observe)
+
+
+def _engine(scheme: str, rest: str, *, create: bool) -> Driver:
+    """Return an engine; imported by name, so that a process loads the client of its own database only."""
+    driver: Driver
     if scheme == "memory" and not rest:
-        driver: EmbeddedDriver | MemoryDriver = MemoryDriver()
+        driver = pkgutil.resolve_name("serai.store.memory.driver:MemoryDriver")()
     elif scheme == "sqlite" and rest:
-        driver = EmbeddedDriver(Path(rest), create=create)
+        driver = pkgutil.resolve_name("serai.store.embedded.driver:EmbeddedDriver")(Path(rest), create=create)
+    elif scheme in {"postgresql", "postgres"}:
+        driver = pkgutil.resolve_name("serai.store.cluster.driver:ClusterDriver")(f"{scheme}:{rest}", create=create)
     else:
-        raise InvalidError(f"no engine serves a store at {address}", path="store")
-    return Store(driver, Kinds(kinds), now=now, patience=patience, observe=observe)
+        raise InvalidError(f"no engine serves a store at {scheme}:…", path="store")
+    return driver

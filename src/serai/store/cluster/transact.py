@@ -1,0 +1,149 @@
+"""What the engine's threads do: one writes with group commit and knows how each commit ended; others read.
+
+Jobs of a group share a transaction without savepoints: what they do seldom fails. Where one does, all is undone, and
+done again with each in a savepoint, so that one's conflict is not the others'. So work may be run twice, and must
+change nothing but the database.
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Sequence
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+from serai.errors import SeraiError, UnavailableError
+from serai.store.cluster.connection import CHANNEL, Tx
+from serai.store.cluster.database import Database, Link
+from serai.store.cluster.errors import SilentError, is_fatal, translate, unknown
+from serai.store.jobs import Job, Kept
+
+_BEGIN = sql.SQL(
+    "BEGIN; INSERT INTO writer (id, at, seen) VALUES ({id}, {at}, now()) "
+    "ON CONFLICT (id) DO UPDATE SET at = excluded.at, seen = excluded.seen"
+)
+_HEAD = sql.SQL("UPDATE head SET number = {number}, mark = {mark}; ")
+_NOTIFY = sql.SQL("NOTIFY {channel}, {payload}; ")
+#: Waits for the transaction in doubt, as long as its end is open on the server.
+_ENDED = """
+INSERT INTO writer (id, at, seen) VALUES (%s, -1, now()) ON CONFLICT (id) DO UPDATE SET seen = excluded.seen
+RETURNING at
+"""
+
+_AGAIN = 0.05  # seconds between two looks for a database that is away
+
+_NATIVE = (psycopg.Error, SilentError)
+
+
+class Writing:
+    """Run groups of jobs, each group in one transaction."""
+
+    def __init__(self, database: Database, name: str) -> None:
+        self._address = database.address
+        self._link = Link(database, name)
+        self._id = uuid.uuid4()
+        self._at = 0
+
+    def transact(self, group: Sequence[Job[Tx, Any]]) -> None:
+        """Run jobs durably; what goes wrong with the transaction goes wrong with each of them."""
+        whole = Kept()
+        with whole:
+            if not self._together(group):
+                self._apart(group)
+        if whole.error is not None:
+            error = self._link.abandon(whole.error)
+            for job in group:
+                job.error = error
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._link.drop()
+
+    def _together(self, group: Sequence[Job[Tx, Any]]) -> bool:
+        """Run jobs; return False, with nothing done, where one of several failed."""
+        tx = self._begin()
+        for job in group:
+            if not self._goes_well(job, tx):
+                tx.run("ROLLBACK")
+                return len(group) == 1
+        self._commit(tx)
+        return True
+
+    def _apart(self, group: Sequence[Job[Tx, Any]]) -> None:
+        """Run jobs, each in a savepoint."""
+        tx = self._begin()
+        for job in group:
+            place = tx.save()
+            if self._goes_well(job, tx):
+                tx.run("RELEASE job")
+            else:
+                tx.go_back(place)
+        self._commit(tx)
+
+    def _goes_well(self, job: Job[Tx, Any], tx: Tx) -> bool:
+        job.run(tx)
+        if isinstance(job.error, _NATIVE):
+            if tx.connection.closed or is_fatal(job.error):
+                raise job.error
+            job.error = translate(job.error, self._address)
+        return job.error is None
+
+    def _begin(self) -> Tx:
+        connection = self._link.get()
+        self._at += 1
+        connection.execute(_BEGIN.format(id=str(self._id), at=self._at))
+        return Tx(connection)
+
+    def _commit(self, tx: Tx) -> None:
+        """Commit with what belongs to it, in one message; raise where it was surely, or perhaps, not done."""
+        parts: list[sql.Composable] = []
+        if tx.head is not None:
+            parts.append(_HEAD.format(number=tx.head.number, mark=tx.head.mark))
+            tx.nudges.add(f"change {tx.head.number}")
+        names = {"channel": sql.Identifier(CHANNEL)}
+        parts += [_NOTIFY.format(payload=payload, **names) for payload in sorted(tx.nudges)]
+        try:
+            tx.connection.execute(sql.Composed([*parts, sql.SQL("COMMIT")]))
+        except _NATIVE as error:
+            if not tx.connection.closed:
+                raise  # the server said no
+            if not self._was_done():
+                raise UnavailableError(f"the database {self._address} went away before a commit") from error
+
+    def _was_done(self) -> bool:
+        """Find out how the last commit ended, which went without an answer."""
+        end = time.monotonic() + self._address.patience.doubt
+        while True:
+            self._link.drop()
+            try:
+                row = self._link.get().execute(_ENDED, (self._id,)).fetchone()
+            except (SeraiError, *_NATIVE) as error:
+                if time.monotonic() > end:
+                    raise unknown(self._address) from error
+                time.sleep(_AGAIN)
+            else:
+                return row is not None and row[0] == self._at
+
+
+class Reading:
+    """Run jobs that only read, one by one."""
+
+    def __init__(self, database: Database, name: str) -> None:
+        self._link = Link(database, name)
+
+    def transact(self, group: Sequence[Job[Tx, Any]]) -> None:
+        """Run jobs."""
+        for job in group:
+            away = Kept()
+            with away:
+                job.run(Tx(self._link.get()))
+            native = away.error or job.error
+            if native is not None:
+                job.error = self._link.abandon(native)
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._link.drop()

@@ -1,0 +1,25 @@
+"""What tests of several packages share: a PostgreSQL server of the session's own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from serai.store.cluster.private import PrivateServer, private_server
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PrivateServer]:
+    """A server for all tests that don't break it."""
+    server = private_server()
+    try:
+        yield server
+    finally:
+        server.remove()
+
+
+@pytest.fixture
+def database(postgres: PrivateServer) -> Callable[[], str]:
+    """Make an empty database with each call; return its address."""
+    return lambda: postgres.address(postgres.database())
