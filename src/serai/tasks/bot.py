@@ -13,10 +13,13 @@ import structlog
 from serai.bus import Bus
 from serai.errors import InternalError, SeraiError
 from serai.store.store import Store
-from serai.store.tasks import Finish, Want
+from serai.store.tasks import Finish, Note, Task, Want
+from serai.tasks.context import House, TaskContext
 from serai.tasks.crew import Crew
+from serai.tasks.fence import Fence, NoFence
 from serai.tasks.function import Registry
 from serai.tasks.herald import Herald
+from serai.tasks.isolation import Nursery
 from serai.tasks.ledger import Ledger, is_lost
 from serai.tasks.manager import Tasks
 from serai.tasks.timing import Clock, SystemClock
@@ -28,12 +31,13 @@ _AGAIN = 1.0  # seconds after the store refused
 class BotSettings(msgspec.Struct, frozen=True, kw_only=True):
     """How a bot works; all times in seconds.
 
-    ``concurrency`` tasks run at once, and beside them one batch of up to ``batch`` short ones. The lease is kept by
-    heartbeats; a clock that sees none for that long gives the tasks to others.
+    ``concurrency`` tasks run at once, and beside them one batch of up to ``batch`` short ones; it holds fewer where
+    they turn out to take longer. The lease is kept by heartbeats; a clock that sees none for that long gives the
+    tasks to others.
     """
 
     concurrency: int = 4
-    batch: int = 100
+    batch: int = 2000
     lease: float = 10.0
     poll: float = 5.0
     stop: float = 10.0  # for a function to end after it was told to
@@ -44,9 +48,10 @@ class BotSettings(msgspec.Struct, frozen=True, kw_only=True):
 class Bot:
     """Run the tasks of some queues until cancelled.
 
-    ``resources`` are offered to functions by name. `run` raises `InternalError` where a function can't be stopped,
-    and ``stalled`` is called, on another thread, where one blocks the event loop for too long: in both cases the
-    process has to end, so that the task can be given to another bot.
+    ``resources`` are offered to functions by name; isolated ones get those that are text. The ``fence`` kills the
+    process before its lease can be given away: whoever gives one owns the process. `run` raises `InternalError` where
+    a function can't be stopped, and ``stalled`` is called, on another thread, where one blocks the event loop for too
+    long: in both cases the process has to end, so that the task can be given to another bot.
     """
 
     def __init__(
@@ -60,25 +65,31 @@ class Bot:
         settings: BotSettings | None = None,
         resources: Mapping[str, Any] | None = None,
         clock: Clock | None = None,
+        fence: Fence | None = None,
         log: structlog.stdlib.BoundLogger | None = None,
         stalled: Callable[[], None] = lambda: None,
     ) -> None:
-        self.settings = settings or BotSettings()
+        settings = self.settings = settings or BotSettings()
         self.done = 0  # runs acknowledged, for status and metrics
         self.failed = 0
         self.trouble = ""  # why the store refused, where it does
         self._registry = registry
         self._queues = tuple(queues)
         self._clock: Clock = clock or SystemClock()
+        self._fence: Fence = fence or NoFence()
         self._log: structlog.stdlib.BoundLogger = log or structlog.get_logger()
         self._stalled = stalled
         self._wake = asyncio.Event()
         self._ledger = Ledger(store.driver, name, queues)
         self._herald = Herald(bus, queues, wake=self._wake.set, cancel=self._heard_cancel)
-        tasks = Tasks(store, bus, now=self._clock.now)
-        self._crew = Crew(registry, self._ended, self._wake.set, stop=self.settings.stop)
-        self._crew.offer(store=store, bus=bus, tasks=tasks, clock=self._clock, resources=resources or {})
-        self._lost = ""
+        house = House(store, bus, Tasks(store, bus, now=self._clock.now), self._clock, resources or {})
+        self._nursery = Nursery(house, stop=settings.stop)
+        look = self._wake.set
+        self._crew = Crew(
+            registry, house, self._nursery.begin, self._ended, look, batch=settings.batch, stop=settings.stop
+        )
+        self._held: dict[int, Task] = {}  # claimed, and not yet acknowledged
+        self._lost: SeraiError | None = None
         self._stuck: list[Finish] = []
         self._draining = False
         self._ask = False  # which tasks are to be cancelled
@@ -87,7 +98,7 @@ class Bot:
     @property
     def running(self) -> int:
         """Return how many tasks it holds."""
-        return len(self._crew.held())
+        return len(self._held)
 
     async def run(self) -> None:
         """Work until cancelled; then let what runs finish, or hand it back."""
@@ -119,6 +130,7 @@ class Bot:
                 self._refresh = True
         finally:
             await self._leave()
+            await self._nursery.close()
         if self._stuck:
             raise InternalError("A task's function did not stop when it was told to: the process has to end.")
 
@@ -133,11 +145,11 @@ class Bot:
                 await self._enlist()
             if self._ask:
                 self._ask = False
-                self._cancel(await self._ledger.wanted())
+                self._crew.cancel(await self._ledger.wanted())
             due = await self._exchange(self._want())
         except SeraiError as error:
             if is_lost(error):
-                self._lose(error.public)
+                self._lose(error)
                 return 0.0
             self._refused(error)
             return _AGAIN
@@ -147,83 +159,99 @@ class Bot:
         return Want(
             queues=self._queues,
             slots=max(0, self.settings.concurrency - self._crew.busy),
-            batch=0 if self._crew.in_batch else self.settings.batch,
-            short=self._registry.short,
+            batch=self._crew.room(),
+            short=self._crew.short(),
             known=self._registry.names if self._refresh else frozenset(),
         )
 
     async def _exchange(self, want: Want) -> float | None:
-        ended = {finish.number: run for finish in self._ledger.finishes if (run := self._crew.runs.get(finish.number))}
-        self._ledger.notes += [note for run in ended.values() if (note := run.ctx.take_note())]
         told, got = await self._ledger.exchange(want, self._clock.now())
         self.trouble = ""
         self._refresh = self._refresh and not want.known
-        moved = [task.id for task in got.claimed]
-        for finish in told:
-            self.done += finish.state == "done"
-            self.failed += finish.state == "error"
-            if run := self._crew.runs.pop(finish.number, None):
-                moved.append(run.task.id)
-        self._herald.tell(moved, freed=any(run.task.channel for run in ended.values()))
+        ended = [task for finish in told if (task := self._held.pop(finish.number, None))]
+        failed = sum(finish.state == "error" for finish in told)
+        self.failed += failed
+        self.done += sum(finish.state == "done" for finish in told)
+        for task in got.claimed:
+            self._held[task.number] = task
+        self._herald.tell(ended, freed=any(task.channel for task in ended))
+        self._herald.tell(got.claimed)
         for number in got.refused:
             self._log.error("tasks.run_refused", bot=self._ledger.bot, task=number)
-        self._crew.start(got.claimed)
+        self._crew.start(got.claimed, want.short)
         return got.due
 
-    def _ended(self, finish: Finish, *, stuck: bool) -> None:
+    def _ended(self, finish: Finish, ctx: TaskContext | None, *, stuck: bool) -> None:
+        if ctx is not None and (note := ctx.take_note()) is not None:
+            self._ledger.notes.append(note)
         (self._stuck if stuck else self._ledger.finishes).append(finish)
 
     def _heard_cancel(self, identity: object) -> None:
         """Ask the store: what the bus says may be late, or not true."""
-        if any(task.id == identity for task in self._crew.held()):
+        if any(task.id == identity for task in self._held.values()):
             self._ask = True
             self._wake.set()
-
-    def _cancel(self, numbers: Sequence[int]) -> None:
-        for number in numbers:
-            if run := self._crew.runs.get(number):
-                run.stop("cancel")
-        self._crew.hand_back("canceled", "canceled before it began", lambda task: task.number in numbers)
 
     async def _enlist(self) -> None:
         await self._ledger.enlist(
             self._clock.now(),
             lease=self.settings.lease,
+            fence=self._fence,
             stall=self.settings.stall,
-            wanted=self._cancel,
+            wanted=self._crew.cancel,
             lost=self._lose,
             stalled=self._stalled,
         )
 
-    def _lose(self, why: str) -> None:
+    def _lose(self, why: SeraiError) -> None:
+        if is_lost(why) and self._crew.jobs:
+            self._log.critical("tasks.lease_given_away", bot=self._ledger.bot, running=self.running)
+            self._ledger.kill()
         self._lost = why
         self._wake.set()
 
     async def _give_up(self) -> None:
-        """Stop all that runs: others may have it now. Then begin again under a new name."""
-        self._log.error("tasks.lease_lost", bot=self._ledger.bot, why=self._lost, running=self.running)
+        """Stop all that runs: others will have it soon. Then begin again under a new name."""
+        self._log.error("tasks.lease_lost", bot=self._ledger.bot, error=self._lost, running=self.running)
         await self._crew.stop_all("lost")
-        await self._ledger.drop()
-        self._crew.runs.clear()
-        self._lost = ""
+        await self._ledger.drop(stuck=bool(self._stuck))
+        self._held.clear()
+        self._lost = None
 
     async def _leave(self) -> None:
         """Wait for what runs, acknowledge it as it ends, stop the rest, and give the lease back."""
-        self._crew.hand_back("to_do", "handed back: its bot is shutting down", lambda _: True)
+        self._crew.lane.hand_back("its bot is shutting down")
         give_up = asyncio.get_running_loop().time() + self.settings.drain
-        while self._crew.busy_jobs and not self._lost and (left := give_up - asyncio.get_running_loop().time()) > 0:
-            await asyncio.wait(self._crew.busy_jobs, timeout=left, return_when=asyncio.FIRST_COMPLETED)
+        while self._crew.jobs and not self._lost and (left := give_up - asyncio.get_running_loop().time()) > 0:
+            await asyncio.wait(self._crew.jobs, timeout=left, return_when=asyncio.FIRST_COMPLETED)
             await self._settle()
         await self._crew.stop_all("lost" if self._lost else "drain")
-        # Last of all what can't be stopped: from here on another bot may run it, and this process is about to end.
-        self._ledger.finishes += [] if self._lost else self._stuck
+        if self._stuck:
+            await self._abandon()
+            return
         await self._settle()
         with contextlib.suppress(SeraiError):  # then the lease runs out by itself
             await self._ledger.leave("its bot ended", self._clock.now())
 
+    async def _abandon(self) -> None:
+        """Tell what can be told of runs that can't be stopped, and end the process.
+
+        One that another bot will run again is not handed back here, as it still runs: it is lost with this process.
+        """
+        for finish in self._stuck:
+            if finish.state == "to_do":
+                line = (self._clock.now(), finish.why)
+                self._ledger.notes.append(Note(number=finish.number, run=finish.run, lines=(line,)))
+            else:
+                self._ledger.finishes.append(finish)
+        await self._settle()
+        self._log.critical("tasks.stuck", bot=self._ledger.bot, tasks=[finish.number for finish in self._stuck])
+        self._ledger.kill()
+        await self._ledger.drop(stuck=True)
+
     async def _settle(self) -> None:
         try:
-            if self._ledger.bot and not self._lost:
+            if self._ledger.bot and self._lost is None:
                 await self._exchange(Want(queues=()))
         except SeraiError as error:
             self._refused(error)
@@ -233,12 +261,10 @@ class Bot:
         self._log.warning("tasks.store_refused", bot=self._ledger.bot, error=error)
 
     async def _flush(self) -> None:
-        """Write down progress and logs, and hand back what waits behind a slow short task."""
+        """Write down progress and logs."""
         while True:
             await asyncio.sleep(_FLUSH)
-            self._crew.shed()
-            reporting = {run.task.id: note for run in list(self._crew.runs.values()) if (note := run.ctx.take_note())}
-            self._ledger.notes += reporting.values()
+            reporting = [ctx.task for ctx in self._crew.contexts() if self._noted(ctx)]
             if not self._ledger.notes or not self._ledger.bot:
                 continue
             try:
@@ -246,4 +272,10 @@ class Bot:
             except SeraiError as error:
                 self._refused(error)
             else:
-                self._herald.tell(list(reporting))
+                self._herald.tell(reporting)
+
+    def _noted(self, ctx: TaskContext) -> bool:
+        note = ctx.take_note()
+        if note is not None:
+            self._ledger.notes.append(note)
+        return note is not None

@@ -7,6 +7,8 @@ from collections import deque
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from serai.store.tasks import MAX_LINE, MAX_LOG_LINES, Note, Task
 
 if TYPE_CHECKING:
@@ -20,33 +22,58 @@ class CanceledError(asyncio.CancelledError):
     """Somebody asked for the task to be cancelled: clean up and let this pass."""
 
 
+class House(msgspec.Struct, frozen=True):
+    """What all runs of one bot share; an isolated function's house is empty but for clock and resources."""
+
+    store: Store
+    bus: Bus | None
+    tasks: Tasks
+    clock: Clock
+    resources: Mapping[str, Any]
+
+
 class TaskContext:
     """One run of a task.
 
-    ``resources`` is what the module that runs the bot offers to functions, by name. A cancel reaches the function
-    as `asyncio.CancelledError` at what it awaits; one that computes without awaiting asks `checkpoint`.
+    ``resources`` is what the module that runs the bot offers to functions, by name. A cancel reaches an async function
+    as `asyncio.CancelledError` at what it awaits; one that computes without awaiting asks `checkpoint`. `log`,
+    `progress` and `checkpoint` may be called on any thread.
     """
 
-    def __init__(
-        self,
-        task: Task,
-        *,
-        store: Store,
-        bus: Bus | None,
-        tasks: Tasks,
-        clock: Clock,
-        resources: Mapping[str, Any],
-    ) -> None:
+    # Made for each task, however short: nothing is made before it is asked for.
+    __slots__ = ("_house", "_lines", "_report", "canceling", "task")
+
+    def __init__(self, task: Task, house: House) -> None:
         self.task = task
-        self.store = store
-        self.bus = bus
-        self.tasks = tasks
-        self.clock = clock
-        self.resources = resources
         self.canceling = False
-        self._progress: float | None = None
-        self._sentence = ""
-        self._lines: deque[tuple[float, str]] = deque(maxlen=MAX_LOG_LINES)
+        self._house = house
+        self._report: tuple[float, str] | None = None
+        self._lines: deque[tuple[float, str]] | None = None
+
+    @property
+    def store(self) -> Store:
+        """Return the store."""
+        return self._house.store
+
+    @property
+    def bus(self) -> Bus | None:
+        """Return the bus, where there is one."""
+        return self._house.bus
+
+    @property
+    def tasks(self) -> Tasks:
+        """Return the task manager: to insert more, and to ask."""
+        return self._house.tasks
+
+    @property
+    def clock(self) -> Clock:
+        """Return the time."""
+        return self._house.clock
+
+    @property
+    def resources(self) -> Mapping[str, Any]:
+        """Return what the module that runs the bot offers, by name."""
+        return self._house.resources
 
     @property
     def who(self) -> str:
@@ -55,13 +82,14 @@ class TaskContext:
 
     def log(self, line: str) -> None:
         """Keep a line of output with the task; text of several lines is split. Visible within a second."""
+        if self._lines is None:
+            self._lines = deque(maxlen=MAX_LOG_LINES)
         for each in line.splitlines() or [""]:
-            self._lines.append((self.clock.now(), each[:MAX_LINE]))
+            self._lines.append((self._house.clock.now(), each[:MAX_LINE]))
 
     def progress(self, fraction: float, sentence: str = "") -> None:
         """Say how far it is (0 to 1) and what it is doing."""
-        self._progress = fraction
-        self._sentence = sentence
+        self._report = fraction, sentence
 
     def checkpoint(self) -> None:
         """Raise `CanceledError` where the task is to stop."""
@@ -70,15 +98,15 @@ class TaskContext:
 
     def take_note(self) -> Note | None:
         """Return what was reported since the last time; the bot's business."""
-        if self._progress is None and not self._lines:
+        report, lines = self._report, self._lines
+        if report is None and not lines:
             return None
-        note = Note(
+        self._report = self._lines = None
+        fraction, sentence = report or (None, "")
+        return Note(
             number=self.task.number,
             run=self.task.run,
-            progress=self._progress,
-            sentence=self._sentence,
-            lines=tuple(self._lines),
+            progress=fraction,
+            sentence=sentence,
+            lines=tuple(lines or ()),
         )
-        self._progress = None
-        self._lines.clear()
-        return note

@@ -3,50 +3,47 @@
 from __future__ import annotations
 
 import asyncio
-import time
-import traceback
-from collections import deque
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal, Protocol
-
-import msgspec
+from collections.abc import Callable, Collection, Sequence
+from time import monotonic
 
 from serai.errors import NotFoundError
-from serai.store.tasks import Finish, Task
-from serai.tasks.context import TaskContext
+from serai.store.tasks import Task
+from serai.tasks import outcome
+from serai.tasks.context import House, TaskContext
 from serai.tasks.function import Registry, TaskFunction
-from serai.tasks.run import Run, Stop
+from serai.tasks.lane import Lane
+from serai.tasks.pace import Pace
+from serai.tasks.reason import Ended, Stop
+from serai.tasks.run import Isolate, Run
 
-_SLOW = 1.0  # seconds after which what waits behind a short task goes back
 _GRACE = 1.0  # seconds that runs get beyond their own limit to say how they were stopped
 
 
-class Ended(Protocol):
-    """Hear how a run ended."""
-
-    def __call__(self, finish: Finish, *, stuck: bool) -> None:
-        """Take it; ``stuck``: its function still runs and can't be stopped."""
-        ...
-
-
 class Crew:
-    """Start runs and know which there are; a run stays in ``runs`` until its bot takes it out."""
+    """Start runs, know which there are, and stop them."""
 
-    def __init__(self, registry: Registry, ended: Ended, look: Callable[[], None], *, stop: float) -> None:
-        self.runs: dict[int, Run] = {}
-        self.batch: deque[Task] = deque()  # short ones that have not begun
+    def __init__(
+        self,
+        registry: Registry,
+        house: House,
+        isolate: Isolate,
+        ended: Ended,
+        look: Callable[[], None],
+        *,
+        batch: int,
+        stop: float,
+    ) -> None:
+        self.pace = Pace(batch)
+        self.lane = Lane(registry, house, ended, look, self.pace)
+        self.lane.stop_seconds = stop
         self._registry = registry
+        self._house = house
+        self._isolate = isolate
         self._ended = ended
         self._look = look  # called when the bot should turn to us
         self._stop = stop
+        self._runs: dict[int, Run] = {}
         self._jobs: set[asyncio.Task[None]] = set()
-        self._lane: asyncio.Task[None] | None = None
-        self._began = 0.0  # when the lane's present run did
-        self._offer: Mapping[str, Any] = {}
-
-    def offer(self, **offer: Any) -> None:
-        """Set what contexts are made with."""
-        self._offer = offer
 
     @property
     def busy(self) -> int:
@@ -54,88 +51,76 @@ class Crew:
         return len(self._jobs)
 
     @property
-    def in_batch(self) -> bool:
-        """Tell whether the lane is busy."""
-        return self._lane is not None
-
-    @property
-    def busy_jobs(self) -> set[asyncio.Task[None]]:
+    def jobs(self) -> set[asyncio.Task[None]]:
         """Return all jobs, the lane's included."""
-        return self._jobs | ({self._lane} if self._lane else set())
+        return self._jobs | ({self.lane.job} if self.lane.job else set())
 
-    def held(self) -> list[Task]:
-        """Return all tasks that were claimed and not taken out."""
-        return [run.task for run in self.runs.values()] + list(self.batch)
+    def short(self) -> frozenset[str]:
+        """Return the functions whose tasks are run in batches."""
+        return self.pace.short(self._registry.short, monotonic())
 
-    def start(self, tasks: Sequence[Task]) -> None:
+    def room(self) -> int:
+        """Return how many more short tasks the lane can take."""
+        return max(0, self.pace.batch - len(self.lane.queue)) if self.lane.job is None else 0
+
+    def start(self, tasks: Sequence[Task], short: frozenset[str]) -> None:
         """Begin what was claimed; what can't begin ends at once."""
-        short = self._registry.short
         for task in tasks:
             if task.function in short:
-                self.batch.append(task)
+                self.lane.queue.append(task)
             elif function := self._function(task):
                 job = asyncio.create_task(self._run(function, task), name=f"task {task.id}")
                 self._jobs.add(job)
                 job.add_done_callback(self._over)
-        if self.batch and self._lane is None:
-            self._lane = asyncio.create_task(self._run_lane(), name="short tasks")
-            self._lane.add_done_callback(self._over)
+        self.lane.start()
 
-    def hand_back(self, state: Literal["to_do", "canceled"], why: str, wanted: Callable[[Task], bool]) -> None:
-        """End short tasks that have not begun."""
-        for task in [task for task in self.batch if wanted(task)]:
-            self.batch.remove(task)
-            self._ended(Finish(number=task.number, run=task.run, state=state, why=why), stuck=False)
-            self._look()
+    def contexts(self) -> list[TaskContext]:
+        """Return the contexts of all that run."""
+        return [run.ctx for run in self._runs.values()] + ([self.lane.current] if self.lane.current else [])
 
-    def shed(self) -> None:
-        """Hand back what waits behind a short task that is not short."""
-        if self.batch and time.monotonic() - self._began > _SLOW:
-            self.hand_back("to_do", "handed back: it waited behind a slow task", lambda _: True)
+    def cancel(self, numbers: Collection[int]) -> None:
+        """Tell those that run to stop, and end those that have not begun."""
+        wanted = set(numbers)
+        for number in wanted & self._runs.keys():
+            self._runs[number].stop("cancel")
+        if self.lane.current and self.lane.current.task.number in wanted:
+            self.lane.stop("cancel")
+        self.lane.withdraw(wanted)
 
     async def stop_all(self, reason: Stop) -> None:
         """Stop all runs and wait until they have ended or are known to be stuck."""
-        self.batch.clear()
-        for run in self.runs.values():
+        self.lane.queue.clear()
+        self.lane.stop(reason)
+        for run in self._runs.values():
             run.stop(reason)
-        if jobs := self.busy_jobs:
+        if jobs := self.jobs:
             await asyncio.wait(jobs, timeout=self._stop + _GRACE)
 
-    async def _run_lane(self) -> None:
-        while self.batch:
-            task = self.batch.popleft()
-            self._began = time.monotonic()
-            if function := self._function(task):
-                await self._run(function, task)
-
     async def _run(self, function: TaskFunction, task: Task) -> None:
-        run = Run(function, TaskContext(task, **self._offer), stop_seconds=self._stop)
-        self.runs[task.number] = run
-        finish = await run.execute()
+        run = Run(function, TaskContext(task, self._house), self._isolate, stop_seconds=self._stop)
+        self._runs[task.number] = run
+        try:
+            finish = await run.execute()
+        finally:
+            del self._runs[task.number]
         if run.stopped != "lost" or run.stuck:
-            self._ended(finish, stuck=run.stuck)
+            self._ended(finish, run.ctx, stuck=run.stuck)
 
     def _over(self, job: asyncio.Task[None]) -> None:
         self._jobs.discard(job)
-        if job is self._lane:
-            self._lane = None
-        self._look()  # short ones are acknowledged together, when their batch is over
+        self._look()
         if not job.cancelled() and (error := job.exception()):  # our bug: a task would be held for ever
             asyncio.get_running_loop().call_exception_handler({"message": str(error), "exception": error, "task": job})
 
     def _function(self, task: Task) -> TaskFunction | None:
         """Return a task's function; park the task where nobody here knows it, fail it where loading does."""
-        finish = Finish(number=task.number, run=task.run, state="to_do", park=True)
         try:
             return self._registry.get(task.function)
         except NotFoundError as error:
-            finish = msgspec.structs.replace(finish, why=f"parked: {error.public}")
-        except Exception as error:  # noqa: BLE001 - whatever a service's import raises is that task's error
-            trace = "".join(traceback.format_exception(error)[-5:])
-            blob = {"code": "internal", "public": f"{task.function} can't be loaded: {error!r}", "trace": trace}
-            finish = msgspec.structs.replace(
-                finish, state="error", park=False, why=blob["public"], error=msgspec.msgpack.encode(blob)
-            )
-        self._ended(finish, stuck=False)
+            finish = outcome.parked(task, error.public)
+        except BaseException as error:  # noqa: BLE001 - whatever a service's import raises is that task's error
+            now = self._house.clock.now()
+            finish = outcome.failed(task, None, outcome.not_loaded(task, error), now, final=True)
+        self._ended(finish, None, stuck=False)
         self._look()
         return None

@@ -13,8 +13,12 @@ from serai.errors import InternalError, InvalidError, NotFoundError
 from serai.store.contract import NewTask
 from serai.tasks.context import TaskContext
 
-Run = Callable[[TaskContext, Any], Awaitable[Any]]
+Run = Callable[[TaskContext, Any], Awaitable[Any] | Any]
 _PARAMETERS = 2
+#: Octets of data that an isolated function's process may have, where its declaration says nothing else.
+MEMORY = 1 << 30
+#: What is registered under this name runs all tasks whose name has a colon: those of tenants' applications.
+APPLICATIONS = "*:*"
 
 
 class Manifest(Protocol):
@@ -32,6 +36,11 @@ class TaskFunction:
     ``deadline`` and ``retries`` are what `new` gives its tasks. ``short`` promises milliseconds: bots run short tasks
     in batches. A failed run is repeated after ``first_delay`` seconds, doubled each time up to ``longest_delay``,
     with jitter.
+
+    An async function runs on its bot's event loop; a plain one in a thread of its own, or in the batch where it is
+    short. One that is ``isolated`` runs in a process of its own, with at most ``memory`` octets of data: it can be
+    killed where it does not react, and takes nobody with it when it crashes. Such a function has to be found by its
+    module and name, and has neither store nor bus: it computes, reports, and returns.
     """
 
     def __init__(
@@ -42,22 +51,30 @@ class TaskFunction:
         deadline: float = 600.0,
         retries: int = 0,
         short: bool = False,
+        isolated: bool = False,
+        memory: int = MEMORY,
         first_delay: float = 2.0,
         longest_delay: float = 600.0,
     ) -> None:
+        if short and isolated:
+            raise InternalError(f"The task function {name} is isolated: a process of its own is never short.")
         self.name = name
         self.run = run
         self.deadline = deadline
         self.retries = retries
         self.short = short
+        self.isolated = isolated
+        self.memory = memory
+        self.threaded = not (short or isolated or _is_async(run))
         self.first_delay = first_delay
         self.longest_delay = longest_delay
         self.__doc__ = run.__doc__
         self._decoder: msgspec.msgpack.Decoder[Any] | None = None
 
     async def __call__(self, ctx: TaskContext, arguments: Any) -> Any:
-        """Run it."""
-        return await self.run(ctx, arguments)
+        """Run it; a plain function in this thread."""
+        result = self.run(ctx, arguments)
+        return await result if inspect.isawaitable(result) else result
 
     def new(self, arguments: msgspec.Struct | Mapping[str, Any] | None = None, **fields: Any) -> NewTask:
         """Return a task of this function, checked; ``fields`` are those of `NewTask`."""
@@ -81,6 +98,11 @@ class TaskFunction:
         whole = min(self.longest_delay, self.first_delay * 2.0 ** min(failures, 60))
         return whole * (0.5 + chance / 2)
 
+    @property
+    def path(self) -> str:
+        """Return where another process finds it: ``package.module:attribute``."""
+        return f"{self.run.__module__}:{self.run.__qualname__}"
+
     def _argument_type(self) -> Any:
         names = list(inspect.signature(self.run).parameters)
         if len(names) != _PARAMETERS:
@@ -94,6 +116,8 @@ def task(
     deadline: float = 600.0,
     retries: int = 0,
     short: bool = False,
+    isolated: bool = False,
+    memory: int = MEMORY,
     first_delay: float = 2.0,
     longest_delay: float = 600.0,
 ) -> Callable[[Run], TaskFunction]:
@@ -106,6 +130,8 @@ def task(
             deadline=deadline,
             retries=retries,
             short=short,
+            isolated=isolated,
+            memory=memory,
             first_delay=first_delay,
             longest_delay=longest_delay,
         )
@@ -143,17 +169,20 @@ class Registry:
 
     def get(self, name: str) -> TaskFunction:
         """Load a function; `NotFoundError` for a name that nobody brings."""
+        if ":" in name and name not in self._paths:
+            name = APPLICATIONS
         if name in self._loaded:
             return self._loaded[name]
         if name not in self._paths:
             raise NotFoundError(f"No function {name} is known here.", function=name)
-        found = self._loaded[name] = _resolve(name, self._paths[name])
+        found = self._loaded[name] = resolve(name, self._paths[name])
         if found.short:
             self._short |= {name}
         return found
 
 
-def _resolve(name: str, path: str | TaskFunction) -> TaskFunction:
+def resolve(name: str, path: str | TaskFunction) -> TaskFunction:
+    """Return the function that a manifest calls ``name``, importing its module."""
     found: TaskFunction | Run | str = path
     if isinstance(path, str):
         module, _, attribute = path.partition(":")
@@ -163,3 +192,7 @@ def _resolve(name: str, path: str | TaskFunction) -> TaskFunction:
     if not isinstance(found, TaskFunction) or found.name != name:
         raise InternalError(f"What is registered as {name} is no function, or calls itself something else.")
     return found
+
+
+def _is_async(run: Run) -> bool:
+    return inspect.iscoroutinefunction(run) or inspect.iscoroutinefunction(getattr(run, "__call__", None))  # noqa: B004 - of an object

@@ -7,6 +7,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 from serai.bus import Bus
+from serai.store.tasks import Task
 from serai.tasks import subjects
 
 
@@ -24,9 +25,12 @@ class Herald:
         self._freed = False
         self._news = asyncio.Event()
 
-    def tell(self, moved: Sequence[str], *, freed: bool = False) -> None:
+    def tell(self, moved: Sequence[Task], *, freed: bool = False) -> None:
         """Say later that these tasks moved, and with ``freed`` that other bots may find work; never waits."""
-        self._moved.update(dict.fromkeys(moved))
+        # A full message says of itself that it leaves some out.
+        room = 0 if self._bus is None else subjects.MAX_CHANGED - len(self._moved)
+        if room > 0:
+            self._moved.update((task.id, None) for task in moved[:room])
         self._freed = self._freed or freed
         if self._moved or self._freed:
             self._news.set()

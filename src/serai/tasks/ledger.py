@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from serai.errors import SeraiError
 from serai.store.driver import Driver
 from serai.store.tasks import Exchange, Finish, Note, Want
+from serai.tasks.fence import Fence, Lease, boottime
+from serai.tasks.process import identity, is_dead
 from serai.tasks.pulse import Pulse
+
+T = TypeVar("T")
 
 
 class Ledger:
@@ -23,22 +27,39 @@ class Ledger:
         self._name = name
         self._queues = tuple(queues)
         self._pulse: Pulse | None = None
+        self._lease: Lease | None = None
 
     async def enlist(
         self,
         now: float,
         *,
         lease: float,
+        fence: Fence,
         stall: float,
         wanted: Callable[[list[int]], None],
-        lost: Callable[[str], None],
+        lost: Callable[[SeraiError], None],
         stalled: Callable[[], None],
     ) -> None:
-        """Take a lease, and keep it by heartbeats."""
-        rows, bot = self._driver.tasks, f"{self._name}#{secrets.token_hex(4)}"
-        await self._driver.write(lambda tx: rows.enlist(tx, bot, self._queues, now=now))
+        """Take a lease, and keep it by heartbeats; bury who had this name before us and is surely dead."""
+        rows, bot = self._driver.tasks, f"{self._name}#{identity()}#{secrets.token_hex(4)}"
+        self._lease = Lease(lease, fence)
+
+        def work(tx: Any) -> None:
+            rows.enlist(tx, bot, self._queues, now=now)
+            for other in rows.bots(tx):
+                name, _, rest = other.name.partition("#")
+                if name == self._name and is_dead(rest.partition("#")[0]):
+                    why = f"lease lost: the process of {other.name} died"
+                    rows.bury(tx, other.name, other.beat, why, who=f"bot:{bot}", now=now)
+
+        try:
+            await self._driver.write(work)
+        except BaseException:
+            self._lease.end()
+            raise
         self.bot = bot
-        self._pulse = Pulse(self._driver, bot, lease=lease, stall=stall, wanted=wanted, lost=lost, stalled=stalled)
+        beat: Callable[[], Any] = lambda: self._write(lambda tx: rows.beat(tx, bot))  # noqa: E731 - for the pulse alone
+        self._pulse = Pulse(beat, self._lease, stall=stall, wanted=wanted, lost=lost, stalled=stalled)
 
     async def exchange(self, want: Want, now: float) -> tuple[list[Finish], Exchange]:
         """Tell notes and finishes and claim, in one transaction; return the finishes that it told."""
@@ -50,7 +71,7 @@ class Ledger:
                 rows.note(tx, bot, notes)
             return rows.exchange(tx, bot, finishes, want, now=now)
 
-        got = await self._driver.write(work)
+        got = await self._write(work)
         del self.finishes[: len(finishes)]
         del self.notes[: len(notes)]
         return finishes, got
@@ -58,13 +79,13 @@ class Ledger:
     async def report(self) -> None:
         """Tell the notes by themselves."""
         rows, bot, notes = self._driver.tasks, self.bot, list(self.notes)
-        await self._driver.write(lambda tx: rows.note(tx, bot, notes))
+        await self._write(lambda tx: rows.note(tx, bot, notes))
         del self.notes[: len(notes)]
 
     async def wanted(self) -> list[int]:
         """Return the numbers of held tasks that are to be cancelled."""
         rows, bot = self._driver.tasks, self.bot
-        return await self._driver.write(lambda tx: rows.beat(tx, bot))
+        return await self._write(lambda tx: rows.beat(tx, bot))
 
     async def leave(self, why: str, now: float) -> None:
         """Give the lease back, and with it what is still held."""
@@ -73,16 +94,41 @@ class Ledger:
         if bot:
             await self._driver.write(lambda tx: rows.bury(tx, bot, None, why, who=f"bot:{bot}", now=now))
 
-    async def drop(self) -> None:
-        """Forget a lease that is lost, and all that was to be told under it."""
+    async def drop(self, *, stuck: bool = False) -> None:
+        """Forget a lease, and all that was to be told under it; the fence stays where something is ``stuck``."""
         self.bot = ""
         self.finishes.clear()
         self.notes.clear()
         if self._pulse:
             await self._pulse.close()
             self._pulse = None
+        if self._lease and not stuck:
+            self._lease.end()
+
+    def kill(self) -> None:
+        """End the process at once, where it has a fence: what it runs is another bot's by now."""
+        if self._lease:
+            self._lease.kill()
+
+    async def _write(self, work: Callable[[Any], T]) -> T:
+        """Write what counts as a heartbeat."""
+        lease, sent = self._lease, boottime()
+        if lease is None:
+            raise RuntimeError("the bot is not enlisted")
+
+        def guarded(tx: Any) -> T:
+            lease.inside()
+            return work(tx)
+
+        try:
+            result = await self._driver.write(guarded)
+        except BaseException:
+            lease.outside()
+            raise
+        lease.renew(sent)
+        return result
 
 
 def is_lost(error: SeraiError) -> bool:
-    """Tell whether an error of the store means that the lease is gone."""
+    """Tell whether an error of the store means that the lease was given away."""
     return error.code == "conflict"

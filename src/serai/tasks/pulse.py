@@ -5,46 +5,44 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
-import msgspec
+from serai.errors import ConflictError, SeraiError, UnavailableError
+from serai.tasks.fence import GIVE_UP, Lease
 
-from serai.errors import ConflictError, SeraiError
-from serai.store.driver import Driver
+_BEATS = 5  # within a lease
 
 
 class Pulse:
-    """Beat every ``every`` seconds for one bot.
+    """Beat for one bot until it is closed.
 
     On the bot's own event loop it calls ``wanted`` with the numbers of tasks to be cancelled, and ``lost`` when the
-    lease is gone: the bot was struck off, or no beat succeeded for ``lease`` seconds (by the monotonic clock), so that
-    it has to be taken for gone. When that loop itself has not turned for ``stall`` seconds, the beats stop and
-    ``stalled`` is called, on this thread: whoever runs a bot ends the process there.
+    lease was given away, or when so much of it passed without a beat that the bot has to stop its runs. When that
+    loop itself has not turned for ``stall`` seconds, the beats stop and ``stalled`` is called, on this thread:
+    whoever runs a bot ends the process there.
     """
 
     def __init__(
         self,
-        driver: Driver,
-        bot: str,
+        beat: Callable[[], Awaitable[list[int]]],
+        lease: Lease,
         *,
-        lease: float,
         stall: float,
         wanted: Callable[[list[int]], None],
-        lost: Callable[[str], None],
+        lost: Callable[[SeraiError], None],
         stalled: Callable[[], None],
     ) -> None:
-        self._driver = driver
-        self._bot = bot
+        self._send = beat
         self._lease = lease
         self._stall = stall
         self._wanted = wanted
         self._lost = lost
         self._stalled = stalled
         self._loop = asyncio.get_running_loop()
-        self._turned = self._last = time.monotonic()
+        self._turned = time.monotonic()
         self._over = False
         self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._main, name=f"pulse-{bot}", daemon=True)
+        self._thread = threading.Thread(target=self._main, name="pulse", daemon=True)
         self._thread.start()
 
     async def close(self) -> None:
@@ -54,7 +52,7 @@ class Pulse:
 
     def _main(self) -> None:
         with asyncio.Runner() as runner:
-            while not self._over and not self._ended.wait(self._lease / 5):
+            while not self._over and not self._ended.wait(self._lease.seconds / _BEATS):
                 if time.monotonic() - self._turned > self._stall:
                     self._stalled()
                     return
@@ -62,30 +60,23 @@ class Pulse:
 
     async def _beat(self) -> None:
         try:
-            numbers = await self._driver.write(lambda tx: self._driver.tasks.beat(tx, self._bot))
+            numbers = await self._send()
         except ConflictError as error:
-            self._tell(_Message(lost=error.public))
-            self._over = True
+            self._lose(error)
         except SeraiError as error:
-            if time.monotonic() - self._last > self._lease * 0.8:
-                self._tell(_Message(lost=f"no heartbeat for {self._lease:g} s: {error.public}"))
-                self._over = True
+            if self._lease.spent > GIVE_UP:
+                self._lose(UnavailableError(f"No heartbeat within {self._lease.seconds:g} s: {error.public}"))
         else:
-            self._last = time.monotonic()
-            self._tell(_Message(numbers=numbers))
+            self._tell(self._wanted, numbers)
 
-    def _tell(self, message: _Message) -> None:
+    def _lose(self, why: SeraiError) -> None:
+        self._over = True
+        self._tell(self._lost, why)
+
+    def _tell(self, hear: Callable[..., None], what: object) -> None:
         if not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._receive, message)
+            self._loop.call_soon_threadsafe(self._receive, hear, what)
 
-    def _receive(self, message: _Message) -> None:
+    def _receive(self, hear: Callable[..., None], what: object) -> None:
         self._turned = time.monotonic()
-        if message.lost:
-            self._lost(message.lost)
-        elif message.numbers:
-            self._wanted(message.numbers)
-
-
-class _Message(msgspec.Struct, frozen=True):
-    numbers: list[int] = []
-    lost: str = ""
+        hear(what)

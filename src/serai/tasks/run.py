@@ -1,48 +1,42 @@
-"""One run of a task: call its function, watch its deadline, stop it when asked, and say how it ended."""
+"""One run of a task that is not short: call its function, watch its deadline, stop it when asked, say how it ended."""
 
 from __future__ import annotations
 
 import asyncio
-import random
-import traceback
-from typing import Any, Literal
+import threading
+from collections.abc import Callable
+from functools import partial
+from typing import Any
 
-import msgspec
-
-from serai.errors import DeadlineError, InternalError, SeraiError
 from serai.store.tasks import Finish
-from serai.store.tasks_rules import encode
+from serai.tasks import outcome
 from serai.tasks.context import TaskContext
 from serai.tasks.function import TaskFunction
+from serai.tasks.reason import Stop
 
-#: Why a run is stopped from outside; "lost": its lease is gone and nobody will listen.
-Stop = Literal["cancel", "drain", "lost"]
-
-#: What a second run can't change.
-_FINAL_CODES = frozenset({"invalid", "denied", "not_found", "already_exists", "unsupported"})
-_TRACE_LINES = 30
-_TRACE_CHARACTERS = 6000
-_jitter = random.SystemRandom()
+#: Runs a function in a process of its own.
+Isolate = Callable[[TaskFunction, TaskContext], "asyncio.Future[Any]"]
 
 
 class Run:
     """A claimed task at work.
 
     `execute` returns how it ended. Where the function does not end ``stop_seconds`` after it was told to, it sets
-    `stuck` and returns: only the end of the process ends such a function.
+    `stuck` and returns: only the end of the process ends such a function. An isolated one is killed before that.
     """
 
-    def __init__(self, function: TaskFunction, ctx: TaskContext, *, stop_seconds: float) -> None:
+    def __init__(self, function: TaskFunction, ctx: TaskContext, isolate: Isolate, *, stop_seconds: float) -> None:
         self.function = function
         self.ctx = ctx
         self.task = ctx.task
         self.stuck = False
         self.stopped: Stop | None = None
+        self._isolate = isolate
         self._stop_seconds = stop_seconds
-        self._stop: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._stop: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def stop(self, reason: Stop) -> None:
-        """Ask it to stop; a cancel outranks a drain, and a lost lease both."""
+        """Ask it to stop; the first reason counts, but for a lost lease, which outranks all others."""
         if self.stopped is None or reason == "lost":
             self.stopped = reason
         self.ctx.canceling = True
@@ -52,99 +46,99 @@ class Run:
     async def execute(self) -> Finish:
         """Run the function to its end, whatever that is."""
         try:
-            arguments = self.function.decode(self.task.payload)
-        except SeraiError as error:
+            job = self._begin()
+        except Exception as error:  # noqa: BLE001 - wrong arguments, or no process to be had
             return self._failed(error)
-        job = asyncio.ensure_future(self.function(self.ctx, arguments))
-        late = not await self._watch(job)
-        if not job.done():
-            self.stuck = True
-            return self._stuck(late=late)
-        return self._ended(job, late=late)
-
-    async def _watch(self, job: asyncio.Future[Any]) -> bool:
-        """Wait for the end or tell it to come; return whether it stayed within its deadline."""
         await asyncio.wait({job, self._stop}, timeout=self.task.deadline, return_when=asyncio.FIRST_COMPLETED)
-        if job.done():
-            return True
-        self.ctx.canceling = True
-        job.cancel()
-        await asyncio.wait({job}, timeout=self._stop_seconds)
-        return self._stop.done()
+        if not job.done():
+            if not self._stop.done():
+                self.stop("late")
+            await self._halt(job)
+        if self.stuck:
+            reason = self.stopped or "late"
+            return outcome.stuck(self.task, self.function, reason, self._stop_seconds, self.ctx.clock.now())
+        return self._ended(job)
 
-    def _ended(self, job: asyncio.Future[Any], *, late: bool) -> Finish:
+    def _begin(self) -> asyncio.Future[Any]:
+        if self.function.isolated:
+            return self._isolate(self.function, self.ctx)
+        arguments = self.function.decode(self.task.payload)
+        if self.function.threaded:
+            return _in_thread(self.function, self.ctx, arguments)
+        return asyncio.ensure_future(_guarded(self.function, self.ctx, arguments))
+
+    async def _halt(self, job: asyncio.Future[Any]) -> None:
+        if not self.function.threaded:  # there is no way into a thread but the checkpoint
+            job.cancel()
+        await asyncio.wait({job}, timeout=None if self.function.isolated else self._stop_seconds)
+        self.stuck = not job.done()
+
+    def _ended(self, job: asyncio.Future[Any]) -> Finish:
         if job.cancelled():
-            if late:
-                return self._failed(self._deadline())
             return self._stopped()
         error = job.exception()
+        if isinstance(error, asyncio.CancelledError):  # a thread's checkpoint
+            return self._stopped()
         if error is None:
             try:
-                result = job.result()
-                return self._finish("done", outcome=b"" if result is None else encode(result, "result"))
-            except SeraiError as invalid:
+                return outcome.done(self.task, job.result())
+            except Exception as invalid:  # noqa: BLE001 - what is no data may fail to be encoded in any way
                 return self._failed(invalid)
-        return self._failed(self._deadline() if late and isinstance(error, TimeoutError) else error)
+        if isinstance(error, outcome.KilledError):
+            return self._stopped(error.public)
+        return self._failed(outcome.overdue(self.task) if self._is_late(error) else error)
 
-    def _stopped(self) -> Finish:
+    def _is_late(self, error: BaseException) -> bool:
+        return self.stopped == "late" and isinstance(error, TimeoutError)
+
+    def _stopped(self, killed: str = "") -> Finish:
         if self.stopped == "cancel":
-            return self._finish("canceled", why="it stopped when it was asked to")
+            return outcome.canceled(self.task, killed) if killed else outcome.canceled(self.task)
+        if self.stopped == "late":
+            return self._failed(outcome.overdue(self.task, f"; {killed}" if killed else ""))
         if self.stopped is None:
-            return self._failed(InternalError("The function cancelled itself."))
-        return self._finish("to_do", why="handed back: its bot is shutting down")
-
-    def _stuck(self, *, late: bool) -> Finish:
-        why = f"it did not stop within {self._stop_seconds:g} s; its bot's process is ended"
-        if self.stopped == "cancel":
-            return self._finish("canceled", why=why)
-        if late:
-            return self._failed(DeadlineError(f"The task ran longer than its {self.task.deadline:g} s; {why}."))
-        return self._finish("to_do", why=why)
+            return self._failed(outcome.cancelled_itself())
+        return outcome.back(self.task, f"{outcome.DRAINED}; {killed}" if killed else outcome.DRAINED)
 
     def _failed(self, error: BaseException) -> Finish:
-        """Repeat it, or give up: the tail of the traceback goes into the story, an expected error without one."""
-        code = error.code if isinstance(error, SeraiError) else "internal"
-        public = error.public if isinstance(error, SeraiError) else f"{type(error).__name__}: {error}"
-        trace = "" if isinstance(error, SeraiError) and code != "internal" else _tail(error)
-        blob = msgspec.msgpack.encode({"code": code, "public": public[:_TRACE_CHARACTERS], "trace": trace})
-        why = f"{code}: {public}\n{trace}".strip()
-        task = self.task
-        if self.stopped == "cancel" or code in _FINAL_CODES or task.failures >= task.retries:
-            return self._finish("error", why=why, error=blob)
-        delay = self.function.delay(task.failures, _jitter.random())
-        return self._finish(
-            "to_do",
-            why=f"retry {task.failures + 1} of {task.retries} in {delay:.1f} s; {why}",
-            error=blob,
-            not_before=self.ctx.clock.now() + delay,
-            burn=True,
-        )
-
-    def _deadline(self) -> DeadlineError:
-        return DeadlineError(f"The task ran longer than its {self.task.deadline:g} s.")
-
-    def _finish(
-        self,
-        state: Literal["done", "error", "canceled", "to_do"],
-        *,
-        why: str = "",
-        outcome: bytes = b"",
-        error: bytes = b"",
-        not_before: float = 0.0,
-        burn: bool = False,
-    ) -> Finish:
-        return Finish(
-            number=self.task.number,
-            run=self.task.run,
-            state=state,
-            why=why,
-            outcome=outcome,
-            error=error,
-            not_before=not_before,
-            burn=burn,
-        )
+        final = self.stopped == "cancel"
+        return outcome.failed(self.task, self.function, error, self.ctx.clock.now(), final=final)
 
 
-def _tail(error: BaseException) -> str:
-    lines = "".join(traceback.format_exception(error)).splitlines()
-    return "\n".join(lines[-_TRACE_LINES:])[-_TRACE_CHARACTERS:]
+async def _guarded(function: TaskFunction, ctx: TaskContext, arguments: Any) -> Any:
+    try:
+        return await function(ctx, arguments)
+    except (Exception, asyncio.CancelledError, GeneratorExit):
+        raise
+    except BaseException as error:  # SystemExit in a task of asyncio ends the event loop
+        raise outcome.escaped(error) from error
+
+
+def _in_thread(function: TaskFunction, ctx: TaskContext, arguments: Any) -> asyncio.Future[Any]:
+    """Run a plain function in a daemon thread: one that never ends must not keep the process from ending."""
+    loop = asyncio.get_running_loop()
+    future: asyncio.Future[Any] = loop.create_future()
+
+    def main() -> None:
+        tell: Callable[[], None]
+        try:
+            tell = partial(_succeed, future, function.run(ctx, arguments))
+        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - it is the task's
+            tell = partial(_fail, future, error)
+        except BaseException as error:  # noqa: BLE001 - SystemExit and the like
+            tell = partial(_fail, future, outcome.escaped(error))
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(tell)
+
+    threading.Thread(target=main, name=f"task {ctx.task.id}", daemon=True).start()
+    return future
+
+
+def _succeed(future: asyncio.Future[Any], result: Any) -> None:
+    if not future.done():
+        future.set_result(result)
+
+
+def _fail(future: asyncio.Future[Any], error: BaseException) -> None:
+    if not future.done():
+        future.set_exception(error if not isinstance(error, StopIteration) else RuntimeError(repr(error)))

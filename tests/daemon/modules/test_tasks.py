@@ -12,6 +12,7 @@ from serai.daemon.modules.clock import ClockConfig, ClockModule
 from serai.daemon.service import Service
 from serai.daemon.testing import context
 from serai.tasks import TaskContext, Tasks, task
+from serai.tasks.fence import NoFence
 
 
 @task("test.where")
@@ -19,7 +20,8 @@ async def where(ctx: TaskContext, arguments: dict[str, object]) -> str:
     return f"{ctx.resources['host']} {ctx.resources['base']}"
 
 
-async def test_a_bot_runs_functions_of_the_manifests_on_its_queue(tmp_path) -> None:
+async def test_a_bot_runs_functions_of_the_manifests_on_its_queue(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(BotModule, "fence", NoFence)
     services = {"test": Service(name="test", summary="", tasks={"test.where": f"{__name__}:where"})}
     async with context(tmp_path, services=services) as ctx:
         module = BotModule(BotConfig(queue="host:test", poll_seconds=0.1), ctx)

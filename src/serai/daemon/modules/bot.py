@@ -10,6 +10,7 @@ import msgspec
 
 from serai.daemon.module import Context, Needs
 from serai.tasks.bot import Bot, BotSettings
+from serai.tasks.fence import Fence, KernelFence
 from serai.tasks.function import Registry
 
 Text = msgspec.Meta(max_length=256, min_length=1)
@@ -20,9 +21,14 @@ class BotConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
     queue: Annotated[str, Text, msgspec.Meta(description="Whose tasks it runs: any, or host:NAME.")] = "any"
     concurrency: Annotated[int, msgspec.Meta(ge=1, le=256, description="Tasks that run at once.")] = 4
-    batch: Annotated[int, msgspec.Meta(ge=1, le=1000, description="Short tasks that are claimed together.")] = 100
+    batch: Annotated[
+        int, msgspec.Meta(ge=1, le=10_000, description="Short tasks that are claimed together, at most.")
+    ] = 2000
     lease_seconds: Annotated[
-        float, msgspec.Meta(ge=1, le=600, description="Heartbeats come five times as often; see tasks.clock.")
+        float,
+        msgspec.Meta(
+            ge=1, le=600, description="Five heartbeats in it; with none, the process is killed. See tasks.clock."
+        ),
     ] = 10.0
     poll_seconds: Annotated[
         float, msgspec.Meta(ge=0.1, le=600, description="Looks for work this often where no nudge comes.")
@@ -33,11 +39,16 @@ class BotConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
 
 class BotModule:
-    """Run tasks. A function that can't be stopped ends the worker; the supervisor starts another."""
+    """Run tasks. A function that can't be stopped ends the worker, and so does a lease that runs out.
+
+    The supervisor then starts another one.
+    """
 
     ID: ClassVar[str] = "tasks.bot"
     Config: ClassVar[type[msgspec.Struct]] = BotConfig
     NEEDS: ClassVar[Needs] = Needs(privilege="control", copies="per_worker")
+    #: What ends the worker before its lease does; a test that runs the module in its own process has none.
+    fence: ClassVar[type[Fence]] = KernelFence
 
     def __init__(self, config: BotConfig, ctx: Context) -> None:
         self._config = config
@@ -66,6 +77,7 @@ class BotModule:
             settings=settings,
             resources={"home": ctx.home, "host": ctx.host, "base": ctx.base},
             clock=ctx.clock,
+            fence=self.fence(),
             log=ctx.log,
             stalled=self._stalled,
         )

@@ -1,0 +1,177 @@
+"""Short tasks of one bot: one after another, with no task of asyncio, timer or transaction for each."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections import deque
+from collections.abc import Callable
+from time import monotonic
+from typing import Any
+
+from serai.errors import NotFoundError
+from serai.store.tasks import Finish, Task
+from serai.tasks import outcome
+from serai.tasks.context import House, TaskContext
+from serai.tasks.function import Registry, TaskFunction
+from serai.tasks.pace import SLOW, Pace
+from serai.tasks.reason import Ended, Stop
+
+_SLICE = 0.005  # seconds after which the event loop turns, and the bot acknowledges what is done
+_LOOK = 0.05  # seconds between looks at a function that awaits
+
+
+class Lane:
+    """A queue of short tasks and the one that runs.
+
+    All functions of a batch run in the lane's own asyncio task: one that ends without waiting costs a call. One that
+    waits is watched: after a while what stands behind it goes back to others, and at its deadline it is cancelled.
+    """
+
+    def __init__(self, registry: Registry, house: House, ended: Ended, look: Callable[[], None], pace: Pace) -> None:
+        self.queue: deque[Task] = deque()
+        self.current: TaskContext | None = None
+        self.stop_seconds = 10.0
+        self.job: asyncio.Task[None] | None = None
+        self._registry = registry
+        self._house = house
+        self._ended = ended
+        self._look = look  # called when the bot should turn to us
+        self._pace = pace
+        self._began = 0.0  # when the current one did
+        self._stopped: Stop | None = None  # why the current one was told to stop
+        self._told = 0.0  # and when
+        self._stuck = False
+        self._watch: asyncio.TimerHandle | None = None
+
+    def start(self) -> None:
+        """Work on the queue until it is empty."""
+        if self.queue and self.job is None:
+            self.job = asyncio.create_task(self._main(), name="short tasks")
+            self.job.add_done_callback(self._over)
+
+    def stop(self, reason: Stop) -> None:
+        """Tell the current one to stop; a lost lease outranks all other reasons."""
+        if self.current is None or self.job is None:
+            return
+        if self._stopped is None:
+            self._told = monotonic()
+            self.current.canceling = True
+            self.job.cancel()
+        if self._stopped is None or reason == "lost":
+            self._stopped = reason
+
+    async def _main(self) -> None:
+        queue, pace = self.queue, self._pace
+        began = slice_began = monotonic()
+        count = 0
+        self._tick()
+        while queue:
+            task = queue.popleft()
+            function = self._find(task)
+            if function is None:
+                continue
+            self.current = ctx = TaskContext(task, self._house)
+            self._began = began
+            try:
+                result = function.run(ctx, function.decode(task.payload))
+                if result is not None and inspect.isawaitable(result):
+                    result = await result
+                finish = outcome.done(task, result)
+            except BaseException as error:  # noqa: BLE001 - a bot outlives whatever a function raises
+                finish = self._failed(function, task, error)
+            if self._leave(finish):
+                return
+            now = monotonic()
+            count += 1
+            if now - began > SLOW:
+                pace.dawdled(task.function, now)
+            began = now
+            if now - slice_began > _SLICE:
+                pace.ran(count, now - slice_began)
+                self._look()
+                await asyncio.sleep(0)
+                count, began = 0, monotonic()
+                slice_began = began
+        if count:
+            pace.ran(count, monotonic() - slice_began)
+
+    def _leave(self, finish: Finish) -> bool:
+        """Note how the current one ended; return whether the lane has to end, too."""
+        ctx, self.current = self.current, None
+        lost, self._stopped = self._stopped == "lost", None
+        if self._stuck:
+            return True
+        if not lost:
+            self._ended(finish, ctx, stuck=False)
+        return False
+
+    def _failed(self, function: TaskFunction, task: Task, error: BaseException) -> Finish:
+        if not isinstance(error, asyncio.CancelledError):
+            return self._raised(function, task, error)
+        reason = self._stopped
+        if reason is None:
+            return self._fail(function, task, outcome.cancelled_itself())
+        if self.job:
+            self.job.uncancel()
+        if reason == "late":
+            return self._fail(function, task, outcome.overdue(task))
+        return outcome.canceled(task) if reason == "cancel" else outcome.back(task, outcome.DRAINED)
+
+    def _raised(self, function: TaskFunction, task: Task, error: BaseException) -> Finish:
+        if self._stopped and self.job:  # it was told to stop, and then failed
+            self.job.uncancel()
+        if self._stopped == "late" and isinstance(error, TimeoutError):
+            error = outcome.overdue(task)
+        return self._fail(function, task, error if isinstance(error, Exception) else outcome.escaped(error))
+
+    def _fail(self, function: TaskFunction | None, task: Task, error: BaseException) -> Finish:
+        return outcome.failed(task, function, error, self._house.clock.now(), final=self._stopped == "cancel")
+
+    def _find(self, task: Task) -> TaskFunction | None:
+        try:
+            return self._registry.get(task.function)
+        except NotFoundError as error:
+            finish = outcome.parked(task, error.public)
+        except BaseException as error:  # noqa: BLE001 - whatever a service's import raises is that task's error
+            finish = self._fail(None, task, outcome.not_loaded(task, error))
+        self._ended(finish, None, stuck=False)
+        return None
+
+    def _tick(self) -> None:
+        """Look at a function that waits, now and then."""
+        self._watch = asyncio.get_running_loop().call_later(_LOOK, self._tick)
+        if (ctx := self.current) is None:
+            return
+        now = monotonic()
+        if self.queue and now - self._began > SLOW:
+            self.hand_back("it waited behind a slow task")
+        if self._stopped is None and now - self._began > ctx.task.deadline:
+            self.stop("late")
+        if self._stopped and not self._stuck and now - self._told > self.stop_seconds:
+            self._stuck = True
+            function, wall = self._registry.get(ctx.task.function), self._house.clock.now()
+            self._ended(outcome.stuck(ctx.task, function, self._stopped, self.stop_seconds, wall), ctx, stuck=True)
+            self._look()
+
+    def hand_back(self, why: str) -> None:
+        """Give back what has not begun."""
+        for task in self.queue:
+            self._ended(outcome.back(task, f"handed back: {why}"), None, stuck=False)
+        self.queue.clear()
+        self._look()
+
+    def withdraw(self, numbers: set[int]) -> None:
+        """End what has not begun as canceled."""
+        for task in [task for task in self.queue if task.number in numbers]:
+            self.queue.remove(task)
+            self._ended(outcome.canceled(task, "canceled before it began"), None, stuck=False)
+            self._look()
+
+    def _over(self, job: asyncio.Task[Any]) -> None:
+        self.job = None
+        if self._watch:
+            self._watch.cancel()
+        self._look()
+        if not job.cancelled() and (error := job.exception()):  # our bug: a task would be held for ever
+            asyncio.get_running_loop().call_exception_handler({"message": str(error), "exception": error, "task": job})

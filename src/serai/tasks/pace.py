@@ -1,0 +1,42 @@
+"""How many short tasks a bot takes at once, by how long they turned out to be."""
+
+from __future__ import annotations
+
+#: Seconds that a batch should take: as long as that, a finished task may wait for its acknowledgement.
+GOAL = 0.01
+#: Seconds from which a function is not short, whatever it promised; its tasks are then claimed one at a time.
+SLOW = 0.25
+_WEIGHT = 0.3  # of the latest batch in the mean
+_FIRST = 0.0005  # seconds taken for a task of which nothing is known
+_FORGIVEN = 60.0  # seconds after which a slow function may prove itself again
+
+
+class Pace:
+    """Measure batches, and remember who kept the others waiting. Times are of a monotonic clock, in seconds."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._mean = _FIRST
+        self._slow: dict[str, float] = {}
+
+    @property
+    def batch(self) -> int:
+        """Return how many tasks fit into a batch."""
+        return max(1, min(self._most, int(GOAL / self._mean)))
+
+    def ran(self, tasks: int, seconds: float) -> None:
+        """Learn from so many tasks that took so long together."""
+        each = max(seconds / tasks, 1e-7)
+        # Slower counts at once, so that the next batch is small; faster only when it lasts.
+        self._mean = each if each > self._mean else self._mean + (each - self._mean) * _WEIGHT
+
+    def dawdled(self, function: str, now: float) -> None:
+        """Take a function for one that is not short."""
+        self._slow[function] = now + _FORGIVEN
+
+    def short(self, declared: frozenset[str], now: float) -> frozenset[str]:
+        """Return those of the functions declared short that are."""
+        if not self._slow:
+            return declared
+        self._slow = {name: until for name, until in self._slow.items() if until > now}
+        return declared - self._slow.keys()
