@@ -3,6 +3,8 @@ SHELL := /bin/bash
 VENV  := .venv
 BIN   := $(VENV)/bin
 NAME  ?= edge
+# Where .venv is elsewhere (scripts/setup says when) it holds a copy of the code, to be made anew with each change.
+COPIED = $(if $(shell test -L $(VENV) && echo yes),$(shell find src -not -name __pycache__ -not -name '*.pyc'))
 
 .PHONY: setup setup-dev run test check bench docs clean
 .DEFAULT_GOAL := setup
@@ -10,13 +12,11 @@ NAME  ?= edge
 setup: $(VENV)/.setup            ## install what running needs; leaves .venv/bin/serai
 setup-dev: $(VENV)/.setup-dev    ## and what tests and checks need
 
-$(VENV)/.setup: deps/apt-run.txt requirements.lock pyproject.toml scripts/setup
-	@scripts/setup run
-	@touch $@
+$(VENV)/.setup: deps/apt-run.txt requirements.lock pyproject.toml scripts/setup $(COPIED)
+	@scripts/setup run $@
 
 $(VENV)/.setup-dev: $(VENV)/.setup deps/apt-test.txt requirements-dev.lock
-	@scripts/setup dev
-	@touch $@
+	@scripts/setup dev $@
 
 run: setup                       ## run a host in the foreground, with a tenant to try
 	@$(BIN)/serai up --demo
