@@ -30,7 +30,7 @@ _GROUPS: dict[str, dict[str, Any]] = {
         "modules": ["bus.server", "store.replica", "store.retention", "edge.certificates", "api.http", "tasks.clock"]
     },
     "bots": {"modules": ["tasks.bot"]},
-    "agent": {"modules": ["apps.agent", "tasks.bot@host"]},
+    "agent": {"modules": ["apps.agent", "tasks.bot@host", "tasks.bot@work"]},
     "edge": {"modules": ["edge.http"], "processes": "cores"},
 }
 
@@ -49,6 +49,8 @@ def defaults(installed: Iterable[str], *, root: bool, host: str) -> dict[str, An
     modules: dict[str, Any] = {}
     if "tasks.bot" in have:
         modules["tasks.bot@host"] = {"queue": f"host:{host}"}
+        # Tenants' tasks have a bot of their own, so that they never keep deployments waiting.
+        modules["tasks.bot@work"] = {"queue": f"work:{host}", "concurrency": 8}
     if "edge.http" in have:
         plain, tls = (_PLAIN_ROOT, _TLS_ROOT) if root else (_PLAIN, _TLS)
         modules["edge.http"] = {"http": list(plain), "https": list(tls)}

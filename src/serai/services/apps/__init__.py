@@ -22,6 +22,7 @@ SERVICE = Service(
         "apps.restart": "serai.services.apps.tasks:restart",
         "apps.run": "serai.services.apps.tasks:run",
         "apps.remove": "serai.services.apps.tasks:remove",
+        "*:*": "serai.services.apps.running.tasks:run",
     },
     routes="serai.services.apps.routes:ROUTES",
     commands="serai.services.apps.commands:COMMANDS",

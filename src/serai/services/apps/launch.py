@@ -10,9 +10,11 @@ import msgspec
 
 from serai.cloud.drivers import Limits, Mount, Workload
 from serai.services.apps.descriptors import Process, Release
+from serai.services.apps.door import folders
 from serai.services.apps.recipes import contract
 
 MAX_ID = 100
+CLIENT = f"{contract.LIB}/client"
 #: A one-off command (a migration, a recurring job) gets what a web process has, but yields to those who serve.
 ONCE_WEIGHT = 50
 
@@ -26,6 +28,7 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
     folder: Path  # data/apps/TENANT/APP
     launchers: Path
     url: str = ""  # where people reach it
+    door: Path | None = None  # the folder with the socket at which it reaches the platform
 
     @property
     def data(self) -> Path:
@@ -96,17 +99,18 @@ def once(
 
 def environment(place: Place, variables: Mapping[str, str], release: Release, own: Mapping[str, str]) -> dict[str, str]:
     """Return a process's whole environment: the run's, the recipe's, its own, the tenant's; last the platform's."""
+    asked = {**contract.RUN_ENV, **release.env, **own, **variables}
     return {
-        **contract.RUN_ENV,
-        **release.env,
-        **own,
-        **variables,
+        **asked,
         "PORT": str(release.port),
         "HOST": "127.0.0.1",
         "DATA_DIR": contract.DATA,
         "APP_NAME": place.app,
         "RELEASE": str(release.number),
         "BASE_URL": place.url,
+        "SERAI_SOCKET": folders.SOCKET,
+        # The platform's own client, for programs in Python: `import serai`.
+        "PYTHONPATH": ":".join(path for path in (asked.get("PYTHONPATH"), CLIENT) if path),
     }
 
 
@@ -116,6 +120,7 @@ def mounts(place: Place, release: Release) -> tuple[Mount, ...]:
         Mount(Path(release.folder), contract.APP),
         Mount(place.data, contract.DATA, writable=True),
         Mount(place.launchers, contract.LIB),
+        *((Mount(place.door, folders.PLACE),) if place.door else ()),
         *(Mount(Path(bind.source), bind.target) for bind in release.binds),
     )
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from serai.identity.descriptors import Tenant
 from serai.services.apps.addresses import Site
+from serai.services.apps.door import folders
 from serai.services.apps.launch import Place
 from serai.services.apps.recipes import contract, runtimes
 
@@ -23,6 +24,7 @@ def place(home: Path, site: Site, tenant: str, app: str, uid: int | None) -> Pla
         folder=home / "data/apps" / tenant / app,
         launchers=next(mount.source for mount in runtimes.tools() if mount.target == contract.LIB),
         url=f"https://{site.name(tenant)}/{app}/",
+        door=folders.path(home, tenant, app),
     )
 
 
@@ -42,3 +44,5 @@ def furnish(place: Place) -> None:
     for folder in (place.folder.parent, place.folder, place.folder / "releases", place.cache):
         folder.mkdir(mode=0o711, exist_ok=True)
         folder.chmod(0o711)
+    if place.door is not None:
+        folders.furnish(place.door, place.uid)

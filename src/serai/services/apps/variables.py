@@ -16,7 +16,7 @@ MAX_VARIABLES = 256
 MAX_VALUE = 32768  # characters
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}\Z")
 #: What the platform says itself, and what would change how programs are loaded inside the sandbox before they run.
-RESERVED = frozenset({"PORT", "HOST", "DATA_DIR", "APP_NAME", "RELEASE", "LD_PRELOAD", "LD_AUDIT"})
+RESERVED = frozenset({"PORT", "HOST", "DATA_DIR", "APP_NAME", "RELEASE", "SERAI_SOCKET", "LD_PRELOAD", "LD_AUDIT"})
 
 
 class Variables(Spec, frozen=True, kw_only=True):

@@ -1,0 +1,139 @@
+"""The task function of tenants' tasks: finds the release, borrows a runner, and hands the work over."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from serai.cloud.drivers import Workload
+from serai.errors import ExhaustedError, NotFoundError, UnsupportedError
+from serai.services.apps import hosting, launch, variables
+from serai.services.apps.addresses import Site
+from serai.services.apps.descriptors import PROD, App, Release
+from serai.services.apps.launch import Place
+from serai.services.apps.plan import WEB
+from serai.services.apps.recipes import contract
+from serai.services.apps.recipes.commands import PYTHON as HOST_PYTHON
+from serai.services.apps.recipes.python_packages import PYTHON, VENV
+from serai.services.apps.running.pool import KIND, Key, Pool
+from serai.services.apps.running.runner import PLACE, Report
+from serai.services.apps.running.wishes import Work as What
+from serai.services.apps.work import Work
+from serai.store.blobs import Blobs
+from serai.tasks import TaskContext, task
+from serai.tasks.function import APPLICATIONS
+
+RUNNER = f"{contract.LIB}/runner.py"
+GRACE = 0.6  # of the seconds that a bot gives a function to stop: the rest is for killing it
+STOP_SECONDS = 5.0  # where the bot does not say
+
+
+class Context(msgspec.Struct, frozen=True):
+    """What tasks of one release run in, as long as nothing about it changes."""
+
+    release: Release
+    variables: Mapping[str, str]
+
+    def key(self, tenant: str) -> Key:
+        """Return what runners are told apart by; values of variables do not lie around in it."""
+        digest = hashlib.sha256(msgspec.msgpack.encode(self.variables, order="sorted")).hexdigest()
+        return (tenant, self.release.app, str(self.release.number), digest)
+
+
+@task(APPLICATIONS, retries=0)
+async def run(ctx: TaskContext, what: What) -> Any:
+    """Run a function or a command of a tenant's application in the context of its release."""
+    work = work_of(ctx)
+    context = await context_of(work, what.release)
+    async with pool_of(work.home).lend(context.key(work.tenant), functools.partial(prepare, work, context)) as runner:
+        grace = GRACE * float(ctx.resources.get("stop_seconds", STOP_SECONDS))
+        return await runner.run(message(ctx, what), Report(ctx.log, ctx.progress), grace)
+
+
+def work_of(ctx: TaskContext) -> Work:
+    """Return what a task of a tenant's works with: whose it is says its row, never its arguments."""
+    home = Path(ctx.resources["home"])
+    return Work(
+        store=ctx.store,
+        blobs=Blobs(home / "data/blobs").path,
+        site=Site(str(ctx.resources["host"]), str(ctx.resources["base"])),
+        home=home,
+        driver=hosting.driver(home),
+        who=ctx.who,
+        tenant=ctx.task.tenant,
+        app=ctx.task.app,
+        tell=ctx.progress,
+        note=ctx.log,
+    )
+
+
+@functools.cache
+def pool_of(home: Path) -> Pool:
+    """Return this process's pool of a home."""
+    return Pool(hosting.driver(home), home / "run/runners")
+
+
+async def context_of(work: Work, number: int) -> Context:
+    """Return the release that a task runs in: the named one, or the one that is live now."""
+    app = (await work.store.get(App, work.tenant, work.app)).spec
+    number = number or app.live.get(PROD, 0)
+    if not number:
+        raise NotFoundError(f"{work.app} has no live release to run it in.", app=work.app)
+    release = (await work.store.get(Release, work.tenant, f"{work.app}.{number}")).spec
+    if not release.folder or release.state in {"waiting", "building"}:
+        raise NotFoundError(f"Release {number} of {work.app} is not built.", release=number)
+    if not release.processes:
+        raise UnsupportedError(f"Release {number} of {work.app} is a static site: it has nothing to run.")
+    return Context(release, await variables.read(work.store, work.tenant, work.app))
+
+
+async def prepare(work: Work, context: Context, name: str) -> Workload:
+    """Have the app's folders ready, and return what a new runner is."""
+    release = context.release
+    where = await work.place(release.data_mb)
+    if not work.driver.hard and await work.driver.data_used(where.data) > release.data_mb << 20:
+        raise ExhaustedError(f"Its data folder is over its quota of {release.data_mb} MiB.")
+    return workload(where, context, name)
+
+
+def workload(where: Place, context: Context, name: str) -> Workload:
+    """Return the sandbox of a runner; it is what the release's one-off commands get."""
+    release = context.release
+    made = launch.once(where, context.variables, release, name, program(release), {})
+    return msgspec.structs.replace(
+        made, id=launch.workload_id(KIND, where.tenant, f"{where.app}.{release.number}.{name}")
+    )
+
+
+def program(release: Release) -> tuple[str, ...]:
+    """Return what runs the runner: the release's own Python where it has one, with its root and settings."""
+    argv = release.processes[WEB].argv if WEB in release.processes else ()
+    own = Path(release.folder, VENV, "bin/python")
+    # A link to an interpreter that is at this place only in the sandbox.
+    python = (PYTHON,) if own.is_symlink() or own.exists() else HOST_PYTHON
+    options = [part for name in ("--root", "--settings") if name in argv for part in (name, _after(argv, name))]
+    return (*_persisting(argv), *python, RUNNER, f"{PLACE}/bot.sock", *options)
+
+
+def _persisting(argv: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the launcher that fills the data folder before a release's programs start, where it has one."""
+    if f"{contract.LIB}/persist.py" in argv and "--" in argv:
+        return argv[: argv.index("--") + 1]
+    return ()
+
+
+def _after(argv: tuple[str, ...], name: str) -> str:
+    return argv[argv.index(name) + 1] if argv.index(name) + 1 < len(argv) else ""
+
+
+def message(ctx: TaskContext, what: What) -> dict[str, Any]:
+    """Return what a runner is told."""
+    common = {"id": ctx.task.id, "attempt": ctx.task.run}
+    if what.call:
+        return {**common, "do": "call", "call": what.call, "args": what.args, "kwargs": what.kwargs}
+    return {**common, "do": "run", "argv": list(what.argv), "arguments": what.arguments}
