@@ -1,32 +1,14 @@
-"""Who is at the other end of a Unix socket, as the kernel says it."""
+"""Whom the platform takes a local process for, by what the kernel says of it."""
 
 from __future__ import annotations
 
 import os
-import socket
-import struct
 from pathlib import Path
 
-import msgspec
-
+from serai.bus.peer import Peer
 from serai.identity.principals import Grant, Principal
 
-_UCRED = struct.Struct("3i")  # pid, uid, gid: struct ucred of unix(7)
-
 LOCAL_OPERATOR = Principal(kind="user", name="root", grants=(Grant("operator"),))
-
-
-class Peer(msgspec.Struct, frozen=True):
-    """A process that connected: its ID, user and group, as this process's namespaces number them."""
-
-    pid: int
-    uid: int
-    gid: int
-
-
-def peer_of(sock: socket.socket) -> Peer:
-    """Ask the kernel who connected (SO_PEERCRED: fixed at connect time, so passing the socket on changes nothing)."""
-    return Peer(*_UCRED.unpack(sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size)))
 
 
 def local_principal(peer: Peer, owner: int) -> Principal | None:

@@ -1,7 +1,8 @@
 """Passwords: hashed with Argon2id (RFC 9106), compared in constant time, never kept or logged.
 
-The parameters are the second recommended ones of RFC 9106 section 4 (64 MiB, 3 passes, 4 lanes), so a few at once are
-all that a host should compute: others wait for their turn.
+Each hash takes 64 MiB, so a few at once are all that a host should compute: others wait for their turn. The parameters
+are the second recommended ones of RFC 9106 section 4 but for the lanes: with several, two hashes at once in one process
+can wait for each other's threads for ever (OpenSSL's pool), and one lane is no weaker for the same memory.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import asyncio
 import os
 import unicodedata
 
+import msgspec
 from cryptography.exceptions import InvalidKey
 from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 
@@ -17,39 +19,46 @@ from serai.errors import InvalidError
 
 SHORTEST = 12  # characters
 LONGEST = 256
-AT_ONCE = 2  # hashes computed side by side; each takes 64 MiB for a quarter of a second
+AT_ONCE = 2  # hashes computed side by side; each takes 64 MiB for a moment
 
-_MEMORY = 64 * 1024  # KiB
-_PASSES = 3
-_LANES = 4
-_PREFIX = f"$argon2id$v=19$m={_MEMORY},t={_PASSES},p={_LANES}$"
-# Of no password: unknown people are compared with it, so that they take as long as known ones.
-_NOBODY = _PREFIX + "c2VyYWktbm9ib2R5LXNhbHQ$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+
+class Cost(msgspec.Struct, frozen=True):
+    """What one hash takes: KiB of memory, and passes over it."""
+
+    memory: int = 64 * 1024
+    passes: int = 3
+
+    @property
+    def prefix(self) -> str:
+        """Return how a hash of this cost begins, in the PHC string format."""
+        return f"$argon2id$v=19$m={self.memory},t={self.passes},p=1$"
 
 
 class Passwords:
     """Hash and compare, in threads, few at once."""
 
-    def __init__(self, at_once: int = AT_ONCE) -> None:
+    def __init__(self, cost: Cost | None = None, *, at_once: int = AT_ONCE) -> None:
+        self._cost = cost or Cost()
         self._turn = asyncio.Semaphore(at_once)
+        # Of no password: unknown people are compared with it, so that they take as long as known ones.
+        self._nobody = self._cost.prefix + "c2VyYWktbm9ib2R5LXNhbHQ$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
 
     async def hash(self, password: str) -> str:
         """Return a password's hash in the PHC string format; `InvalidError` for one that is too weak."""
         check_password(password)
         async with self._turn:
-            return await asyncio.to_thread(_hash, normal(password))
+            return await asyncio.to_thread(_hash, normal(password), self._cost)
 
     async def matches(self, encoded: str, password: str) -> bool:
         """Compare; "" stands for somebody without a password, and takes as long."""
         if len(password) > LONGEST:
             password = ""
         async with self._turn:
-            return await asyncio.to_thread(_matches, encoded or _NOBODY, normal(password)) and bool(encoded)
+            return await asyncio.to_thread(_matches, encoded or self._nobody, normal(password)) and bool(encoded)
 
-
-def stale(encoded: str) -> bool:
-    """Tell whether a hash has older parameters than those of today."""
-    return not encoded.startswith(_PREFIX)
+    def stale(self, encoded: str) -> bool:
+        """Tell whether a hash has other parameters than those of today."""
+        return not encoded.startswith(self._cost.prefix)
 
 
 def check_password(password: str, *others: str) -> None:
@@ -66,8 +75,8 @@ def normal(password: str) -> str:
     return unicodedata.normalize("NFKC", password)
 
 
-def _hash(password: str) -> str:
-    kdf = Argon2id(salt=os.urandom(16), length=32, iterations=_PASSES, lanes=_LANES, memory_cost=_MEMORY)
+def _hash(password: str, cost: Cost) -> str:
+    kdf = Argon2id(salt=os.urandom(16), length=32, iterations=cost.passes, lanes=1, memory_cost=cost.memory)
     return kdf.derive_phc_encoded(password.encode("utf-8", "surrogatepass"))
 
 

@@ -14,7 +14,7 @@ import msgspec
 from serai.errors import ConflictError, DeniedError, InvalidError
 from serai.identity import bearer, sessions, totp
 from serai.identity.directory import Directory
-from serai.identity.passwords import Passwords, stale
+from serai.identity.passwords import Passwords
 from serai.identity.people import Secrets
 from serai.identity.seal import Keyring
 from serai.identity.throttle import BROWSER, NETWORK, STRANGERS, Allowance, Throttle, network_of
@@ -49,6 +49,7 @@ class SignIn:
         store: Store,
         directory: Directory,
         keyring: Keyring,
+        passwords: Passwords,
         *,
         now: Callable[[], float],
         monotonic: Callable[[], float],
@@ -57,7 +58,7 @@ class SignIn:
         self._directory = directory
         self._keyring = keyring
         self._vault = Vault(store, keyring)
-        self._passwords = Passwords()
+        self._passwords = passwords
         self._throttle = Throttle()
         self._now = now
         self._monotonic = monotonic
@@ -83,7 +84,7 @@ class SignIn:
             if spent is None:
                 raise self._refuse(login, attempt, known=known)
             changed = spent
-        if stale(held.password):
+        if self._passwords.stale(held.password):
             changed = msgspec.structs.replace(changed, password=await self._passwords.hash(password))
         keep = [] if changed is held else [self._vault.put(login, changed, version)]
         return await self.admit(login, attempt, strong=held.second_factor, keep=keep)
