@@ -18,7 +18,6 @@ from serai.store.cluster.migrate import check, migrate, shipped
 _OLDEST = 140000
 #: A commit is acknowledged when it is durable, whatever the database's own default is.
 _HELLO = """
-WITH gone AS (DELETE FROM writer WHERE seen < now() - interval '7 days')
 SELECT (SELECT value FROM about WHERE key = 'store'),
        CASE WHEN current_setting('synchronous_commit') IN ('off', 'local')
             THEN set_config('synchronous_commit', 'on', false) END

@@ -32,6 +32,7 @@ _ENDED = """
 INSERT INTO writer (id, at, seen) VALUES (%s, -1, now()) ON CONFLICT (id) DO UPDATE SET seen = excluded.seen
 RETURNING at
 """
+_FORGET = "DELETE FROM writer WHERE id = %s OR seen < now() - interval '7 days'"
 
 _AGAIN = 0.05  # seconds between two looks for a database that is away
 
@@ -59,7 +60,10 @@ class Writing:
                 job.error = error
 
     def close(self) -> None:
-        """Close the connection."""
+        """Strike the writer off, and those that did nothing for a week; close the connection."""
+        with Kept():
+            if self._at:
+                self._link.get().execute(_FORGET, (self._id,))
         self._link.drop()
 
     def _together(self, group: Sequence[Job[Tx, Any]]) -> bool:

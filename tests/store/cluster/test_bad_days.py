@@ -1,0 +1,303 @@
+"""Killed and stopped servers, ended connections, full disks, locks, jumping clocks: nothing acknowledged is lost."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Coroutine, Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import psycopg
+import pytest
+
+from serai.errors import DeadlineError, ExhaustedError, SeraiError, UnavailableError
+from serai.store import Change, Put, Store, Transaction, retry
+from serai.store.cluster.address import Address, Patience, parse
+from serai.store.cluster.connection import connect
+from serai.store.cluster.driver import ClusterDriver
+from serai.store.cluster.private import PrivateServer, private_server
+from serai.store.conformance import Lamp
+from serai.store.open import open_store
+
+WHO, WHY = "user:ada", "to see"
+ONCE = retry.Patience(attempts=1)
+SHORT = Patience(connect=2, statement=1, lock=0.5, idle=1, answer=1.5, doubt=1)
+
+
+@pytest.fixture
+def own() -> Iterator[PrivateServer]:
+    """A server to be broken."""
+    server = private_server()
+    yield server
+    server.remove()
+
+
+def impatient(address: str) -> Address:
+    return msgspec.structs.replace(parse(address), patience=SHORT)
+
+
+async def feed(store: Store) -> list[Change]:
+    found: list[Change] = []
+    while page := await store.changes(found[-1].number if found else 0, 10_000):
+        found += page
+    return found
+
+
+async def test_a_server_that_is_killed_loses_nothing_acknowledged_and_does_nothing_twice(own: PrivateServer) -> None:
+    stores = [open_store(own.address(own.database())) for _ in range(2)]
+    stores[1] = Store(ClusterDriver(stores[0].driver.address))
+    acknowledged: dict[str, int] = {}
+    refused: dict[str, SeraiError] = {}
+    over = False
+
+    async def write(store: Store, who: str) -> None:
+        count = 0
+        while not over:
+            name = f"{who}.{count}"
+            try:
+                acknowledged[name] = await store.put(WHO, WHY, "ada", name, Lamp(), expect=0)
+            except SeraiError as error:
+                refused[name] = error
+            count += 1
+
+    writers = [asyncio.create_task(write(s, f"{n}-{m}")) for n, s in enumerate(stores) for m in range(8)]
+    for round_ in range(5):
+        target = len(acknowledged) + 150 + 37 * round_
+        while len(acknowledged) < target:
+            await asyncio.sleep(0.01)
+        await asyncio.to_thread(own.stop, signal.SIGKILL)
+        await asyncio.sleep(0.3)
+        await asyncio.to_thread(own.start)
+    over = True
+    await asyncio.gather(*writers)
+    entries = await feed(stores[0])
+    found = {change.name: change.number for change in entries}
+    assert [change.number for change in entries] == list(range(1, len(entries) + 1))
+    assert len(found) == len(entries)  # each name once
+    assert acknowledged.items() <= found.items()
+    # The end of each commit in doubt was found out, and those that are said not to be done are not.
+    assert not {name for name, error in refused.items() if "outcome" in error.fields}
+    assert not refused.keys() & found.keys()
+    for store in stores:
+        await store.close()
+
+
+async def test_connections_that_an_operator_ends_are_made_anew(database: Callable[[], str]) -> None:
+    store = open_store(address := database())
+    await store.put(WHO, WHY, "ada", "first", Lamp())
+
+    async def end_them() -> int:
+        ended = 0
+        with psycopg.connect(address, autocommit=True) as other:
+            for _ in range(4):
+                await asyncio.sleep(0.05)
+                row = other.execute(
+                    "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity "
+                    "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+                ).fetchone()
+                ended += row[0] if row else 0
+        return ended
+
+    ending = asyncio.create_task(end_them())
+    results = [await asyncio.gather(*puts(store, first)) for first in range(0, 400, 40)]
+    assert await ending > 0
+    assert sorted(number for numbers in results for number in numbers) == list(range(2, 402))
+    await store.close()
+
+
+def puts(store: Store, first: int) -> list[Coroutine[Any, Any, int]]:
+    return [store.put(WHO, WHY, "ada", f"n{n}", Lamp(), expect=0) for n in range(first, first + 40)]
+
+
+async def test_a_server_that_stands_still_is_given_up_in_time_and_used_again(own: PrivateServer) -> None:
+    store = Store(ClusterDriver(impatient(own.address(own.database()))), patience=ONCE)
+    await store.put(WHO, WHY, "ada", "desk", Lamp())
+    own.signal(signal.SIGSTOP)
+    started = time.monotonic()
+    calls = (store.put(WHO, WHY, "ada", "hall", Lamp(), expect=0), store.get(Lamp, "ada", "desk"))
+    refused = await asyncio.gather(*calls, return_exceptions=True)
+    assert [type(error) for error in refused] == [DeadlineError] * 2
+    with pytest.raises(DeadlineError, match="does not answer"):
+        await store.last_change()
+    assert time.monotonic() - started < 8
+    own.signal(signal.SIGCONT)
+    assert await store.put(WHO, WHY, "ada", "hall", Lamp(), expect=0) == 2
+    await store.close()
+
+
+WRITER = """
+import asyncio, sys
+from serai.store.conformance import Lamp
+from serai.store.open import open_store
+async def main():
+    store = open_store(sys.argv[1])
+    async def write(n):
+        count = 0
+        while True:
+            number = await store.put("user:ada", "w", "ada", f"{sys.argv[2]}.{n}.{count}", Lamp(watts=count))
+            print(number, f"{sys.argv[2]}.{n}.{count}", flush=True)
+            count += 1
+    await asyncio.gather(*(write(n) for n in range(8)))
+asyncio.run(main())
+"""
+
+
+async def test_killed_writers_leave_all_that_they_acknowledged(database: Callable[[], str]) -> None:
+    address = database()
+    acknowledged: dict[int, str] = {}
+    for attempt in range(2):
+        writers = [
+            await asyncio.create_subprocess_exec(
+                sys.executable, "-c", WRITER, address, f"{attempt}-{n}", stdout=subprocess.PIPE
+            )
+            for n in range(2)
+        ]
+        for writer in writers:
+            for _ in range(100 + 37 * attempt):
+                number, name = (await writer.stdout.readline()).split()  # type: ignore[union-attr]
+                acknowledged[int(number)] = name.decode()
+        for writer in writers:
+            writer.send_signal(signal.SIGKILL)
+        for writer in writers:
+            rest, _ = await writer.communicate()
+            lines = [line.split() for line in rest.splitlines(keepends=True) if line.endswith(b"\n")]
+            acknowledged |= {int(number): name.decode() for number, name in lines}
+    store = open_store(address)
+    found = {change.number: change.name for change in await feed(store)}
+    assert list(found) == list(range(1, len(found) + 1))
+    assert acknowledged.items() <= found.items()
+    await store.close()
+
+
+async def test_a_writer_that_stops_in_a_transaction_holds_nobody_up_for_long(database: Callable[[], str]) -> None:
+    address = database()
+    store = Store(ClusterDriver(impatient(address)))
+    await store.put(WHO, WHY, "ada", "desk", Lamp())
+    stopped = connect(impatient(address), "stopped")
+    stopped.execute("BEGIN; SELECT * FROM serai.head FOR UPDATE")
+    assert await store.put(WHO, WHY, "ada", "hall", Lamp()) == 2
+    with pytest.raises(psycopg.errors.IdleInTransactionSessionTimeout):
+        stopped.execute("COMMIT")
+    await store.close()
+
+
+async def test_a_lock_that_stays_is_told_and_reading_goes_on(database: Callable[[], str]) -> None:
+    address = database()
+    store = Store(ClusterDriver(impatient(address)), patience=ONCE)
+    await store.put(WHO, WHY, "ada", "desk", Lamp())
+    with psycopg.connect(address) as other:
+        other.execute("SELECT * FROM serai.head FOR UPDATE")
+        with pytest.raises(UnavailableError, match="busy") as refused:
+            await store.put(WHO, WHY, "ada", "hall", Lamp())
+        assert refused.value.temporary
+        assert (await store.get(Lamp, "ada", "desk")).version == 1
+    assert await store.put(WHO, WHY, "ada", "hall", Lamp()) == 2
+    await store.close()
+
+
+async def test_a_database_that_may_only_be_read_says_so(database: Callable[[], str]) -> None:
+    store = open_store(address := database(), patience=ONCE)
+    await store.put(WHO, WHY, "ada", "desk", Lamp())
+
+    def read_only(value: str) -> None:
+        with psycopg.connect(address, autocommit=True, options="-c default_transaction_read_only=off") as other:
+            name = other.info.dbname
+            other.execute(f"ALTER DATABASE {name} SET default_transaction_read_only = {value}".encode())
+            other.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name ~ 'serai'")
+
+    read_only("on")
+    for _ in range(3):
+        with pytest.raises(UnavailableError) as refused:
+            await store.put(WHO, WHY, "ada", "hall", Lamp())
+    assert "may not be written" in refused.value.public
+    assert not refused.value.temporary
+    assert (await store.get(Lamp, "ada", "desk")).version == 1
+    read_only("off")
+    while True:
+        try:
+            assert await store.put(WHO, WHY, "ada", "hall", Lamp()) == 2
+            break
+        except UnavailableError:
+            await asyncio.sleep(0.05)
+    await store.close()
+
+
+async def test_a_clock_that_jumps_back_moves_when_and_no_number(database: Callable[[], str]) -> None:
+    clock = [2e9]
+    store = open_store(database(), now=lambda: clock[0])
+    for clock[0] in (2e9, 1e9, 0.0, 3e9):
+        await store.put(WHO, WHY, "ada", "desk", Lamp())
+    history = await store.history(Lamp, "ada", "desk")
+    assert [(r.change, r.version, r.when) for r in history] == [(4, 4, 3e9), (3, 3, 0.0), (2, 2, 1e9), (1, 1, 2e9)]
+    await store.close()
+
+
+async def test_another_store_behind_the_same_address_is_not_written_to(postgres: PrivateServer) -> None:
+    name = postgres.database()
+    store = open_store(postgres.address(name), patience=ONCE)
+    await store.put(WHO, WHY, "ada", "desk", Lamp())
+    with psycopg.connect(postgres.address("postgres"), autocommit=True) as admin:
+        admin.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+        with pytest.raises(UnavailableError):
+            await store.put(WHO, WHY, "ada", "desk", Lamp())
+        admin.execute(f"CREATE DATABASE {name}".encode())
+    other = open_store(postgres.address(name))
+    await other.identity()
+    for _ in range(2):
+        with pytest.raises(UnavailableError, match="another store"):
+            await store.put(WHO, WHY, "ada", "desk", Lamp())
+    assert await other.last_change() == 0
+    await other.close()
+    await store.close()
+
+
+async def fill(store: Store) -> list[int]:
+    """Write until it is refused; return what was acknowledged."""
+    acknowledged: list[int] = []
+    try:
+        while len(acknowledged) < 20_000:
+            # Not the same octet again and again, which would take no room.
+            colours = [os.urandom(30_000).hex() for _ in range(4)]
+            puts = tuple(Put("ada", f"n{len(acknowledged)}.{n}", Lamp(colour=c)) for n, c in enumerate(colours))
+            acknowledged.extend(await store.commit(Transaction(WHO, WHY, puts)))
+    except (ExhaustedError, UnavailableError) as error:
+        acknowledged.append(0 if isinstance(error, ExhaustedError) else -1)
+    return acknowledged
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 100 MiB that everyone reaches."""
+    folder = Path(f"/var/tmp/serai-small-{os.getpid()}")
+    folder.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=100m,mode=755", "tmpfs", str(folder)], check=True)
+    yield folder
+    subprocess.run(["umount", "-l", str(folder)], check=True)
+    folder.rmdir()
+
+
+@pytest.mark.root
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounts a small file system")
+async def test_a_full_disk_loses_nothing_acknowledged_and_heals(small: Path) -> None:
+    server = PrivateServer(small / "pg", max_wal_size="32MB", min_wal_size="32MB", wal_recycle="off")
+    server.create()
+    server.start()
+    try:
+        store = open_store(server.address(server.database()), patience=ONCE)
+        *acknowledged, why = await fill(store)
+        assert why in {0, -1}  # no room for rows, or none for the log: then the server ends itself
+        assert acknowledged == list(range(1, len(acknowledged) + 1))
+        subprocess.run(["mount", "-o", "remount,size=400m", str(small)], check=True)
+        server.stop()
+        server.start()
+        with_retries = Store(store.driver)
+        found = [change.number for change in await with_retries.changes(0, 10_000)]
+        assert found[: len(acknowledged)] == acknowledged
+        assert await with_retries.put(WHO, WHY, "ada", "after", Lamp()) == found[-1] + 1
+        await store.close()
+    finally:
+        server.stop()
