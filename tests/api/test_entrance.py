@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
+from serai.bus.peer import Peer, peer_of
 from serai.errors import DeniedError, ExhaustedError, InvalidError, NotFoundError, SeraiError, UnavailableError
-from serai.identity.local import LOCAL_OPERATOR, Peer, local_principal, peer_of
+from serai.identity.local import LOCAL_OPERATOR, local_principal
 
 NAMES = [
     "$(reboot)",

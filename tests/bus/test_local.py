@@ -4,60 +4,40 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import socket
 import struct
-import tempfile
-from collections.abc import AsyncIterator, Callable
-from pathlib import Path
 
 import pytest
 import uvloop
 
 from serai.bus import Bus
-from serai.bus.conformance import BusConformance, expect_error, take
+from serai.bus.conformance import BusConformance, MakeBus, expect_error, take
 from serai.bus.local import wire
 from serai.bus.open import LocalBusServer, open_bus
+from serai.bus.policy import Policy, Rights
+from serai.bus.policy_conformance import MakeGuest, PolicyConformance
 from serai.errors import InvalidError, UnavailableError
 
 
 @pytest.fixture
-def path() -> AsyncIterator[Path]:
-    with tempfile.TemporaryDirectory() as folder:  # short: a socket's path has 107 octets at most
-        yield Path(folder) / "bus"
+def make_guest(server: LocalBusServer, make_bus: MakeBus, eventually) -> MakeGuest:
+    async def make(rights: Rights) -> Bus:
+        before, server.policy = server.policy, Policy({os.geteuid(): rights})
+        guest, clients = make_bus(), server.status()["clients"]
+        await guest.publish("hello")  # connects
+        await eventually(lambda: server.status()["clients"] == clients + 1)
+        server.policy = before
+        return guest
+
+    return make
 
 
-@pytest.fixture
-async def server(path: Path) -> AsyncIterator[LocalBusServer]:
-    server = LocalBusServer(path)
-    await server.start()
-    yield server
-    await server.close()
-
-
-@pytest.fixture
-async def make_bus(server: LocalBusServer, path: Path) -> AsyncIterator[Callable[[], Bus]]:
-    clients: list[Bus] = []
-
-    def make() -> Bus:
-        clients.append(open_bus(f"unix:{path}"))
-        return clients[-1]
-
-    yield make
-    for client in clients:
-        await client.close()
-
-
-class TestLocal(BusConformance):
+class TestLocal(BusConformance, PolicyConformance):
     """Every promise of the contract."""
 
 
-async def eventually(condition: Callable[[], object]) -> None:
-    async with asyncio.timeout(5):
-        while not condition():
-            await asyncio.sleep(0.005)
-
-
-async def test_subscriptions_and_handlers_survive_the_servers_restart(server, path, make_bus) -> None:
+async def test_subscriptions_and_handlers_survive_the_servers_restart(server, path, make_bus, eventually) -> None:
     bus, caller = make_bus(), make_bus()
     subscription = await bus.subscribe("news.*")
 
@@ -154,7 +134,7 @@ async def test_another_clients_broken_body_is_counted_and_skipped(server, path, 
     writer.close()
 
 
-async def test_a_client_that_does_not_read_loses_messages_and_then_its_connection(path) -> None:
+async def test_a_client_that_does_not_read_loses_messages_and_then_its_connection(path, eventually) -> None:
     server = LocalBusServer(path, patience=0.3)
     await server.start()
     bus = open_bus(f"unix:{path}")
@@ -172,7 +152,7 @@ async def test_a_client_that_does_not_read_loses_messages_and_then_its_connectio
     await server.close()
 
 
-async def test_a_reader_that_was_slow_learns_how_much_it_missed(server, path, make_bus) -> None:
+async def test_a_reader_that_was_slow_learns_how_much_it_missed(server, path, make_bus, eventually) -> None:
     slow = socket.socket(socket.AF_UNIX)
     slow.connect(str(path))
     slow.settimeout(5)

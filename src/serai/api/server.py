@@ -17,7 +17,7 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
-from serai.identity.local import peer_of
+from serai.bus.peer import peer_of
 
 MAX_URL = 8 * 1024  # octets
 MAX_HEAD = 32 * 1024  # octets of all header fields
@@ -30,6 +30,7 @@ log = structlog.get_logger("api")
 class Connection(HttpToolsProtocol):
     """One client: knows its peer, bounds the head, and hands the path over in canonical form."""
 
+    front = False  # whether the edge leads the world here
     _head = 0
     _slow: asyncio.TimerHandle | None = None
 
@@ -38,7 +39,7 @@ class Connection(HttpToolsProtocol):
         super().connection_made(transport)
         sock = transport.get_extra_info("socket")
         peer = peer_of(sock) if sock is not None and sock.family == socket.AF_UNIX else None
-        self.app_state = {**self.app_state, "peer": peer}
+        self.app_state = {**self.app_state, "peer": peer, "front": self.front}
         self._expect_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -96,6 +97,12 @@ class Connection(HttpToolsProtocol):
             self._slow = None
 
 
+class FrontConnection(Connection):
+    """A connection of the edge, on which requests of many clients follow each other."""
+
+    front = True
+
+
 def canonical(raw_path: bytes) -> str:
     """Return a path whose segments are percent-encoded in exactly one way (RFC 3986 section 6.2.2).
 
@@ -138,16 +145,21 @@ class Server:
         return self._state.total_requests
 
     def accepted(self, sock: socket.socket, _address: Any = None) -> None:
-        """Serve one connection."""
-        task = asyncio.get_running_loop().create_task(self._connect(sock))
+        """Serve one connection of the home's own socket."""
+        self._begin(sock, Connection)
+
+    def accepted_front(self, sock: socket.socket, _address: Any = None) -> None:
+        """Serve one connection of the edge."""
+        self._begin(sock, FrontConnection)
+
+    def _begin(self, sock: socket.socket, kind: type[Connection]) -> None:
+        task = asyncio.get_running_loop().create_task(self._connect(sock, kind))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _connect(self, sock: socket.socket) -> None:
+    async def _connect(self, sock: socket.socket, kind: type[Connection]) -> None:
         try:
-            await asyncio.get_running_loop().connect_accepted_socket(
-                lambda: Connection(self._config, self._state, {}), sock
-            )
+            await asyncio.get_running_loop().connect_accepted_socket(lambda: kind(self._config, self._state, {}), sock)
         except OSError as error:
             log.warning("api.connection_failed", error=str(error))
             sock.close()

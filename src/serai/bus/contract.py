@@ -30,6 +30,9 @@ class Subscription(Protocol):
 class Bus(Protocol):
     """Talk to other processes. Messages are what MessagePack can hold.
 
+    What the bus's policy does not let this client do is `DeniedError` (see `serai.bus.policy`). A publication does not
+    wait for an answer, so there the error may come with the next one; it never arrives anywhere.
+
     A connection that breaks is made again by itself, and subscriptions with it; messages sent meanwhile are lost
     (publish) or fail with `UnavailableError` (call).
     """

@@ -8,6 +8,7 @@ from typing import Any
 
 from serai.bus.body import decode_body, encode_body
 from serai.bus.contract import Handler
+from serai.bus.policy import EVERYTHING, Rights, Verb
 from serai.bus.subjects import check_subject, prefixes
 from serai.bus.subscription import QueueSubscription
 from serai.errors import DeadlineError, InternalError, SeraiError, UnavailableError
@@ -20,23 +21,24 @@ class MemoryHub:
         self.subscriptions: defaultdict[str, list[QueueSubscription]] = defaultdict(list)
         self.handlers: defaultdict[str, deque[tuple[MemoryBus, Handler]]] = defaultdict(deque)
 
-    def client(self) -> MemoryBus:
-        """Return a new client."""
-        return MemoryBus(self)
+    def client(self, rights: Rights = EVERYTHING) -> MemoryBus:
+        """Return a new client, which may do what the rights says."""
+        return MemoryBus(self, rights)
 
 
 class MemoryBus:
     """One client of a hub; messages are copied by encoding them, as on any other engine."""
 
-    def __init__(self, hub: MemoryHub | None = None) -> None:
+    def __init__(self, hub: MemoryHub | None = None, rights: Rights = EVERYTHING) -> None:
         self._hub = hub or MemoryHub()
+        self._rights = rights
         self._mine: list[QueueSubscription] = []
         self._answering: set[asyncio.Task[Any]] = set()
         self._closed = False
 
     async def publish(self, subject: str, message: Any = None) -> None:
         """Send to all subscribers."""
-        self._check(subject)
+        self._check("publish", subject)
         body = encode_body(message)
         patterns = [subject, *(f"{prefix}.*" for prefix in prefixes(subject))]
         for subscription in [s for pattern in patterns for s in self._hub.subscriptions.get(pattern, ())]:
@@ -44,7 +46,7 @@ class MemoryBus:
 
     async def subscribe(self, subject: str) -> QueueSubscription:
         """Receive what is published from now on."""
-        self._check(subject, wildcard=True)
+        self._check("subscribe", subject)
         table = self._hub.subscriptions
 
         async def leave() -> None:
@@ -57,7 +59,7 @@ class MemoryBus:
 
     async def handle(self, subject: str, handler: Handler) -> QueueSubscription:
         """Answer calls."""
-        self._check(subject)
+        self._check("serve", subject)
         served = (self, handler)
 
         async def leave() -> None:
@@ -70,7 +72,7 @@ class MemoryBus:
 
     async def call(self, subject: str, message: Any = None, *, deadline: float = 5.0) -> Any:
         """Ask one handler; see the contract for the errors."""
-        self._check(subject)
+        self._check("call", subject)
         body = encode_body(message)
         handlers = self._hub.handlers.get(subject)
         if not handlers:
@@ -96,10 +98,11 @@ class MemoryBus:
         for task in list(self._answering):
             task.cancel()
 
-    def _check(self, subject: str, *, wildcard: bool = False) -> None:
-        check_subject(subject, wildcard=wildcard)
+    def _check(self, verb: Verb, subject: str) -> None:
+        check_subject(subject, wildcard=verb == "subscribe")
         if self._closed:
             raise UnavailableError("The bus was closed.")
+        self._rights.check(verb, subject)
 
 
 async def _answer(handler: Handler, body: bytes) -> bytes:

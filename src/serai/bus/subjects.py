@@ -26,6 +26,14 @@ def prefix_of(pattern: str) -> str | None:
     return pattern[: -len(_BELOW)] if pattern.endswith(_BELOW) else None
 
 
+def covers(pattern: str, subject: str) -> bool:
+    """Tell whether a pattern means all that a subject, or another pattern, means; ``*`` covers everything."""
+    if pattern in {"*", subject}:
+        return True
+    prefix = prefix_of(pattern)
+    return prefix is not None and subject.startswith(f"{prefix}.")
+
+
 def prefixes(subject: str) -> list[str]:
     """Return all prefixes whose ``.*`` matches the subject: ``a`` and ``a.b`` for ``a.b.c``."""
     cuts = (index for index, letter in enumerate(subject) if letter == ".")

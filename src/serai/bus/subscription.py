@@ -7,16 +7,22 @@ from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
+from serai.errors import SeraiError
+
 MAX_QUEUE = 1024  # messages that wait for their reader
 
 
 class QueueSubscription:
-    """A subscription or a handler; ``ready`` is set while a server knows it, where there is one."""
+    """A subscription or a handler; ``ready`` is set while a server knows it, where there is one.
+
+    ``refused`` is why the server does not want it, which ends it.
+    """
 
     def __init__(self, subject: str, close: Callable[[], Awaitable[None]]) -> None:
         self.subject = subject
         self.lost = 0
         self.ready = asyncio.Event()
+        self.refused: SeraiError | None = None
         self._close = close
         self._queue: deque[tuple[str, Any]] = deque()
         self._changed = asyncio.Event()
@@ -44,6 +50,12 @@ class QueueSubscription:
         """Let the reader stop after what is queued."""
         self._closed = True
         self._changed.set()
+
+    def refuse(self, error: SeraiError) -> None:
+        """End for good: whoever waits for the server's word gets the error."""
+        self.refused = error
+        self.ready.set()
+        self.end()
 
     async def close(self) -> None:
         """Stop; safe to call twice."""

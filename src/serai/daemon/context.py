@@ -13,6 +13,7 @@ import msgspec
 import structlog
 from prometheus_client import CollectorRegistry
 
+from serai.bus.policy import Policy
 from serai.daemon.accept import AcceptLoop
 from serai.daemon.address import Address
 from serai.daemon.home import Home
@@ -122,6 +123,7 @@ class Setting(msgspec.Struct, frozen=True, kw_only=True):
     group: str
     worker: int
     drain: float
+    bus_policy: Policy
     services: Mapping[str, Service] = {}
 
 
@@ -145,6 +147,7 @@ class ModuleContext:
         self.group = setting.group
         self.worker = setting.worker
         self.drain = setting.drain
+        self.bus_policy = setting.bus_policy
         self.services = setting.services
         self.clock: Clock = clock or SystemClock()
         self.log = log

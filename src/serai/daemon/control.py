@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-import struct
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
@@ -17,6 +16,7 @@ from typing import Any
 import msgspec
 import structlog
 
+from serai.bus.peer import peer_of
 from serai.errors import BY_CODE, DeadlineError, DeniedError, InternalError, InvalidError, SeraiError, UnavailableError
 
 MAX_LINE = 64 << 20  # octets of an answer; questions are bounded by MAX_QUESTION
@@ -57,7 +57,7 @@ class ControlServer:
         try:
             question = msgspec.json.decode(line, type=dict[str, Any])
             verb = str(question.pop("do", ""))
-            _authorize(verb, _peer(sock), self._readers)
+            _authorize(verb, peer_of(sock).uid, self._readers)
             return answer(await self._handle(verb, question, sock.fileno()))
         except msgspec.DecodeError:
             return answer(InvalidError("A question is one line of JSON."))
@@ -123,13 +123,6 @@ def _result(line: bytes, path: Path) -> Any:
     if error is not None:
         raise BY_CODE.get(error["code"], InternalError)(error["public"], **error["fields"])
     return reply.get("result")
-
-
-def _peer(sock: socket.socket) -> int:
-    """Return the user ID at the other end (unix(7), SO_PEERCRED)."""
-    data = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
-    uid: int = struct.unpack("3i", data)[1]
-    return uid
 
 
 def _authorize(verb: str, uid: int, readers: frozenset[int]) -> None:

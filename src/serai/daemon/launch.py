@@ -15,7 +15,7 @@ from serai.daemon.context import Setting
 from serai.daemon.crew import Crew
 from serai.daemon.fork import fork
 from serai.daemon.home import Home
-from serai.daemon.plan import GroupPlan, user
+from serai.daemon.plan import GroupPlan, bus_policy, user
 from serai.daemon.process import Process
 from serai.daemon.registry import Registry
 from serai.daemon.sockets import SocketTable
@@ -55,6 +55,7 @@ class Launcher:
                 group=plan.name,
                 worker=index,
                 drain=plan.host.drain_seconds,
+                bus_policy=bus_policy(plan, root=self._root),
                 services=self._registry.services,
             ),
             sockets=self._sockets.of(plan, index),

@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
 import msgspec
 
+from serai.bus.policy import NOTHING, Policy, Rights
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -40,12 +42,14 @@ class Needs(msgspec.Struct, frozen=True, kw_only=True):
     ``privilege``: "edge" (network-facing, sees the replica only), "control" (sees the store), "agent" (root where the
     platform runs as root). ``copies``: may a group of several workers each run it, or does one process of the host?
     While a worker is replaced, the ``serve()`` of a module with ``copies="one"`` begins only after the old one's
-    ``close()``; ``provision()`` runs beside it.
+    ``close()``; ``provision()`` runs beside it. ``bus`` says what it does on the bus: workers that face the
+    network are held to it, since they may be taken over, and all others trust what the bus brings.
     """
 
     listen: tuple[str, ...] = ()
     privilege: Literal["edge", "control", "agent"] = "edge"
     copies: Literal["one", "per_worker"] = "per_worker"
+    bus: Rights = NOTHING
 
 
 class Clock(Protocol):
@@ -80,6 +84,7 @@ class Context(Protocol):
     log: structlog.stdlib.BoundLogger
     registry: CollectorRegistry  # metrics made here appear under /metrics, summed over workers
 
+    bus_policy: Policy  # who may do what on the bus, for the module that serves it
     services: Mapping[str, Service]  # manifests of all services of this installation, by name
 
     @property

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from functools import reduce
+from operator import or_
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from serai.bus.policy import EVERYTHING, NOTHING, Policy, Rights
 from serai.daemon.address import SCHEMES, Address, parse
 from serai.daemon.config import module_id
 from serai.daemon.decode import decode, invalid, join
@@ -37,7 +40,10 @@ class ModulePlan(msgspec.Struct, frozen=True):
 
 
 class GroupPlan(msgspec.Struct, frozen=True):
-    """One worker group. Equal plans are the same to a reload: such a group is left alone."""
+    """One worker group. Equal plans are the same to a reload: such a group is left alone.
+
+    ``edge_rights`` are what network-facing workers of the host may do on the bus; the groups that they face know it.
+    """
 
     name: str
     processes: int
@@ -46,6 +52,7 @@ class GroupPlan(msgspec.Struct, frozen=True):
     host: HostSettings
     log: LogSettings
     sentry: SentrySettings
+    edge_rights: Rights = NOTHING
 
     def addresses(self) -> list[Address]:
         """Return all addresses that the group listens on."""
@@ -78,7 +85,10 @@ def build(settings: Settings, registry: Registry, home: Path) -> tuple[GroupPlan
         if group.processes != 0 and group.modules
     ]
     _refuse_shared_addresses(groups)
-    return tuple(groups)
+    rights = _edge_rights(groups)
+    return tuple(
+        group if group.privilege == "edge" else msgspec.structs.replace(group, edge_rights=rights) for group in groups
+    )
 
 
 def _group(name: str, group: GroupSettings, settings: Settings, registry: Registry, home: Path) -> GroupPlan:
@@ -133,6 +143,21 @@ def _refuse_shared_addresses(groups: Sequence[GroupPlan]) -> None:
                 for address in addresses:
                     if owners.setdefault(address.text, path) != path or addresses.count(address) > 1:
                         raise invalid(path, f"{address.text} is taken by {owners[address.text]}")
+
+
+def _edge_rights(groups: Sequence[GroupPlan]) -> Rights:
+    needed = (module.needs.bus for group in groups if group.privilege == "edge" for module in group.modules)
+    return reduce(or_, needed, NOTHING)
+
+
+def bus_policy(group: GroupPlan, *, root: bool) -> Policy:
+    """Return who may do what on the bus that a group serves; without users of their own, all are trusted alike."""
+    users = {os.geteuid(): EVERYTHING}
+    if edge := user("edge", group.host, root=root):
+        users[edge[0]] = group.edge_rights
+    if control := user("control", group.host, root=root):
+        users[control[0]] = EVERYTHING
+    return Policy(users)
 
 
 def user(privilege: Privilege, host: HostSettings, *, root: bool) -> tuple[int, int] | None:

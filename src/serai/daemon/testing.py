@@ -14,6 +14,7 @@ import structlog
 from prometheus_client import CollectorRegistry
 
 from serai.bus.open import LocalBusServer
+from serai.bus.policy import EVERYTHING, Policy
 from serai.daemon.address import parse
 from serai.daemon.context import Engines, ModuleContext, Open, Setting
 from serai.daemon.home import Home, furnish
@@ -83,7 +84,14 @@ async def context(
         await server.start()
     engines = Engines(place, services, store=store, bus=bus)
     setting = Setting(
-        home=place, host=host, base="localhost", group="test", worker=0, drain=5.0, services=services or {}
+        home=place,
+        host=host,
+        base="localhost",
+        group="test",
+        worker=0,
+        drain=5.0,
+        bus_policy=Policy({os.geteuid(): EVERYTHING}),
+        services=services or {},
     )
     needs = Needs(listen=tuple(sockets), privilege=privilege)
     log: structlog.stdlib.BoundLogger = structlog.get_logger(group="test")

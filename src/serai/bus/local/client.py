@@ -14,7 +14,15 @@ from serai.bus.contract import Handler
 from serai.bus.local import wire
 from serai.bus.subjects import check_subject
 from serai.bus.subscription import QueueSubscription
-from serai.errors import DeadlineError, ExhaustedError, InternalError, InvalidError, SeraiError, UnavailableError
+from serai.errors import (
+    DeadlineError,
+    DeniedError,
+    ExhaustedError,
+    InternalError,
+    InvalidError,
+    SeraiError,
+    UnavailableError,
+)
 
 MAX_ANSWERING = 1024  # handlers of this process at work
 _FIRST_DELAY = 0.02  # seconds before the second attempt to connect; doubled up to the last
@@ -22,6 +30,7 @@ _LAST_DELAY = 1.0
 _GRACE = 0.25  # seconds that a call waits for a connection that is being made
 _jitter = random.SystemRandom()
 _SUBSCRIBE_GRACE = 2.0  # seconds that subscribe waits for the server's word
+_MAX_DENIED = 256  # subjects of which we remember that we may not publish on them
 
 
 class _Link(asyncio.Protocol):
@@ -85,6 +94,7 @@ class LocalBus:
         self._subscriptions: dict[int, QueueSubscription] = {}
         self._handlers: dict[int, Handler] = {}
         self._calls: dict[int, asyncio.Future[Any]] = {}
+        self._denied: dict[str, str] = {}  # subjects that we may not publish on, and the server's word
         self._numbers = itertools.count(1)
 
     async def publish(self, subject: str, message: Any = None) -> None:
@@ -92,6 +102,8 @@ class LocalBus:
         packet = wire.Publish(check_subject(subject), encode_body(message))
         self._start()
         await self._tried.wait()
+        if said := self._denied.get(subject):
+            raise DeniedError(said, verb="publish", subject=subject)
         if link := self._link:
             await link.writable.wait()
             link.send(packet)
@@ -145,9 +157,8 @@ class LocalBus:
             case wire.Answer(number, body):
                 if (answer := self._calls.get(number)) and not answer.done():
                     _settle(answer, body)
-            case wire.Failure(number):
-                if (answer := self._calls.get(number)) and not answer.done():
-                    answer.set_exception(wire.error_of(message))
+            case wire.Failure():
+                self._failed(message)
             case wire.Ask():
                 task = asyncio.get_running_loop().create_task(self._answer(link, message))
                 self._answering.add(task)
@@ -157,6 +168,17 @@ class LocalBus:
                     subscription.ready.set()
             case _:
                 raise InvalidError("A server must not send that.", path="frame")
+
+    def _failed(self, failure: wire.Failure) -> None:
+        """Pass an error on to the call, the subscription or the publisher (number 0) that it is about."""
+        error = wire.error_of(failure)
+        if failure.id == 0 and len(self._denied) < _MAX_DENIED:
+            self._denied[str(error.fields.get("subject"))] = error.public
+        elif (answer := self._calls.get(failure.id)) and not answer.done():
+            answer.set_exception(error)
+        elif subscription := self._subscriptions.pop(failure.id, None):
+            self._handlers.pop(failure.id, None)
+            subscription.refuse(error)
 
     def _deliver(self, numbers: list[int], subject: str, body: bytes, lost: int) -> None:
         for number in numbers:
@@ -199,6 +221,8 @@ class LocalBus:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_SUBSCRIBE_GRACE):
                 await subscription.ready.wait()
+        if subscription.refused is not None:
+            raise subscription.refused
         return subscription
 
     async def _delist(self, number: int) -> None:
@@ -248,6 +272,7 @@ class LocalBus:
 
     async def _follow(self, link: _Link) -> None:
         self._link = link
+        self._denied.clear()
         for number in self._subscriptions:
             self._announce(link, number)
         self._tried.set()

@@ -9,11 +9,13 @@ from typing import Protocol
 import msgspec
 
 from serai.bus.local import wire
+from serai.bus.policy import EVERYTHING, Rights, Verb
 from serai.bus.subjects import check_subject, prefix_of, prefixes
-from serai.errors import ExhaustedError, InvalidError, UnavailableError
+from serai.errors import DeniedError, ExhaustedError, InvalidError, UnavailableError
 
 MAX_SUBSCRIPTIONS = 4096  # of one client, handlers included
 MAX_CALLS = 4096  # under way, of one client in either direction
+MAX_DENIED = 100  # refused attempts of one client, which is dropped after them
 
 
 class Peer(Protocol):
@@ -21,6 +23,10 @@ class Peer(Protocol):
 
     def send(self, message: wire.Message) -> None:
         """Queue a message; a `Deliver` may be dropped where the client reads slowly."""
+        ...
+
+    def denied(self, error: DeniedError) -> None:
+        """Take note that the client tried what it may not."""
         ...
 
 
@@ -33,7 +39,9 @@ class _Pending(msgspec.Struct, frozen=True):
 class _Client:
     """What one connection has asked for."""
 
-    def __init__(self) -> None:
+    def __init__(self, rights: Rights) -> None:
+        self.rights = rights
+        self.denied = 0
         self.patterns: dict[int, str] = {}  # subscriptions
         self.served: dict[int, str] = {}  # handlers
         self.asked: set[int] = set()  # tokens of calls it has to answer
@@ -53,9 +61,9 @@ class Router:
         self._pending: dict[int, _Pending] = {}
         self._tokens = itertools.count(1)
 
-    def join(self, peer: Peer) -> None:
-        """Know a new client."""
-        self.clients[peer] = _Client()
+    def join(self, peer: Peer, rights: Rights = EVERYTHING) -> None:
+        """Know a new client and what it may do."""
+        self.clients[peer] = _Client(rights)
 
     def leave(self, peer: Peer) -> None:
         """Forget a client; who waits for its answers learns that it is gone."""
@@ -76,15 +84,19 @@ class Router:
         client = self.clients[peer]
         match message:
             case wire.Publish(subject, body):
-                self._publish(check_subject(subject), body)
+                if self._may(peer, client, "publish", check_subject(subject), 0):
+                    self._publish(subject, body)
             case wire.Subscribe(number, pattern):
-                self._subscribe(peer, client, number, check_subject(pattern, wildcard=True))
+                if self._may(peer, client, "subscribe", check_subject(pattern, wildcard=True), number):
+                    self._subscribe(peer, client, number, pattern)
             case wire.Serve(number, subject):
-                self._serve(peer, client, number, check_subject(subject))
+                if self._may(peer, client, "serve", check_subject(subject), number):
+                    self._serve(peer, client, number, subject)
             case wire.Leave(number):
                 self._end(peer, client, number)
-            case wire.Call():
-                return self._call(peer, client, message)
+            case wire.Call(number, subject):
+                if self._may(peer, client, "call", check_subject(subject), number):
+                    return self._call(peer, client, message)
             case wire.Answer(token, body):
                 if pending := self._answered(client, token):
                     pending.caller.send(wire.Answer(pending.number, body))
@@ -98,6 +110,19 @@ class Router:
     def expire(self, token: int) -> None:
         """Forget a call whose deadline is over; its caller has stopped waiting by its own clock."""
         self._settle(token)
+
+    def _may(self, peer: Peer, client: _Client, verb: Verb, subject: str, number: int) -> bool:
+        """Tell whether the client may do that; it learns of it where it may not, and so does who watches over it."""
+        try:
+            client.rights.check(verb, subject)
+        except DeniedError as error:
+            client.denied += 1
+            peer.denied(error)
+            if client.denied > MAX_DENIED:
+                raise InvalidError("That client tries what it may not, again and again.", path="subject") from error
+            peer.send(wire.failure(number, error))
+            return False
+        return True
 
     def _publish(self, subject: str, body: bytes) -> None:
         self.published += 1
@@ -145,7 +170,7 @@ class Router:
                 del self._handlers[subject]
 
     def _call(self, peer: Peer, client: _Client, call: wire.Call) -> int | None:
-        handlers = self._handlers.get(check_subject(call.subject))
+        handlers = self._handlers.get(call.subject)
         if not handlers:
             unserved = UnavailableError(f"Nobody answers {call.subject}.", subject=call.subject)
             peer.send(wire.failure(call.id, unserved))

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -13,9 +14,12 @@ import msgspec
 
 from serai.bus.local import wire
 from serai.bus.local.router import Router
-from serai.errors import InvalidError
+from serai.bus.peer import Peer, peer_of
+from serai.bus.policy import EVERYTHING, Policy
+from serai.errors import DeniedError, InvalidError
 
 MAX_CLIENTS = 1024
+MAX_GUESTS = 256  # of them, those that may not do everything: they can't keep the others out
 MAX_WAITING = 4096  # messages queued for a client whose socket is full
 MAX_WAITING_OCTETS = 8 << 20
 _BACKLOG = 128
@@ -26,7 +30,9 @@ _PAUSE = 0.1  # seconds without accepting, where the process has no file descrip
 class _Connection(asyncio.Protocol):
     """One client. What it does not read waits here, bounded; then the oldest deliveries go, then the client."""
 
-    def __init__(self, server: LocalBusServer) -> None:
+    def __init__(self, server: LocalBusServer, client: Peer) -> None:
+        self._client = client
+        self._rights = server.policy.of(client.uid)
         self._server = server
         self._reader = wire.FrameReader()
         self._transport: asyncio.Transport | None = None
@@ -38,7 +44,7 @@ class _Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)  # a stream's, on either loop
-        self._server.router.join(self)
+        self._server.router.join(self, self._rights)
         self._server.connections.add(self)
 
     def data_received(self, data: bytes) -> None:
@@ -79,6 +85,15 @@ class _Connection(asyncio.Protocol):
         if len(self._waiting) > MAX_WAITING or self._octets > MAX_WAITING_OCTETS:
             self._shed()
 
+    @property
+    def guest(self) -> bool:
+        return self._rights != EVERYTHING
+
+    def denied(self, error: DeniedError) -> None:
+        self._server.denied += 1
+        if self._server.on_denied is not None:
+            self._server.on_denied(self._client, error)
+
     def abort(self) -> None:
         if self._transport:
             self._transport.abort()
@@ -114,19 +129,31 @@ def _weight(message: wire.Message) -> int:
 class LocalBusServer:
     """Serve a bus on Unix sockets: those handed to `start`, or one made at ``path``.
 
-    ``patience`` is the number of seconds that a client may let its full socket wait before it is dropped.
+    ``policy`` says what the users at the other end may do; without one, ours may do everything. ``on_denied`` is told
+    who tried what they may not. ``patience`` is the number of seconds that a client may let its full socket wait before
+    it is dropped.
     """
 
-    def __init__(self, path: Path | None = None, *, patience: float = 10.0) -> None:
+    def __init__(
+        self,
+        path: Path | None = None,
+        *,
+        policy: Policy | None = None,
+        on_denied: Callable[[Peer, DeniedError], None] | None = None,
+        patience: float = 10.0,
+    ) -> None:
+        self.policy = policy or Policy({os.geteuid(): EVERYTHING})
+        self.on_denied = on_denied
         self.router = Router()
         self.connections: set[_Connection] = set()
         self.patience = patience
         self.refused = 0  # clients that sent garbage
         self.dropped = 0  # clients that did not read
         self.lost = 0  # deliveries that slow clients missed
+        self.denied = 0  # attempts at what the client may not do
         self._path = path
         self._sockets: list[socket.socket] = []
-        self._accepted: set[asyncio.Task[Any]] = set()
+        self._accepted: dict[asyncio.Task[Any], _Connection] = {}
 
     async def start(self, sockets: Sequence[socket.socket] = ()) -> None:
         """Accept clients. Sockets that are handed in listen already and stay their owner's."""
@@ -158,6 +185,7 @@ class LocalBusServer:
             "refused": self.refused,
             "dropped": self.dropped,
             "lost": self.lost,
+            "denied": self.denied,
         }
 
     def received(self, connection: _Connection, message: wire.Message) -> None:
@@ -167,6 +195,11 @@ class LocalBusServer:
         token = self.router.receive(connection, message)
         if token is not None and isinstance(message, wire.Call):
             asyncio.get_running_loop().call_later(message.deadline + 1, self.router.expire, token)
+
+    def _has_room(self, connection: _Connection) -> bool:
+        all_of_them = [*self.connections, *self._accepted.values()]
+        guests = sum(other.guest for other in all_of_them) if connection.guest else 0
+        return len(all_of_them) < MAX_CLIENTS and guests < MAX_GUESTS
 
     def _watch(self, sock: socket.socket) -> None:
         if sock.fileno() >= 0:
@@ -183,13 +216,18 @@ class LocalBusServer:
                 loop.remove_reader(sock)
                 loop.call_later(_PAUSE, self._watch, sock)
                 return
-            if len(self.connections) + len(self._accepted) >= MAX_CLIENTS:
+            connection = _Connection(self, peer_of(client))
+            if not self._has_room(connection):
                 client.close()
                 continue
             client.setblocking(False)
-            task = loop.create_task(loop.connect_accepted_socket(lambda: _Connection(self), client))
-            self._accepted.add(task)
-            task.add_done_callback(self._accepted.discard)
+            task = loop.create_task(_adopt(client, connection))
+            self._accepted[task] = connection
+            task.add_done_callback(self._accepted.pop)
+
+
+async def _adopt(sock: socket.socket, connection: _Connection) -> None:
+    await asyncio.get_running_loop().connect_accepted_socket(lambda: connection, sock)
 
 
 def _listen(path: Path) -> socket.socket:

@@ -24,40 +24,44 @@ Body = Annotated[bytes, msgspec.Meta(max_length=MAX_MESSAGE)]
 Seconds = Annotated[float, msgspec.Meta(ge=0, le=MAX_DEADLINE)]
 
 
-class Publish(msgspec.Struct, frozen=True, array_like=True, tag=1):
+class _Frame(msgspec.Struct, frozen=True, array_like=True):
+    """What goes over the wire: an array of the tag and the fields, in their order."""
+
+
+class Publish(_Frame, frozen=True, tag=1):
     """Client: send to all subscribers."""
 
     subject: Subject
     body: Body
 
 
-class Subscribe(msgspec.Struct, frozen=True, array_like=True, tag=2):
+class Subscribe(_Frame, frozen=True, tag=2):
     """Client: I listen, and I name this subscription ``id``."""
 
     id: Number
     subject: Subject
 
 
-class Serve(msgspec.Struct, frozen=True, array_like=True, tag=3):
+class Serve(_Frame, frozen=True, tag=3):
     """Client: I answer calls."""
 
     id: Number
     subject: Subject
 
 
-class Leave(msgspec.Struct, frozen=True, array_like=True, tag=4):
+class Leave(_Frame, frozen=True, tag=4):
     """Client: end a subscription or a handler."""
 
     id: Number
 
 
-class Ready(msgspec.Struct, frozen=True, array_like=True, tag=5):
+class Ready(_Frame, frozen=True, tag=5):
     """Server: the subscription or handler is in place."""
 
     id: Number
 
 
-class Deliver(msgspec.Struct, frozen=True, array_like=True, tag=6):
+class Deliver(_Frame, frozen=True, tag=6):
     """Server: a message for these subscriptions; ``lost`` were dropped before it because you read slowly."""
 
     ids: list[Number]
@@ -66,7 +70,7 @@ class Deliver(msgspec.Struct, frozen=True, array_like=True, tag=6):
     lost: Number = 0
 
 
-class Call(msgspec.Struct, frozen=True, array_like=True, tag=7):
+class Call(_Frame, frozen=True, tag=7):
     """Client to server: ask somebody."""
 
     id: Number
@@ -75,7 +79,7 @@ class Call(msgspec.Struct, frozen=True, array_like=True, tag=7):
     deadline: Seconds
 
 
-class Ask(msgspec.Struct, frozen=True, array_like=True, tag=8):
+class Ask(_Frame, frozen=True, tag=8):
     """Server to client: handler ``handler`` of yours, please answer."""
 
     id: Number
@@ -84,15 +88,18 @@ class Ask(msgspec.Struct, frozen=True, array_like=True, tag=8):
     deadline: Seconds
 
 
-class Answer(msgspec.Struct, frozen=True, array_like=True, tag=9):
+class Answer(_Frame, frozen=True, tag=9):
     """Handler to caller, by way of the server."""
 
     id: Number
     body: Body
 
 
-class Failure(msgspec.Struct, frozen=True, array_like=True, tag=10):
-    """The same, where it went wrong; ``code`` is one of `serai.errors.BY_CODE`."""
+class Failure(_Frame, frozen=True, tag=10):
+    """The same, where it went wrong; ``code`` is one of `serai.errors.BY_CODE`.
+
+    Server: also instead of `Ready`, where the client may not do that, and with the ID 0 for a `Publish`.
+    """
 
     id: Number
     code: Annotated[str, msgspec.Meta(max_length=64)]

@@ -9,7 +9,11 @@ from typing import Annotated, Any, ClassVar
 import msgspec
 
 from serai.bus.open import LocalBusServer
+from serai.bus.peer import Peer
 from serai.daemon.module import Context, Needs
+from serai.errors import DeniedError
+
+_TOLD_SECONDS, _TOLD_MOST = 60.0, 100  # the log of what was denied: one line of a kind a minute, so many kinds
 
 
 class BusServerConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -29,7 +33,8 @@ class BusServer:
 
     def __init__(self, _config: BusServerConfig, ctx: Context) -> None:
         self._ctx = ctx
-        self._server = LocalBusServer()
+        self._server = LocalBusServer(policy=ctx.bus_policy, on_denied=self._denied)
+        self._told: dict[tuple[int, str, str], float] = {}
 
     async def provision(self) -> None:
         """Need nothing: the sockets are open, and another server may still be at them."""
@@ -45,6 +50,15 @@ class BusServer:
     async def close(self) -> None:
         """Drop all clients."""
         await self._server.close()
+
+    def _denied(self, client: Peer, error: DeniedError) -> None:
+        """Log who tries what it may not: a bug, or a process that was taken over. The same once a minute at most."""
+        what = (client.uid, str(error.fields["verb"]), str(error.fields["subject"]))
+        now = self._ctx.clock.monotonic()
+        self._told = {each: when for each, when in self._told.items() if now - when < _TOLD_SECONDS}
+        if what not in self._told and len(self._told) < _TOLD_MOST:
+            self._told[what] = now
+            self._ctx.log.warning("bus.denied", uid=client.uid, pid=client.pid, verb=what[1], subject=what[2])
 
     def status(self) -> Mapping[str, Any]:
         """Tell how many clients there are and what they lost."""

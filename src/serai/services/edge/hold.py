@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from serai.services.edge.exchange import Exchange
     from serai.services.edge.routes import ReleaseKey
 
+WAKE = "apps.wake"  # the call by which an instance is asked for
 TICK = 0.03  # seconds between two looks while anything waits
 WAKE_AGAIN = 2.0  # seconds after which the agents are asked once more
 
@@ -55,7 +56,7 @@ class Hold:
         tenant, app, release = key
         message = {"tenant": tenant, "app": app, "release": release}
         try:
-            await self._edge.ctx.bus.call("apps.wake", message, deadline=self._edge.config.hold_seconds)
+            await self._edge.ctx.bus.call(WAKE, message, deadline=self._edge.config.hold_seconds)
         except SeraiError as error:
             # Whoever waits may still be lucky: an instance may come by another way.
             self._edge.log.warning("edge.wake_failed", **message, code=error.code, reason=error.public)

@@ -11,12 +11,14 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from serai.bus.policy import Rights
 from serai.daemon.module import Context, Needs
 from serai.errors import UnavailableError
 from serai.services.edge.config import EdgeConfig
 from serai.services.edge.edge import Edge
 from serai.services.edge.exchange import CLOSED
 from serai.services.edge.health import watch_health
+from serai.services.edge.hold import WAKE
 from serai.services.edge.session import Session
 from serai.services.edge.tls import Certificates
 
@@ -28,7 +30,9 @@ class EdgeModule:
 
     ID: ClassVar[str] = "edge.http"
     Config: ClassVar[type[msgspec.Struct]] = EdgeConfig
-    NEEDS: ClassVar[Needs] = Needs(listen=("http", "https"), privilege="edge", copies="per_worker")
+    NEEDS: ClassVar[Needs] = Needs(
+        listen=("http", "https"), privilege="edge", copies="per_worker", bus=Rights(call=(WAKE,))
+    )
 
     def __init__(self, config: EdgeConfig, ctx: Context) -> None:
         self._config = config
