@@ -68,14 +68,18 @@ class Crew:
     def install(self, plans: Iterable[GroupPlan], fresh: Mapping[str, list[Process]], drain: float) -> None:
         """Put ready workers into service and send those home whom they replace."""
         self.plans = {plan.name: plan for plan in plans}
+        replaced: list[Process | None] = []
         for name in list(self.current):
             if name in fresh or name not in self.plans:
-                for process in self.current.pop(name):
-                    if process is not None:
-                        process.drain(drain)
+                replaced += self.current.pop(name)
                 self._forget(name)
         for name, processes in fresh.items():
             self.current[name] = list(processes)
+        self._changed()  # before any order: should we die now, a successor has to know all of them
+        for old in replaced:
+            if old is not None:
+                old.drain(drain)
+        for processes in fresh.values():
             for process in processes:
                 process.serve()
         self._settle()
@@ -191,6 +195,7 @@ class Crew:
     def _settle(self) -> None:
         """Give each module of which only one may run to the worker in service, once nobody else holds it."""
         held = {ref for process in self.all.values() for ref in process.holds}
+        orders: list[tuple[Process, list[str]]] = []
         for name, slots in self.current.items():
             plan = self.plans.get(name)
             if plan is None:
@@ -203,7 +208,12 @@ class Crew:
                 ]
                 if wanted:
                     held.update(wanted)
-                    process.serve(wanted)
+                    process.holds.update(wanted)
+                    orders.append((process, wanted))
+        if orders:
+            self._changed()  # before the order, too: two would serve where a successor did not know of the first
+        for process, wanted in orders:
+            process.serve(wanted)
 
 
 async def _all_ready(fresh: Mapping[str, list[Process]], plans: Mapping[str, GroupPlan]) -> None:

@@ -78,10 +78,8 @@ class Process:
             raise self.refusal or InternalError(f"A worker of the group {self.group} died while it started.")
 
     def serve(self, modules: list[str] | None = None) -> None:
-        """Let it serve: all modules of which each worker may run one, or those named."""
+        """Let it serve: all modules of which each worker may run one, or those named, which it ``holds`` then."""
         self.state = "serving"
-        if modules:
-            self.holds.update(modules)
         self._send({"do": "serve", "modules": modules})
 
     def drain(self, seconds: float) -> None:

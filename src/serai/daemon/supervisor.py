@@ -171,9 +171,9 @@ class Supervisor:
             self._sockets.close(opened)
             raise
         removed = [name for name in self._crew.current if name not in {each.name for each in plans}]
+        self._started = True
         self._crew.install(plans, fresh, self._settings.host.drain_seconds)
         self._sockets.close_unused(plans)
-        self._started = True
         self._write()
         return [each.name for each in changed] + removed
 

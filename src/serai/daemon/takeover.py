@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import socket
 from contextlib import suppress
 
@@ -23,7 +22,7 @@ def fetch(
 ) -> dict[str, list[socket.socket]]:
     """Copy the listening sockets out of orphaned workers; what can't be had is left out, to be opened anew."""
     found: dict[str, list[socket.socket]] = {}
-    serving = [worker for worker in orphans if worker.state == "serving"]
+    serving = [worker for worker in orphans if worker.state in {"ready", "serving"}]
     pidfds = []
     try:
         for worker in serving:
@@ -52,13 +51,6 @@ def inherited(record: Record) -> dict[str, list[socket.socket]]:
 def describe(sockets: list[socket.socket]) -> list[SocketRecord]:
     """Return what finds sockets again in another process."""
     return [SocketRecord(sock.fileno(), repr(sock.getsockname())) for sock in sockets]
-
-
-def dismiss(orphans: list[WorkerRecord]) -> None:
-    """Ask orphans to drain and end."""
-    for worker in orphans:
-        with suppress(ProcessLookupError):
-            os.kill(worker.pid, signal.SIGTERM)
 
 
 def _fetch_one(pidfds: list[int], wanted: SocketRecord) -> socket.socket | None:
