@@ -16,6 +16,7 @@ import uvloop
 from serai.cloud.descriptors import Instance, Route
 from serai.daemon.home import Home
 from serai.daemon.testing import context
+from serai.errors import SeraiError
 from serai.protocols.http import (
     ClientConnection,
     ConnectionClosed,
@@ -27,6 +28,7 @@ from serai.protocols.http import (
 )
 from serai.protocols.http.connection import simple_response
 from serai.services.edge.config import EdgeConfig
+from serai.services.edge.edge import Edge
 from serai.services.edge.module import EdgeModule
 from serai.store import Replica, Spec
 from serai.store.codec import encode
@@ -154,6 +156,7 @@ class Stage:
         self.module: Any = None
         self.serving: asyncio.Task[None] | None = None
         self.woken: list[Any] = []
+        self.refusal: SeraiError | None = None  # what whoever runs instances answers
         self.ctx: Any = None
         self._number = 0
         self._connectors = 0
@@ -214,12 +217,19 @@ class Stage:
 
         async def wake(message: Any) -> None:
             self.woken.append(message)
+            if self.refusal is not None:
+                raise self.refusal
 
         await self.ctx.bus.handle("apps.wake", wake)
         self.module = EdgeModule(EdgeConfig(**config), self.ctx)
         await self.module.provision()
         self.serving = asyncio.create_task(self.module.serve())
         await asyncio.sleep(0)
+
+    @property
+    def edge(self) -> Edge:
+        """What the module's connections share."""
+        return self.module.edge
 
     async def stop(self) -> None:
         if self.serving is not None:
@@ -243,7 +253,7 @@ class Stage:
         return answer
 
     def log(self) -> str:
-        self.module._edge.access.flush()
+        self.edge.access.flush()
         return "".join(path.read_text() for path in (self.folder / "logs" / "edge").glob("access*"))
 
 

@@ -20,7 +20,7 @@ from serai.protocols.http.errors import LocalProtocolError, ProtocolError, Remot
 from serai.protocols.http.fields import Fields
 from serai.protocols.http.head import head_end
 from serai.protocols.http.limits import Limits
-from serai.protocols.http.request import RequestFields, RequestHead, request_fields, request_head, split_target
+from serai.protocols.http.request import RequestFields, RequestHead, request_fields, request_head
 from serai.protocols.http.response import ResponseHead, response_head, status_line
 
 __all__ = [
@@ -48,6 +48,5 @@ __all__ = [
     "request_fields",
     "request_head",
     "response_head",
-    "split_target",
     "status_line",
 ]

@@ -20,6 +20,13 @@ FIELD_LINE = re.compile(rb"((" + TOKEN + rb"):[ \t]*+(" + VALUE + rb")\r\n)")
 # "#" never appears in one (§3.2). Methods of more than 32 octets are nobody's.
 REQUEST_LINE = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]{1,32}) ([\x21\x22\x24-\x7e]++) HTTP/1\.([01])\Z")
 
+# The same for what nearly every request is: HTTP/1.1, origin-form (RFC 9112 §3.2.1), and not CONNECT, which has none.
+# The groups are the method, the target, and the target's path (RFC 3986 §3.3: up to the "?").
+USUAL_LINE = re.compile(
+    rb"(?!CONNECT )([!#$%&'*+\-.^_`|~0-9A-Za-z]{1,32}+) "
+    rb"((/[\x21\x22\x24-\x3e\x40-\x7e]*+)(?:\?[\x21\x22\x24-\x7e]*+)?) HTTP/1\.1\r\n"
+)
+
 # RFC 9112 §2.3: HTTP-version = "HTTP/" DIGIT "." DIGIT
 ANY_VERSION = re.compile(TOKEN + rb" [^ ]++ HTTP/([0-9])\.[0-9]\Z")
 

@@ -59,12 +59,16 @@ class RequestFields(msgspec.Struct, gc=False):
 
 
 class RequestHead(msgspec.Struct, frozen=True, gc=False):
-    """A request's head; ``target`` begins with "/" (or is "*"), ``minor`` is the 0 or 1 of HTTP/1.x."""
+    """A request's head; ``target`` begins with "/" (or is "*").
+
+    ``path`` is the target up to its "?". ``minor`` is the 0 or 1 of HTTP/1.x.
+    """
 
     method: bytes
     target: bytes
-    minor: int
+    path: bytes
     fields: RequestFields
+    minor: int = 1
 
     @property
     def has_body(self) -> bool:
@@ -120,13 +124,12 @@ def request_head(head: bytes, limits: Limits, dropped: frozenset[bytes] = DROPPE
     try:
         fields = request_fields(block[:-2], limits, dropped)
     except RemoteProtocolError:
-        check_line(line)  # its mistake comes first
+        _match(line)  # its mistake comes first
         raise
-    return request_line(line, fields)
+    return _join(_match(line), fields)
 
 
-def check_line(line: bytes) -> re.Match[bytes]:
-    """Match a request line (without CRLF). Raises `RemoteProtocolError`: 400, 505."""
+def _match(line: bytes) -> re.Match[bytes]:
     match = REQUEST_LINE.match(line)
     if match is not None:
         return match
@@ -136,11 +139,9 @@ def check_line(line: bytes) -> re.Match[bytes]:
     raise RemoteProtocolError("The request line is malformed.")
 
 
-def request_line(line: bytes, fields: RequestFields) -> RequestHead:
-    """Parse a request line (without CRLF) and join it with its fields."""
-    match = REQUEST_LINE.match(line) or check_line(line)
-    method, target, minor = match.groups()
-    head = RequestHead(method, target, 1 if minor == b"1" else 0, fields)
+def _join(line: re.Match[bytes], fields: RequestFields) -> RequestHead:
+    method, target, minor = line.groups()
+    head = RequestHead(method, target, _path(target), fields, int(minor))
     if head.minor == 0 and fields.chunked:
         # RFC 9112 §6.1: a transfer coding in an HTTP/1.0 message means faulty framing.
         raise RemoteProtocolError("HTTP/1.0 has no transfer codings.")
@@ -164,13 +165,11 @@ def _unusual(head: RequestHead) -> RequestHead:
     if not rest.startswith(b"/"):
         rest = b"/" + rest
     fields = msgspec.structs.replace(head.fields, host=host, authority=authority)
-    return msgspec.structs.replace(head, target=rest, fields=fields)
+    return msgspec.structs.replace(head, target=rest, path=_path(rest), fields=fields)
 
 
-def split_target(target: bytes) -> tuple[bytes, bytes]:
-    """Return a target's path, and its query with the "?" (or nothing)."""
-    path, mark, query = target.partition(b"?")
-    return path, mark + query
+def _path(target: bytes) -> bytes:
+    return target.partition(b"?")[0]
 
 
 def _host(values: list[bytes]) -> tuple[str, bytes]:

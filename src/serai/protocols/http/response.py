@@ -20,6 +20,7 @@ class ResponseHead(msgspec.Struct, frozen=True, gc=False):
 
     ``length`` is None without Content-Length. ``keep_alive`` tells whether the connection can be used again as far as
     the head goes. ``forward`` holds the status line (as HTTP/1.1) and the end-to-end field lines, each with CRLF.
+    ``content`` is the `framing` for all methods but HEAD.
     """
 
     status: int
@@ -29,6 +30,7 @@ class ResponseHead(msgspec.Struct, frozen=True, gc=False):
     upgrade: bytes
     forward: bytes
     block: bytes
+    content: int | None
 
     @property
     def fields(self) -> Fields:
@@ -40,11 +42,7 @@ class ResponseHead(msgspec.Struct, frozen=True, gc=False):
 
         Octets of a Content-Length (0 where there is no body), -1 for chunked, None for "until the connection closes".
         """
-        if method == b"HEAD" or self.status < 200 or self.status in {204, 304}:
-            return 0
-        if self.chunked:
-            return -1
-        return self.length
+        return 0 if method == b"HEAD" else self.content
 
 
 def response_head(head: bytes, limits: Limits) -> ResponseHead:
@@ -79,7 +77,14 @@ def _head(minor: bytes, status: int, block: bytes, limits: Limits) -> ResponseHe
         upgrade=b", ".join(seen.get(b"upgrade", [])) if b"upgrade" in connection else b"",
         forward=forward,
         block=block,
+        content=_content(status, length, chunked=chunked),
     )
+
+
+def _content(status: int, length: int | None, *, chunked: bool) -> int | None:
+    if status < 200 or status in {204, 304}:
+        return 0
+    return -1 if chunked else length
 
 
 def status_line(status: int) -> bytes:

@@ -43,10 +43,12 @@ class EdgeConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """Time from a head's first octet to its last; slower ones are answered 408."""
     body_seconds: Seconds = 30.0
     """Time between two pieces of a request's body; slower ones are answered 408."""
+    body_rate: Annotated[int, Meta(ge=0, le=1 << 30)] = 500
+    """Octets a second of a request's body, beyond the first ``body_seconds``; slower ones are answered 408. 0: any."""
     idle_seconds: Seconds = 75.0
     """Time that a connection may rest between two requests."""
     send_seconds: Seconds = 60.0
-    """Time in which a client must take something of what is sent to it."""
+    """Time in which a client that has fallen 64 KiB behind must take 48 of them; slower readers are cut off."""
     stream_seconds: Seconds = 300.0
     """Time between two pieces of a response, once it has begun."""
     relay_seconds: Seconds = 3600.0

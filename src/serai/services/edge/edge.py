@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any
 from serai.protocols.http import (
     Limits,
     RemoteProtocolError,
+    RequestFields,
     RequestHead,
-    ResponseHead,
     head_end,
     request_fields,
+    request_head,
     response_head,
 )
-from serai.protocols.http.request import check_line, request_line
+from serai.protocols.http.grammar import USUAL_LINE
 from serai.services.edge.config import EdgeConfig
 from serai.services.edge.forward import OURS
 from serai.services.edge.hold import Hold
@@ -62,26 +63,27 @@ class Edge:
         self.id_prefix = secrets.token_hex(6).encode()
         self.number = 0
         self._tasks: set[asyncio.Task[None]] = set()
-        self._fields = Memory(partial(request_fields, limits=self.limits, dropped=OURS))
-        self._responses = Memory(partial(response_head, limits=self.limits))
+        self._fields = Memory(self._parse_fields)
+        #: Answers' complete heads, each with its empty line; raises `RemoteProtocolError`.
+        self.response_heads = Memory(partial(response_head, limits=self.limits))
 
     def request_head(self, data: bytes) -> RequestHead:
         """Parse a complete head, its empty line included. Raises `RemoteProtocolError`."""
-        cut = data.find(b"\r\n")
-        block = data[cut + 2 : -2]
         limits = self.limits
-        try:
-            if cut > limits.request_line or len(data) > limits.head:
-                head_end(data, limits)
-            return request_line(data[:cut], self._fields.known.get(block) or self._fields.learn(block))
-        except RemoteProtocolError:
+        line = USUAL_LINE.match(data)
+        if line is None or line.end() > limits.request_line + 2 or len(data) > limits.head:
             head_end(data, limits)  # the mistake that comes first counts, however the octets arrived
-            check_line(data[:cut])
+            return request_head(data, limits, OURS)
+        try:
+            fields = self._fields[data[line.end() :]]
+        except RemoteProtocolError:
+            head_end(data, limits)
             raise
+        method, target, path = line.groups()
+        return RequestHead(method, target, path, fields)
 
-    def response_head(self, data: bytes) -> ResponseHead:
-        """Parse a response's complete head, its empty line included. Raises `RemoteProtocolError`."""
-        return self._responses.known.get(data) or self._responses.learn(data)
+    def _parse_fields(self, block: bytes) -> RequestFields:
+        return request_fields(block[:-2], self.limits, OURS)
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
         """Run ``work`` beside; what it raises is a bug and ends up at the loop's exception handler."""

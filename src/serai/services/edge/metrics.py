@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import accumulate
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 
@@ -14,20 +15,22 @@ BUCKETS = 21
 class Counters:
     """What one tenant's visitors did."""
 
-    __slots__ = ("received", "requests", "sent", "statuses")
+    __slots__ = ("latency", "received", "seconds", "sent", "statuses")
 
     def __init__(self) -> None:
-        self.requests = 0
         self.received = 0
         self.sent = 0
         self.statuses = [0, 0, 0, 0, 0, 0]  # by the status code's first digit
+        self.latency = [0] * 64  # longer than any request can last: nothing to compare on the way
+        self.seconds = 0.0
 
-    def count(self, status: int, received: int, sent: int) -> None:
+    def count(self, status: int, received: int, sent: int, seconds: float) -> None:
         """Add one request."""
-        self.requests += 1
         self.received += received
         self.sent += sent
         self.statuses[status // 100] += 1
+        self.latency[int(seconds * 16000).bit_length()] += 1
+        self.seconds += seconds
 
 
 class Metrics:
@@ -36,8 +39,7 @@ class Metrics:
     def __init__(self, gauges: Callable[[], dict[str, float]]) -> None:
         self._tenants: dict[str, Counters] = {}
         self._gauges = gauges
-        self.latency = [0] * 64  # longer than any request can last: nothing to compare on the way
-        self.seconds = 0.0
+        self.nobody = self.tenant("")  # requests that led to no site
 
     def tenant(self, name: str) -> Counters:
         """Return the counters of a tenant; they live as long as the worker."""
@@ -45,11 +47,6 @@ class Metrics:
         if counters is None:
             counters = self._tenants[name] = Counters()
         return counters
-
-    def observe(self, seconds: float) -> None:
-        """Add one request's latency."""
-        self.seconds += seconds
-        self.latency[int(seconds * 16000).bit_length()] += 1
 
     def collect(self) -> Iterator[Metric]:
         """Yield the figures in Prometheus' form."""
@@ -63,14 +60,15 @@ class Metrics:
             octets.add_metric([name, "out"], counters.sent)
         yield requests
         yield octets
-        total = 0
-        buckets = []
-        for at, count in enumerate(self.latency[:BUCKETS]):
-            total += count
-            buckets.append((str(FIRST * 2**at), float(total)))
-        buckets.append(("+Inf", float(sum(self.latency))))
-        latency = HistogramMetricFamily("edge_latency_seconds", "Time from a request's head to its answer's end.")
-        latency.add_metric([], buckets, self.seconds)
-        yield latency
+        yield self._latency()
         for name, value in self._gauges().items():
             yield GaugeMetricFamily(f"edge_{name}", "At this moment.", value=value)
+
+    def _latency(self) -> Metric:
+        everyone = self._tenants.values()
+        counts = [sum(bucket) for bucket in zip(*(counters.latency for counters in everyone), strict=True)]
+        sums = [float(total) for total in accumulate(counts)]
+        buckets = [(str(FIRST * 2**at), sums[at]) for at in range(BUCKETS)]
+        family = HistogramMetricFamily("edge_latency_seconds", "Time from a request's head to its answer's end.")
+        family.add_metric([], [*buckets, ("+Inf", sums[-1])], sum(counters.seconds for counters in everyone))
+        return family

@@ -14,9 +14,9 @@ import msgspec
 from serai.bus.policy import Rights
 from serai.daemon.module import Context, Needs
 from serai.errors import UnavailableError
+from serai.services.edge.client import CLOSED
 from serai.services.edge.config import EdgeConfig
 from serai.services.edge.edge import Edge
-from serai.services.edge.exchange import CLOSED
 from serai.services.edge.health import watch_health
 from serai.services.edge.hold import WAKE
 from serai.services.edge.session import Session
@@ -37,7 +37,7 @@ class EdgeModule:
     def __init__(self, config: EdgeConfig, ctx: Context) -> None:
         self._config = config
         self._ctx = ctx
-        self._edge: Edge | None = None
+        self.edge: Edge | None = None  # from `provision` to `close`
         self._refused = 0
 
     async def provision(self) -> None:
@@ -52,11 +52,11 @@ class EdgeModule:
             edge.certificates = Certificates(self._ctx.home / "data" / "tls")
             edge.https_suffix = https_suffix(self._config)
         self._ctx.registry.register(edge.metrics)
-        self._edge = edge
+        self.edge = edge
 
     async def serve(self) -> None:
         """Accept until cancelled; then finish what is open within ``ctx.drain`` seconds."""
-        edge = self._edge
+        edge = self.edge
         if edge is None:
             return
         stops = self._listen(edge)
@@ -74,18 +74,18 @@ class EdgeModule:
 
     async def close(self) -> None:
         """Let go of everything."""
-        edge, self._edge = self._edge, None
+        edge, self.edge = self.edge, None
         if edge is not None:
             edge.close()
             self._ctx.registry.unregister(edge.metrics)
 
     def status(self) -> Mapping[str, Any]:
         """Tell what is open, and how many connections were turned away."""
-        if self._edge is None:
+        if self.edge is None:
             return {"ok": False, "reason": "not provisioned"}
-        lost = self._edge.access.lost
+        lost = self.edge.access.lost
         reason = f"{lost} lines of the access log could not be written" if lost else ""
-        return {"ok": not lost, "reason": reason, "turned_away": self._refused, **self._edge.gauges()}
+        return {"ok": not lost, "reason": reason, "turned_away": self._refused, **self.edge.gauges()}
 
     async def _tick(self, edge: Edge) -> None:
         while True:

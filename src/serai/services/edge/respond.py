@@ -77,7 +77,7 @@ def unusual(session: Exchange, now: float) -> None:
     elif target.route.target == "static":
         serve_file(session, target, now)
     else:
-        session.deadline = now + (target.timeout if session.body is None else session.edge.config.body_seconds)
+        session.deadline = now + target.timeout
         session.dispatch(now)
 
 

@@ -90,14 +90,15 @@ class Routes:
         self.version = -1
         self.available = False
 
-    def site(self, host: str, now: float) -> Site | None:
-        """Return the routes of ``host`` (lower case, no port), None where it has none. ``now`` is monotonic."""
+    def find(self, host: str, path: bytes, now: float) -> Target | None:
+        """Return where ``path`` on ``host`` (lower case, no port) leads, or None. ``now`` is monotonic."""
         if now > self._checked:
             self.refresh(now)
         try:
-            return self._sites[host]
+            site = self._sites[host]
         except KeyError:
-            return self._load(host)
+            site = self._load(host)
+        return site.find(path) if site is not None else None
 
     def refresh(self, now: float) -> bool:
         """Forget what may have changed; return whether anything did."""

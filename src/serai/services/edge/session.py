@@ -9,11 +9,14 @@ from __future__ import annotations
 import asyncio
 
 from serai.protocols.http import RemoteProtocolError, head_end
-from serai.services.edge import respond
-from serai.services.edge.exchange import BLOCKED, BUSY, CLOSED, HEAD, IDLE, LINGER, Exchange
+from serai.services.edge import respond, upload
+from serai.services.edge.client import BLOCKED, BUSY, CLOSED, HEAD, IDLE, LINGER
+from serai.services.edge.exchange import Exchange
 
 #: Unread octets after which a client is not read from until its request is through.
 READ_AHEAD = 65536
+#: Unsent octets at which an instance is not read from, and to which they must fall within ``send_seconds``.
+UNSENT, UNSENT_LOW = 65536, 16384
 
 
 class Session(Exchange):
@@ -25,6 +28,7 @@ class Session(Exchange):
         """Join the others."""
         self.transport = transport  # type: ignore[assignment]  # a Transport, for TCP
         edge = self.edge
+        self.transport.set_write_buffer_limits(UNSENT, UNSENT_LOW)
         if self.secure:
             self.server_name = getattr(transport.get_extra_info("ssl_object"), "server_name", "")
         edge.sessions.add(self)
@@ -57,25 +61,22 @@ class Session(Exchange):
         except RemoteProtocolError as error:
             respond.malformed(self, error)
             return
-        target = head.target
-        mark = target.find(b"?")
-        self.path = path = target if mark < 0 else target[:mark]
+        self.path = path = head.path
         fields = head.fields
-        site = edge.routes.site(fields.host, now)
-        self.target = found = site.find(path) if site is not None else None
+        self.target = target = edge.routes.find(fields.host, path, now)
         if (
-            found is None
+            target is None
+            or not target.proxied
+            or target.length > len(path)
             or not fields.simple
-            or not found.proxied
-            or found.length > len(path)
-            or self.redirects
             or not head.minor
+            or self.redirects
             or edge.draining
-            or fields.host != self.server_name != ""
+            or (self.server_name and self.server_name != fields.host)
         ):
             respond.unusual(self, now)
         else:
-            self.deadline = now + found.timeout
+            self.deadline = now + target.timeout
             self.dispatch(now)
 
     def advance(self) -> None:
@@ -129,7 +130,7 @@ class Session(Exchange):
             self._request(data)
             self.advance()
         elif self.body is not None and self.upstream is not None:
-            self._pump()
+            upload.pump(self)
         elif len(self.buffer) > READ_AHEAD:
             self.hush()
 
@@ -169,8 +170,7 @@ class Session(Exchange):
         if self.secure or self.state not in {BUSY, BLOCKED}:
             return False
         self.ended = self.paused = True
-        if self.body is not None and self.upstream is not None:
-            self._pump()
+        upload.pump(self)
         return True
 
     def connection_lost(self, _exc: Exception | None) -> None:
@@ -188,7 +188,7 @@ class Session(Exchange):
 
     def expire(self, now: float) -> None:
         """Handle a deadline that has passed (RFC 9110 §15.5.9, §15.6.5)."""
-        if self.state == HEAD or (self.state == BUSY and self.body is not None and not self.responding):
+        if self.state == HEAD or (self.state == BUSY and upload.awaited(self) and not self.responding):
             self.path = self.path if self.state == BUSY else b""
             self.started = now if self.state == HEAD else self.started
             self.closing = True

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import uvloop
 
 from serai.protocols.http import BodyReader, ChunkedReader, LengthReader, RemoteProtocolError, UntilCloseReader
+from serai.services.edge import upload
 
 if TYPE_CHECKING:
     from serai.protocols.http import ResponseHead
@@ -17,10 +18,26 @@ if TYPE_CHECKING:
     from serai.services.edge.pool import Pool
 
 
+#: Interim answers before an answer; a program that gives more is broken.
+MAX_INTERIM = 16
+
+
 class Upstream(asyncio.Protocol):
     """One connection to an instance."""
 
-    __slots__ = ("_buffer", "_edge", "_head", "_reader", "_sock", "pool", "session", "since", "transport", "used")
+    __slots__ = (
+        "_buffer",
+        "_edge",
+        "_head",
+        "_interims",
+        "_reader",
+        "_sock",
+        "pool",
+        "session",
+        "since",
+        "transport",
+        "used",
+    )
 
     transport: asyncio.Transport
 
@@ -32,6 +49,7 @@ class Upstream(asyncio.Protocol):
         self.since = 0.0  # monotonic seconds since when it rests
         self.used = False  # has carried a request before the current one
         self._buffer = b""  # a head of which the end has not come
+        self._interims = 0  # answers before the current one
         self._head: ResponseHead | None = None
         self._reader: BodyReader | None = None
 
@@ -61,19 +79,21 @@ class Upstream(asyncio.Protocol):
             return
         if self._buffer:
             data = self._buffer + data
+            self._buffer = b""
         end = data.find(b"\r\n\r\n") + 4
-        if end == 3 or data.startswith(b"HTTP/1.1 1"):
-            self._unusual(session, data)
+        if end == 3:
+            self._partial(session, data)
             return
         try:
-            head = self._edge.response_head(data[:end])
+            head = self._edge.response_heads[data[:end]]
         except RemoteProtocolError as error:
             self._broken(session, error.reason)
             return
-        self._buffer = b""
-        framing = head.framing(session.head.method)
+        framing = 0 if session.head.method == b"HEAD" else head.content
         size = len(data) - end
-        if framing == size:
+        if head.status < 200:
+            self._interim(session, head, data[end:])
+        elif framing == size:
             if session.body is not None:
                 session.ends_early()
             session.answer(head, data[end:])
@@ -109,31 +129,29 @@ class Upstream(asyncio.Protocol):
             session.end()
             self._finish(session, reusable=head is not None and head.keep_alive)
 
-    def _unusual(self, session: Exchange, data: bytes) -> None:
-        """Handle heads that are incomplete, and interim answers (RFC 9110 §15.2)."""
-        end = data.find(b"\r\n\r\n") + 4
-        if end == 3:
-            self._buffer = data
-            if len(data) > self._edge.limits.head:
-                self._broken(session, "The answer's head is too large.")
-            return
-        try:
-            head = self._edge.response_head(data[:end])
-        except RemoteProtocolError as error:
-            self._broken(session, error.reason)
-            return
-        self._buffer = b""
+    def _partial(self, session: Exchange, data: bytes) -> None:
+        """Keep a head of which the end has not come."""
+        self._buffer = data
+        if len(data) > self._edge.limits.head:
+            self._broken(session, "The answer's head is too large.")
+
+    def _interim(self, session: Exchange, head: ResponseHead, rest: bytes) -> None:
+        """Handle an answer before the answer (RFC 9110 §15.2); ``rest`` came behind it."""
         if head.status == 101:
             if session.head.fields.upgrade and session.body is None:
-                session.upgraded(self, head, data[end:])
+                session.upgraded(self, head, rest)
             else:
                 self._broken(session, "The program changed the protocol without being asked.")
             return
+        self._interims += 1
+        if self._interims > MAX_INTERIM:
+            self._broken(session, "There are too many interim answers.")
+            return
         # 100 is ours to give, so it ends here; HTTP/1.0 knows no interim answers.
         if head.status != 100 and session.head.minor:
-            session.transport.write(head.forward + b"\r\n")
-        if len(data) > end:
-            self.data_received(data[end:])
+            session.write(head.forward + b"\r\n")
+        if rest:
+            self.data_received(rest)
 
     def _finish(self, session: Exchange, *, reusable: bool) -> None:
         """Let go of a session whose answer is complete, and rest."""
@@ -141,6 +159,7 @@ class Upstream(asyncio.Protocol):
         reusable = reusable and session.body is None
         self.session = None
         self._head = self._reader = None
+        self._interims = 0
         self.used = True
         if pool.failures:
             pool.succeeded()
@@ -188,12 +207,12 @@ class Upstream(asyncio.Protocol):
     def pause_writing(self) -> None:
         """Read no more of the request than the program takes."""
         if self.session is not None:
-            self.session.hush()
+            upload.stall(self.session)
 
     def resume_writing(self) -> None:
         """Read on."""
         if self.session is not None:
-            self.session.listen()
+            upload.flow(self.session)
 
     def close(self) -> None:
         """End the connection at once."""
