@@ -46,8 +46,11 @@ async def wake(store: Store, site: Site, who: str, wish: Wake) -> bool:
         record = picture.releases.get(wish.release)
         if record is None or plan.WEB not in record.spec.processes:
             raise NotFoundError("There is no such release to run.", app=wish.app, release=wish.release)
-        if record.spec.state not in {"built", "live"}:
-            raise UnavailableError(f"Release {wish.release} is {record.spec.state}.", release=wish.release)
+        state = record.spec.state
+        if state not in {"built", "live"}:
+            raise UnavailableError(
+                f"Release {wish.release} is {state}.", temporary=state != "failed", release=wish.release
+            )
         if plan.alive(picture, wish.release, plan.WEB):
             return False
         await _check(store, picture, wish)
@@ -62,7 +65,7 @@ async def _check(store: Store, picture: Picture, wish: Wake) -> None:
         wish.release in picture.live()
         and plan.count(picture.app.spec, picture.releases[wish.release].spec, plan.WEB) == 0
     ):
-        raise UnavailableError(f"{wish.app} is scaled to nothing.", app=wish.app)
+        raise UnavailableError(f"{wish.app} is scaled to nothing.", temporary=False, app=wish.app)
     running = await everything(store, Instance, wish.tenant)
     web = [one for one in running if one.spec.wanted == "running" and one.spec.process == plan.WEB]
     idle = [one for one in web if (one.spec.app, one.spec.release) != (wish.app, wish.release)]
