@@ -15,9 +15,9 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from serai.errors import ConflictError, InternalError
 from serai.store.contract import NewTask
-from serai.store.embedded import tasks as embedded
 from serai.store.embedded.migrate import migrate, shipped
-from serai.store.memory import tasks as memory
+from serai.store.embedded.tasks import ROWS as embedded
+from serai.store.memory.tasks import ROWS as memory
 from serai.store.open import open_store
 from serai.store.tasks import FINAL, TRANSITIONS, Filter, Finish, Task, Want
 from serai.store.tasks_conformance import TaskConformance
@@ -73,7 +73,7 @@ class TwoEngines(RuleBasedStateMachine):
                 results.append(getattr(module, name)(tx, *arguments, **more))
             except ConflictError:
                 results.append("conflict")
-        assert results[0] == results[1], name
+        assert results[0] == results[1], (name, *results)
         return results[0]
 
     def pick(self, number: int) -> str:
@@ -193,7 +193,8 @@ def test_statements_of_a_claim_use_an_index_and_sort_nothing() -> None:
     for statement in {text for text in seen if "task" in text and not text.startswith("-- ")}:
         for row in cursor.execute(f"EXPLAIN QUERY PLAN {statement}").fetchall():
             detail = row[3]
-            scans = detail.startswith("SCAN") and "json_each" not in detail and "CONSTANT" not in detail
+            free = any(word in detail for word in ("json_each", "VIRTUAL TABLE", "CONSTANT", "task_gate"))
+            scans = detail.startswith("SCAN") and not free
             assert not scans, f"{statement}: {detail}"
             assert "FOR ORDER BY" not in detail, f"{statement}: {detail}"
             checked += 1

@@ -7,7 +7,7 @@ schema number it was written with. Nothing here touches a disk.
 from __future__ import annotations
 
 import re
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, Literal, TypeVar
 
 import msgspec
 
@@ -118,12 +118,37 @@ class Delete(msgspec.Struct, frozen=True):
     expect: int | None = None
 
 
+class Backoff(msgspec.Struct, frozen=True, kw_only=True):
+    """How long to wait before a run is repeated: ``first`` seconds, times ``factor`` each time, at most ``longest``.
+
+    ``jitter`` is the share of that which chance takes away, so that what failed together does not come back together.
+    """
+
+    first: float = 2.0
+    factor: float = 2.0
+    longest: float = 600.0
+    jitter: float = 0.5
+
+    def delay(self, failures: int, chance: float) -> float:
+        """Return the seconds to wait after so many failures before the last one; ``chance`` is 0 to 1."""
+        try:
+            whole = min(self.longest, self.first * self.factor**failures)
+        except OverflowError:
+            whole = self.longest
+        return whole * (1.0 - self.jitter * (1.0 - chance))
+
+
 class NewTask(msgspec.Struct, frozen=True, kw_only=True):
     """A task to be inserted with the transaction that causes it.
 
     ``function`` is a registered name; ``arguments`` are data (MessagePack, at most 1 MiB); ``queue`` says who may
     run it: "any" bot, or the bot of one host ("host:NAME"). Times are seconds since the epoch, ``deadline`` is
-    seconds of run time. Tasks with the same ``channel`` run one after the other in order of insertion.
+    seconds of run time; one that did not start by ``expires`` is an error. Tasks with the same ``channel`` run one
+    after the other in order of insertion, or as many at once as its limit says.
+
+    ``key`` makes a second insert return the first task: for good ("ever"), or while that one is "live", or "waiting".
+    It starts once all tasks of ``after`` (IDs of the same tenant, also of tasks earlier in the same transaction) are
+    over; where one of them did not end well, ``on_error`` says whether this one fails, too, or runs anyway.
     """
 
     function: str
@@ -137,9 +162,14 @@ class NewTask(msgspec.Struct, frozen=True, kw_only=True):
     deadline: float = 600.0
     retries: int = 0
     provider: str = ""
-    key: str = ""  # idempotency key: a second insert with the same key returns the first task
+    key: str = ""
     parent: str = ""
     id: str = ""  # a UUIDv7; the store fills it where empty
+    unique: Literal["ever", "live", "waiting"] = "ever"
+    after: tuple[str, ...] = ()
+    on_error: Literal["fail", "run"] = "fail"
+    expires: float = 0.0  # 0: never
+    backoff: Backoff | None = None  # None: as the function says
 
 
 Operation = Put | Delete | NewTask

@@ -1,21 +1,73 @@
-"""Tasks in the store: the values, the transition table, and what an engine must do with their rows.
+"""Tasks in the store: the transition table, the limits, and what an engine does with their rows.
 
-An engine's part is a module of plain functions over an open transaction (`TaskRows`); it never retries, logs, or
-decides when a bot is dead. What a function is and how it runs is `serai.tasks`, above.
+What moves mean is written once, in `serai.store.taskrows`, over the few statements that each engine brings. It never
+retries, logs, or decides when a bot is dead. What a function is and how it runs is `serai.tasks`, above.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, Protocol, TypeVar
-
-import msgspec
+from typing import Literal, Protocol, TypeVar
 
 from serai.store.contract import NewTask
+from serai.store.tasks_values import (
+    BotRow,
+    Ended,
+    Exchange,
+    Filter,
+    Finish,
+    Limit,
+    LogLine,
+    Note,
+    Options,
+    Pause,
+    Provider,
+    Rule,
+    Scope,
+    State,
+    StoryLine,
+    Task,
+    Wait,
+    Want,
+)
 
-State = Literal["to_do", "is_processing", "done", "error", "to_cancel", "canceled"]
-#: Why a task in to_do is not running: nothing but a free bot; its time; its channel; a pause; its function's name.
-Wait = Literal["", "ready", "time", "channel", "paused", "function"]
+__all__ = [
+    "FINAL",
+    "LIVE",
+    "MAX_AFTER",
+    "MAX_AT_ONCE",
+    "MAX_DUE",
+    "MAX_LINE",
+    "MAX_LOG_LINES",
+    "MAX_LOST",
+    "MAX_PAGE",
+    "MAX_PAYLOAD",
+    "MAX_RESULTS",
+    "MAX_SKIP",
+    "MAX_WHY",
+    "TRANSITIONS",
+    "BotRow",
+    "Ended",
+    "Exchange",
+    "Filter",
+    "Finish",
+    "Limit",
+    "LogLine",
+    "Mover",
+    "Note",
+    "Options",
+    "Pause",
+    "Provider",
+    "Rule",
+    "Scope",
+    "State",
+    "StoryLine",
+    "Task",
+    "TaskRows",
+    "Wait",
+    "Want",
+]
+
 Mover = Literal["anyone", "bot", "person", "clock"]
 
 #: Who may move a task from one state to another; "" is before its insertion. All else is impossible.
@@ -23,6 +75,7 @@ TRANSITIONS: Mapping[tuple[str, str], frozenset[Mover]] = {
     ("", "to_do"): frozenset({"anyone"}),
     ("to_do", "is_processing"): frozenset({"bot"}),
     ("to_do", "canceled"): frozenset({"person"}),
+    ("to_do", "error"): frozenset({"anyone"}),  # it is too late, or what it waited for did not end well
     ("is_processing", "done"): frozenset({"bot"}),
     ("is_processing", "error"): frozenset({"bot", "clock"}),
     ("is_processing", "to_do"): frozenset({"bot", "clock"}),
@@ -37,6 +90,7 @@ LIVE: frozenset[State] = frozenset({"to_do", "is_processing", "to_cancel"})
 FINAL: frozenset[State] = frozenset({"done", "error", "canceled"})
 
 MAX_PAYLOAD = 1 << 20  # octets of encoded arguments, or of a result
+MAX_RESULTS = 16 << 20  # octets of all results that a task may look back at
 MAX_LOG_LINES = 1000  # kept of a task; the oldest go
 MAX_LINE = 4096  # characters
 MAX_WHY = 8192  # characters; a traceback's tail fits
@@ -44,154 +98,8 @@ MAX_LOST = 3  # bots that a task may outlive
 MAX_PAGE = 1000
 MAX_DUE = 1000  # tasks whose time has come, made ready by one exchange
 MAX_SKIP = 64  # ready tasks that a claim looks past because the bot has no place for their sort
-
-
-class Task(msgspec.Struct, frozen=True, kw_only=True):
-    """A task as it was read. Times are seconds since the epoch, 0 for «not yet».
-
-    ``number`` grows with insertion. ``payload`` is the arguments' MessagePack; lists leave it, and ``outcome`` (the
-    result's), empty. ``error`` is ``{"code", "public", "trace"}`` of the last run that failed.
-    """
-
-    number: int
-    id: str
-    function: str
-    tenant: str
-    app: str
-    queue: str
-    channel: str
-    priority: int
-    not_before: float
-    deadline: float
-    retries: int
-    provider: str
-    key: str
-    parent: str
-    who: str
-    created: float
-    state: State
-    wait: Wait
-    run: int
-    failures: int
-    lost: int
-    bot: str
-    progress: float
-    sentence: str
-    started: float
-    finished: float
-    error: dict[str, Any] | None = None
-    payload: bytes = b""
-    outcome: bytes = b""
-
-    @property
-    def arguments(self) -> dict[str, Any]:
-        """Decode the arguments."""
-        return msgspec.msgpack.decode(self.payload, type=dict[str, Any]) if self.payload else {}
-
-    @property
-    def result(self) -> Any:
-        """Decode the result; None where there is none."""
-        return msgspec.msgpack.decode(self.outcome) if self.outcome else None
-
-
-class StoryLine(msgspec.Struct, frozen=True):
-    """One transition."""
-
-    at: float
-    who: str
-    old: str
-    new: str
-    why: str
-
-
-class LogLine(msgspec.Struct, frozen=True):
-    """One line that a task logged; ``line`` counts from 1."""
-
-    line: int
-    at: float
-    text: str
-
-
-class Finish(msgspec.Struct, frozen=True, kw_only=True):
-    """How one run ended, as its bot says. ``run`` proves that it speaks of the claim it holds.
-
-    ``state`` "to_do" hands it back: for ``not_before``, with ``burn`` as a failure, with ``park`` until a bot comes
-    that knows its function.
-    """
-
-    number: int
-    run: int
-    state: Literal["done", "error", "canceled", "to_do"]
-    why: str = ""
-    outcome: bytes = b""
-    error: bytes = b""  # MessagePack
-    not_before: float = 0.0
-    burn: bool = False
-    park: bool = False
-
-
-class Want(msgspec.Struct, frozen=True, kw_only=True):
-    """What a bot has room for: ``slots`` tasks of any length, and ``batch`` of the functions known as short.
-
-    Queues stand in order of preference. ``known`` wakes parked tasks of these functions first.
-    """
-
-    queues: tuple[str, ...]
-    slots: int = 0
-    batch: int = 0
-    short: frozenset[str] = frozenset()
-    known: frozenset[str] = frozenset()
-
-
-class Exchange(msgspec.Struct, frozen=True):
-    """What a bot got: tasks, the numbers of finishes that were no longer its own, and when the next is due."""
-
-    claimed: list[Task]
-    refused: list[int]
-    due: float | None
-
-
-class BotRow(msgspec.Struct, frozen=True):
-    """A bot that lives, as far as the store knows."""
-
-    name: str
-    beat: int
-    queues: tuple[str, ...]
-    since: float
-
-
-class Pause(msgspec.Struct, frozen=True):
-    """A channel that is paused."""
-
-    channel: str
-    who: str
-    at: float
-    why: str
-
-
-class Filter(msgspec.Struct, frozen=True, kw_only=True):
-    """Which tasks to list, newest first; None is any. ``before`` is the number of the last one of the page before."""
-
-    state: State | None = None
-    tenant: str | None = None
-    app: str | None = None
-    function: str | None = None
-    queue: str | None = None
-    channel: str | None = None
-    parent: str | None = None
-    before: int | None = None
-    limit: int = 100
-
-
-class Note(msgspec.Struct, frozen=True, kw_only=True):
-    """Progress (None: unchanged) and new log lines, as (time, text), of one run."""
-
-    number: int
-    run: int
-    progress: float | None = None
-    sentence: str = ""
-    lines: tuple[tuple[float, str], ...] = ()
-
+MAX_AFTER = 10_000  # tasks that one waits for, and children that a cancel reaches
+MAX_AT_ONCE = 10_000  # the widest limit of a channel
 
 Tx_contra = TypeVar("Tx_contra", contravariant=True)
 
@@ -223,6 +131,10 @@ class TaskRows(Protocol[Tx_contra]):
         """Return the lines that are kept, those greater than ``after``."""
         ...
 
+    def results(self, tx: Tx_contra, task: str) -> list[Ended]:
+        """Return the tasks that this one comes after, in the order in which it named them."""
+        ...
+
     def enlist(self, tx: Tx_contra, bot: str, queues: Sequence[str], *, now: float) -> None:
         """Make a bot known, so that it may claim."""
         ...
@@ -252,11 +164,17 @@ class TaskRows(Protocol[Tx_contra]):
         ...
 
     def cancel(self, tx: Tx_contra, task: str, *, who: str, why: str, now: float) -> State:
-        """Cancel what waits; ask for it where it runs. Return the new state; a second wish changes nothing."""
+        """Cancel what waits, its waiting children included; ask for it where it runs.
+
+        Return the new state; a second wish changes nothing.
+        """
         ...
 
     def retry(self, tx: Tx_contra, task: str, *, who: str, why: str, now: float) -> None:
-        """Put a task that ended in error or canceled back to to_do, with all its retries."""
+        """Put a task that ended in error or canceled back to to_do, with all its retries.
+
+        `ConflictError` also where its key was given to another one, or what it comes after did not end well.
+        """
         ...
 
     def pause(self, tx: Tx_contra, channel: str, *, who: str, why: str, now: float) -> None:
@@ -269,6 +187,30 @@ class TaskRows(Protocol[Tx_contra]):
 
     def pauses(self, tx: Tx_contra) -> list[Pause]:
         """Return the paused channels, by name."""
+        ...
+
+    def limit(self, tx: Tx_contra, scope: Scope, name: str, rule: Rule, *, who: str, why: str, now: float) -> None:
+        """Set what is allowed at most in a scope; an empty rule ends it. `InvalidError` for one that means nothing."""
+        ...
+
+    def limits(self, tx: Tx_contra) -> list[Limit]:
+        """Return the limits in force, by scope and name."""
+        ...
+
+    def providers(self, tx: Tx_contra) -> list[Provider]:
+        """Return the providers that are or were down or have a probe, by name."""
+        ...
+
+    def provider_down(self, tx: Tx_contra, name: str, *, who: str, why: str, now: float) -> None:
+        """Declare a provider down: nothing is tried until it is declared up."""
+        ...
+
+    def provider_up(self, tx: Tx_contra, name: str, *, who: str, why: str, now: float) -> None:
+        """Declare a provider up: its tasks resume gradually where it was down."""
+        ...
+
+    def provider_probe(self, tx: Tx_contra, name: str, function: str, *, now: float) -> None:
+        """Say which function tries whether a provider is up, called with ``{"provider": name}``; "" for none."""
         ...
 
     def marks(self, tx: Tx_contra) -> dict[str, float]:

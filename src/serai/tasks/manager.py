@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from typing import Any, TypeVar
 
 from serai.bus import Bus, Subscription
@@ -13,7 +13,22 @@ from serai.errors import DeadlineError
 from serai.store.contract import NewTask, Transaction
 from serai.store.retry import Patience, repeat
 from serai.store.store import Store
-from serai.store.tasks import FINAL, BotRow, Filter, LogLine, Pause, State, StoryLine, Task, TaskRows
+from serai.store.tasks import (
+    FINAL,
+    BotRow,
+    Ended,
+    Filter,
+    Limit,
+    LogLine,
+    Pause,
+    Provider,
+    Rule,
+    Scope,
+    State,
+    StoryLine,
+    Task,
+    TaskRows,
+)
 from serai.tasks import subjects
 
 T = TypeVar("T")
@@ -36,6 +51,13 @@ class Tasks:
         await self._tell(subjects.NEW, task.queue)
         return done.tasks[0]
 
+    async def add_all(self, who: str, tasks: Sequence[NewTask], why: str = "") -> list[str]:
+        """Insert tasks, all or none; return their ids. See `serai.tasks.flow` for chains and groups."""
+        done = await self._store.apply(Transaction(who, why, tuple(tasks)))
+        for queue in {task.queue for task in tasks}:
+            await self._tell(subjects.NEW, queue)
+        return done.tasks
+
     async def get(self, task: str) -> Task:
         """Return a task, arguments and result included."""
         return await self._read(lambda rows, tx: rows.get(tx, task))
@@ -51,6 +73,10 @@ class Tasks:
     async def log(self, task: str, after: int = 0) -> list[LogLine]:
         """Return its log lines past a number."""
         return await self._read(lambda rows, tx: rows.log(tx, task, after))
+
+    async def results(self, task: str) -> list[Ended]:
+        """Return the tasks that it comes after, with their results, in the order in which it named them."""
+        return await self._read(lambda rows, tx: rows.results(tx, task))
 
     async def bots(self) -> list[BotRow]:
         """Return the bots that live."""
@@ -82,6 +108,48 @@ class Tasks:
         was_paused = await self._write(lambda rows, tx: rows.resume(tx, channel, now=self._now()))
         await self._tell(subjects.NEW, None)
         return was_paused
+
+    async def limit(
+        self,
+        who: str,
+        scope: Scope,
+        name: str,
+        *,
+        most: int | None = None,
+        rate: float | None = None,
+        per: float = 60.0,
+        burst: float = 0.0,
+        why: str = "",
+    ) -> None:
+        """Let at most so many tasks of a tenant, a channel or a provider run at once, or start in ``per`` seconds.
+
+        What runs goes on. Neither of them ends the limit; a channel without one runs one task after the other. In any
+        span of time at most ``burst`` (0: what comes in a second) more start than the rate gives.
+        """
+        rule = Rule(most=most, rate=rate, per=per, burst=burst)
+        await self._write(lambda rows, tx: rows.limit(tx, scope, name, rule, who=who, why=why, now=self._now()))
+        await self._tell(subjects.NEW, None)
+
+    async def limits(self) -> list[Limit]:
+        """Return the limits in force."""
+        return await self._read(lambda rows, tx: rows.limits(tx))
+
+    async def providers(self) -> list[Provider]:
+        """Return the providers that are or were down, or have a probe."""
+        return await self._read(lambda rows, tx: rows.providers(tx))
+
+    async def provider_down(self, who: str, name: str, why: str = "") -> None:
+        """Declare a provider down: its tasks wait, and none of them tries it, until `provider_up`."""
+        await self._write(lambda rows, tx: rows.provider_down(tx, name, who=who, why=why, now=self._now()))
+
+    async def provider_up(self, who: str, name: str, why: str = "") -> None:
+        """Declare a provider up: its tasks resume, few at first."""
+        await self._write(lambda rows, tx: rows.provider_up(tx, name, who=who, why=why, now=self._now()))
+        await self._tell(subjects.NEW, None)
+
+    async def provider_probe(self, name: str, function: str) -> None:
+        """Name the function that tries whether a provider is up, with ``{"provider": name}``; "": a waiting task does."""
+        await self._write(lambda rows, tx: rows.provider_probe(tx, name, function, now=self._now()))
 
     async def wait(self, task: str, deadline: float = 60.0) -> Task:
         """Return a task once it is over; `DeadlineError` after ``deadline`` seconds."""

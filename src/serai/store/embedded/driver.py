@@ -35,7 +35,7 @@ class EmbeddedDriver:
     @property
     def tasks(self) -> TaskRows[sqlite3.Cursor]:
         """Return what the engine does with tasks."""
-        return tasks
+        return tasks.ROWS
 
     async def write(self, work: Callable[[sqlite3.Cursor], T]) -> T:
         """Run work in a transaction that is durable when this returns; it waits with others for one commit.

@@ -122,7 +122,7 @@ def apply(cursor: sqlite3.Cursor, batch: Batch) -> Committed:
     number, mark = last(cursor)
     for operation in batch.operations:
         if isinstance(operation, NewTask):
-            done.tasks.append(tasks.insert(cursor, operation, who=batch.who, now=batch.when))
+            done.tasks.append(tasks.ROWS.insert(cursor, operation, who=batch.who, now=batch.when))
             continue
         number += 1
         change = _write(cursor, batch, operation, number, mark)

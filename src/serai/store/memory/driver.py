@@ -34,7 +34,7 @@ class MemoryDriver:
     @property
     def tasks(self) -> TaskRows[dict[str, object]]:
         """Return what the engine does with tasks."""
-        return tasks
+        return tasks.ROWS
 
     async def write(self, work: Callable[[dict[str, object]], T]) -> T:
         """Run work over the state of tasks; it checks before it changes, since nothing undoes it where it raises."""
@@ -85,7 +85,7 @@ class MemoryDriver:
         # is undone by going back to a copy, which only a transaction with several of them needs.
         before = copy.deepcopy(self._state) if len(new_tasks) > 1 else None
         try:
-            inserted = [tasks.insert(self._state, task, who=batch.who, now=batch.when) for task in new_tasks]
+            inserted = [tasks.ROWS.insert(self._state, task, who=batch.who, now=batch.when) for task in new_tasks]
         except BaseException:
             if before is not None:
                 self._state.clear()

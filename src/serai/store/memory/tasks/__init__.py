@@ -1,28 +1,5 @@
-"""The rows of tasks in memory: the same promises as any engine (`serai.store.tasks.TaskRows`), by plain scans."""
+"""The rows of tasks in memory: what statements are elsewhere, by plain scans (`serai.store.taskrows.shelf.Shelf`)."""
 
-from serai.store.memory.tasks.control import cancel, forget, mark, marks, pause, resume, retry
-from serai.store.memory.tasks.insert import insert
-from serai.store.memory.tasks.look import bots, find, get, log, pauses, story
-from serai.store.memory.tasks.run import beat, bury, enlist, exchange, note
+from serai.store.memory.tasks.shelf import ROWS
 
-__all__ = [
-    "beat",
-    "bots",
-    "bury",
-    "cancel",
-    "enlist",
-    "exchange",
-    "find",
-    "forget",
-    "get",
-    "insert",
-    "log",
-    "mark",
-    "marks",
-    "note",
-    "pause",
-    "pauses",
-    "resume",
-    "retry",
-    "story",
-]
+__all__ = ["ROWS"]

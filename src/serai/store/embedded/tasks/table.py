@@ -1,0 +1,31 @@
+"""A cursor, and a row's columns as a task."""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import Any
+
+from serai.store.tasks import Task
+
+#: The columns in the order of `Task`'s fields; its arguments and its result lie elsewhere where they are large.
+COLUMNS = (
+    "number, id, function, tenant, app, queue, channel, priority, not_before, deadline, retries, provider, key, "
+    "parent, who, created, state, wait, run, failures, lost, bot, progress, sentence, started, finished, expires, "
+    "awaits, ties, options, failure"
+)
+
+
+class Table:
+    """What is made for each transaction."""
+
+    def __init__(self, cursor: sqlite3.Cursor) -> None:
+        self._cursor = cursor
+
+    def _rows(self, where: str, *values: Any) -> list[Task]:
+        found = self._cursor.execute(f"SELECT {COLUMNS} FROM task WHERE {where}", values)  # noqa: S608 - constants
+        return [Task(*row) for row in found.fetchall()]
+
+    def _one(self, statement: str, *values: Any) -> Any:
+        """Return the first column of the first row, or None."""
+        row = self._cursor.execute(statement, values).fetchone()
+        return None if row is None else row[0]

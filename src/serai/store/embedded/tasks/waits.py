@@ -1,0 +1,100 @@
+"""What tasks wait for: a bot, their time, somebody who knows their function, their place in a channel, other tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from serai.store.embedded.tasks.table import Table
+from serai.store.taskrows.shelf import FOLLOWED
+from serai.store.tasks import Ended, Scope, Task
+
+#: The index's own words, so that SQLite uses it.
+_INSIDE = (
+    "channel = ? AND channel <> '' AND state IN ('to_do', 'is_processing', 'to_cancel') "
+    "AND wait NOT IN ('channel', 'tasks')"
+)
+_TIE = "UPDATE task SET ties = ties | ? WHERE number = ?"
+_RUNS = "state IN ('is_processing', 'to_cancel')"
+
+
+class WaitTables(Table):
+    """Partial indexes of ``task``, and the table ``task_after``."""
+
+    def ready(self, lane: int, limit: int) -> list[tuple[int, str, int]]:
+        """Return number, function and ties of a lane's first rows, by priority, then number."""
+        sql = "SELECT number, function, ties FROM task WHERE lane = ? ORDER BY priority DESC, number LIMIT ?"
+        return self._cursor.execute(sql, (lane, limit)).fetchall()
+
+    def parked(self, function: str, limit: int) -> list[Task]:
+        """Return rows that wait for somebody who knows their function."""
+        return self._rows("wait = 'function' AND function = ? ORDER BY number LIMIT ?", function, limit)
+
+    def due(self, now: float, limit: int) -> list[Task]:
+        """Return rows whose time has come, earliest first."""
+        return self._rows("wait = 'time' AND not_before <= ? ORDER BY not_before, number LIMIT ?", now, limit)
+
+    def expired(self, now: float, limit: int) -> list[Task]:
+        """Return rows in to_do that had to start by now."""
+        where = "expires > 0 AND state = 'to_do' AND expires <= ? ORDER BY expires, number LIMIT ?"
+        return self._rows(where, now, limit)
+
+    def next_due(self) -> float | None:
+        """Return when the next row's time comes."""
+        found = self._one("SELECT min(not_before) FROM task WHERE wait = 'time'")
+        return None if found is None else float(found)
+
+    def held(self, bot: str) -> list[Task]:
+        """Return what a bot runs."""
+        return self._rows(f"bot = ? AND {_RUNS} ORDER BY number", bot)
+
+    def to_cancel(self, bot: str) -> list[int]:
+        """Return the numbers of what a bot runs and has to stop."""
+        sql = f"SELECT number FROM task WHERE bot = ? AND {_RUNS} AND state = 'to_cancel' ORDER BY number"  # noqa: S608 - constants
+        return [number for (number,) in self._cursor.execute(sql, (bot,))]
+
+    def tie_running(self, scope: Scope, name: str, ties: int) -> int:
+        """Add ties to all that runs in a scope; return how many that are."""
+        # The bots' names are the way into the index of what runs: the scope's own index holds all that ever was.
+        found = self._cursor.execute(
+            f"SELECT number FROM task WHERE bot IN (SELECT name FROM task_bot) AND {_RUNS} AND {scope} = ?",  # noqa: S608 - constants
+            (name,),
+        ).fetchall()
+        self._cursor.executemany(_TIE, [(ties, number) for (number,) in found])
+        return len(found)
+
+    def children(self, parent: str, limit: int) -> list[Task]:
+        """Return rows in to_do with this parent."""
+        return self._rows("parent = ? AND parent <> '' AND state = 'to_do' ORDER BY number LIMIT ?", parent, limit)
+
+    def inside(self, channel: str) -> int:
+        """Count the rows inside a channel."""
+        return int(self._one(f"SELECT count(*) FROM task INDEXED BY task_inside WHERE {_INSIDE}", channel))  # noqa: S608 - a constant
+
+    def waiting_inside(self, channel: str) -> list[Task]:
+        """Return rows inside a channel that are in to_do."""
+        return self._rows(f"{_INSIDE} AND state = 'to_do' ORDER BY number", channel)
+
+    def behind(self, channel: str, limit: int) -> list[Task]:
+        """Return the first rows that wait for their place in a channel."""
+        return self._rows("wait = 'channel' AND channel = ? ORDER BY number LIMIT ?", channel, limit)
+
+    def link(self, number: int, firsts: Sequence[int]) -> None:
+        """Keep which rows a row comes after, in this order, and tie those with `FOLLOWED`."""
+        rows = [(number, position, first) for position, first in enumerate(firsts)]
+        self._cursor.executemany("INSERT INTO task_after (task, position, first) VALUES (?, ?, ?)", rows)
+        self._cursor.executemany(_TIE, [(FOLLOWED, first) for first in firsts])
+
+    def followers(self, number: int) -> list[Task]:
+        """Return rows in to_do that come after a row and wait for tasks."""
+        where = "number IN (SELECT task FROM task_after WHERE first = ?) AND wait = 'tasks' ORDER BY number"
+        return self._rows(where, number)
+
+    def firsts(self, number: int) -> list[Ended]:
+        """Return what a row comes after, with results and errors."""
+        found = self._cursor.execute(
+            "SELECT t.id, t.function, t.state, coalesce(p.result, x''), t.failure FROM task_after a "
+            "JOIN task t ON t.number = a.first LEFT JOIN task_payload p ON p.task = t.number "
+            "WHERE a.task = ? ORDER BY a.position",
+            (number,),
+        )
+        return [Ended(*row) for row in found.fetchall()]

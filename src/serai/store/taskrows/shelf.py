@@ -1,0 +1,261 @@
+"""What an engine brings: statements over tasks, lanes, gates and what hangs on them, within one open transaction.
+
+None of them decides anything. Lists of tasks are by number unless said otherwise, and leave arguments and results out.
+A task is «inside» its channel where it is live and neither waits for its place there nor for other tasks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple, Protocol
+
+from serai.store.taskrows.gates import Gate
+from serai.store.taskrows.lanes import Lane
+from serai.store.tasks import BotRow, Ended, Filter, LogLine, Pause, Scope, StoryLine, Task
+
+#: Bits of a task's ``ties``: what has to be seen to when it moves.
+CHANNEL, FOLLOWED, UNIQUE, GATED, PROBE = 1, 2, 4, 8, 16
+#: Those with which a run that went well may still be acknowledged together with others.
+LOOSE = CHANNEL | GATED
+
+
+class Done(NamedTuple):
+    """A run that was acknowledged; the rest is only told of a task that has ``ties``."""
+
+    number: int
+    ties: int
+    tenant: str
+    provider: str
+    channel: str
+
+
+class Shelf(Protocol):
+    """The statements of an engine."""
+
+    def add(self, task: Task, *, lane: int | None, lock: str | None) -> int:
+        """Insert a row and its arguments; return its number, greater than all before."""
+        ...
+
+    def number(self, task: str) -> int | None:
+        """Return the number of an id."""
+        ...
+
+    def holder(self, tenant: str, lock: str) -> str | None:
+        """Return the id of the task that holds a key."""
+        ...
+
+    def task(self, number: int) -> Task | None:
+        """Return a row."""
+        ...
+
+    def whole(self, number: int) -> Task | None:
+        """Return a row with its arguments and its result."""
+        ...
+
+    def find(self, wanted: Filter) -> list[Task]:
+        """List rows, newest first, at most `serai.store.tasks.MAX_PAGE`."""
+        ...
+
+    def change(self, number: int, **columns: Any) -> None:
+        """Set columns of a row: fields of `Task`, and ``lane``, ``lock``."""
+        ...
+
+    def take(self, numbers: Sequence[int], bot: str, now: float, ties: int) -> list[Task]:
+        """Start rows with more ties, without progress; return them in this order, arguments included."""
+        ...
+
+    def finish(self, bot: str, run: int, numbers: Sequence[int], now: float) -> list[Done]:
+        """End those of the rows well that a bot holds in this run, with no ties but `LOOSE` ones; `GATED` goes."""
+        ...
+
+    def keep(self, results: Sequence[tuple[int, bytes]]) -> None:
+        """Write results of rows."""
+        ...
+
+    def ready(self, lane: int, limit: int) -> list[tuple[int, str, int]]:
+        """Return number, function and ties of a lane's first rows, by priority, then number."""
+        ...
+
+    def parked(self, function: str, limit: int) -> list[Task]:
+        """Return rows that wait for somebody who knows their function."""
+        ...
+
+    def due(self, now: float, limit: int) -> list[Task]:
+        """Return rows whose time has come, earliest first."""
+        ...
+
+    def expired(self, now: float, limit: int) -> list[Task]:
+        """Return rows in to_do that had to start by now."""
+        ...
+
+    def next_due(self) -> float | None:
+        """Return when the next row's time comes."""
+        ...
+
+    def held(self, bot: str) -> list[Task]:
+        """Return what a bot runs."""
+        ...
+
+    def to_cancel(self, bot: str) -> list[int]:
+        """Return the numbers of what a bot runs and has to stop."""
+        ...
+
+    def tie_running(self, scope: Scope, name: str, ties: int) -> int:
+        """Add ties to all that runs in a scope; return how many that are."""
+        ...
+
+    def children(self, parent: str, limit: int) -> list[Task]:
+        """Return rows in to_do with this parent."""
+        ...
+
+    def inside(self, channel: str) -> int:
+        """Count the rows inside a channel."""
+        ...
+
+    def waiting_inside(self, channel: str) -> list[Task]:
+        """Return rows inside a channel that are in to_do."""
+        ...
+
+    def behind(self, channel: str, limit: int) -> list[Task]:
+        """Return the first rows that wait for their place in a channel."""
+        ...
+
+    def link(self, number: int, firsts: Sequence[int]) -> None:
+        """Keep which rows a row comes after, in this order, and tie those with `FOLLOWED`."""
+        ...
+
+    def followers(self, number: int) -> list[Task]:
+        """Return rows in to_do that come after a row and wait for tasks."""
+        ...
+
+    def firsts(self, number: int) -> list[Ended]:
+        """Return what a row comes after, with results and errors."""
+        ...
+
+    def tell(self, number: int, lines: Sequence[StoryLine]) -> None:
+        """Write lines to the end of a story."""
+        ...
+
+    def told(self, number: int) -> list[StoryLine]:
+        """Return the lines of a story that were written, oldest first."""
+        ...
+
+    def log(self, number: int, lines: Sequence[tuple[float, str]]) -> None:
+        """Write log lines, and drop the oldest beyond `serai.store.tasks.MAX_LOG_LINES`."""
+        ...
+
+    def logged(self, number: int, after: int) -> list[LogLine]:
+        """Return log lines greater than ``after``."""
+        ...
+
+    def add_bot(self, bot: str, queues: Sequence[str], now: float) -> bool:
+        """Insert a bot; False where there is one of that name."""
+        ...
+
+    def beat(self, bot: str) -> bool:
+        """Count a bot's beat; False where there is none of that name."""
+        ...
+
+    def drop_bot(self, bot: str, beat: int | None) -> bool:
+        """Delete a bot, where it has that beat or none is given; return whether it was there."""
+        ...
+
+    def bots(self) -> list[BotRow]:
+        """Return bots by name."""
+        ...
+
+    def is_paused(self, channel: str) -> bool:
+        """Tell whether a channel is paused."""
+        ...
+
+    def put_pause(self, pause: Pause) -> None:
+        """Write or replace a pause."""
+        ...
+
+    def drop_pause(self, channel: str) -> bool:
+        """Delete a pause; return whether it was there."""
+        ...
+
+    def pauses(self) -> list[Pause]:
+        """Return pauses by channel."""
+        ...
+
+    def lane(self, queue: str, tenant: str, provider: str, channel: str) -> int:
+        """Return the id of a lane; a new one begins at its queue's time."""
+        ...
+
+    def open_lanes(self, queue: str, limit: int) -> list[Lane]:
+        """Return lanes that no gate closed, by time, then id."""
+        ...
+
+    def reopened(self, queue: str, now: float, limit: int) -> list[Lane]:
+        """Return closed lanes whose gate opens by now, by time, then id."""
+        ...
+
+    def siblings(self, queue: str, tenant: str) -> int:
+        """Count a tenant's lanes in a queue."""
+        ...
+
+    def put_lanes(self, lanes: Sequence[Lane]) -> None:
+        """Write the time and the gate of lanes."""
+        ...
+
+    def release(self, shut: str) -> None:
+        """Open all lanes that a gate closed, at their queue's time at the earliest."""
+        ...
+
+    def drop_lanes(self, lanes: Sequence[int]) -> None:
+        """Delete lanes."""
+        ...
+
+    def time(self, queue: str) -> float:
+        """Return the virtual time that a queue has reached; 0.0 for a new one."""
+        ...
+
+    def put_time(self, queue: str, time: float) -> None:
+        """Write the virtual time of a queue."""
+        ...
+
+    def has_gates(self) -> bool:
+        """Tell whether there is any gate."""
+        ...
+
+    def gate(self, scope: Scope, name: str) -> Gate | None:
+        """Return a gate."""
+        ...
+
+    def probed(self, number: int) -> Gate | None:
+        """Return the gate whose probe a row is."""
+        ...
+
+    def gates(self) -> list[Gate]:
+        """Return all gates, by scope and name."""
+        ...
+
+    def probers_due(self, now: float, limit: int) -> list[Gate]:
+        """Return gates of providers that are down and have a prober that is to be called by now."""
+        ...
+
+    def put_gate(self, gate: Gate, opens: float | None) -> None:
+        """Write a gate, and when it opens: that is looked at only while lanes stand under it, see `reopened`."""
+        ...
+
+    def drop_gate(self, scope: Scope, name: str) -> None:
+        """Delete a gate."""
+        ...
+
+    def next_opening(self, now: float) -> float | None:
+        """Return when the next gate opens after now, of those that lanes stand under, or calls its prober."""
+        ...
+
+    def marks(self) -> dict[str, float]:
+        """Return how far schedules were dealt with."""
+        ...
+
+    def put_mark(self, schedule: str, at: float | None) -> None:
+        """Write or, with None, delete a mark."""
+        ...
+
+    def forget(self, after: int, before: float, limit: int) -> int:
+        """See `serai.store.tasks.TaskRows.forget`."""
+        ...
