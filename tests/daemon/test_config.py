@@ -210,6 +210,17 @@ def test_the_documented_file_is_valid_and_says_the_defaults(registry: Registry) 
         assert tomllib.loads(line)
 
 
+def test_the_stores_address_stands_above_all_sections(registry: Registry) -> None:
+    text = 'store = "postgresql://serai@db.example/cell"\n' + GROUP
+    [group] = planned(registry, text)
+    assert group.store == "postgresql://serai@db.example/cell"
+    for wrong in ('"postgresql://serai:Hunter2@db/cell"', '"mysql://serai:Hunter2@db/cell"', "7"):
+        with pytest.raises(InvalidError) as refused:
+            planned(registry, f"store = {wrong}\n{GROUP}")
+        assert refused.value.fields["path"] == "store"
+        assert "Hunter2" not in refused.value.public
+
+
 def test_two_services_that_bring_one_module_are_a_mistake() -> None:
     service = Service(name="x", summary="", modules={"a.b": "x:y"})
     with pytest.raises(InternalError):

@@ -16,10 +16,13 @@ import msgspec
 from serai.daemon.decode import decode, invalid, join
 from serai.daemon.settings import GroupSettings, HostSettings, LogSettings, SentrySettings, Settings
 from serai.errors import InvalidError
+from serai.store.open import describe
 
 FILE = "serai.toml"
 MAX_FILE = 1 << 20  # octets
 _GROUP_NAME = re.compile(r"[a-z][a-z0-9-]{0,30}\Z")
+#: Settings that stand above all sections.
+_TOP = ("store",)
 _SECTIONS = ("host", "groups", "modules", "log", "sentry")
 #: Where the edge listens: ports that only root may open come in addition to those that everyone may.
 _PLAIN, _TLS = ("tcp://*:8080",), ("tcp://*:8443",)
@@ -87,8 +90,10 @@ def read(data: bytes, sets: Iterable[str], installed: Iterable[str], *, root: bo
     for text in sets:
         tree = merge(tree, overlay(text))
     for section in tree:
+        if section in _TOP:
+            continue
         if section not in _SECTIONS:
-            raise invalid(join("", section), f"there is no such section; there are {', '.join(_SECTIONS)}")
+            raise invalid(join("", section), f"there is no such section; there are {', '.join((*_TOP, *_SECTIONS))}")
         if not isinstance(tree[section], dict):
             raise invalid(section, "a table is expected")
     host = decode(tree.get("host", {}), HostSettings, "host")
@@ -101,6 +106,7 @@ def read(data: bytes, sets: Iterable[str], installed: Iterable[str], *, root: bo
         modules=_modules(whole["modules"]),
         log=decode(tree.get("log", {}), LogSettings, "log"),
         sentry=decode(tree.get("sentry", {}), SentrySettings, "sentry"),
+        store=_store(tree.get("store", "")),
     )
 
 
@@ -133,6 +139,14 @@ def system_name() -> str:
     """Return the system's host name in the form that `HostSettings.name` takes."""
     name = re.sub(r"[^a-z0-9.-]", "-", socket.gethostname().lower())[:63].strip(".-")
     return name or "host"
+
+
+def _store(address: Any) -> str:
+    if not isinstance(address, str):
+        raise invalid("store", "a string is expected")
+    if address:
+        describe(address)
+    return address
 
 
 def _groups(tables: Mapping[str, Any]) -> dict[str, GroupSettings]:

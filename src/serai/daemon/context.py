@@ -124,6 +124,7 @@ class Setting(msgspec.Struct, frozen=True, kw_only=True):
     worker: int
     drain: float
     bus_policy: Policy
+    store: str = ""
     services: Mapping[str, Service] = {}
 
 

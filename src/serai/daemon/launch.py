@@ -23,7 +23,7 @@ from serai.daemon.tracker import tracker
 from serai.errors import SeraiError
 
 #: What nearly every worker needs: imported once in the warm parent, its pages are shared by all.
-WARM = ("uvloop", "serai.bus.open", "serai.store.open", "serai.store.replica")
+WARM = ("uvloop", "serai.bus.open", "serai.store.open", "serai.store.embedded.driver", "serai.store.replica")
 
 
 def warm_up() -> None:
@@ -55,6 +55,7 @@ class Launcher:
                 group=plan.name,
                 worker=index,
                 drain=plan.host.drain_seconds,
+                store=plan.store,
                 bus_policy=bus_policy(plan, root=self._root),
                 services=self._registry.services,
             ),

@@ -52,6 +52,7 @@ class GroupPlan(msgspec.Struct, frozen=True):
     host: HostSettings
     log: LogSettings
     sentry: SentrySettings
+    store: str = ""
     edge_rights: Rights = NOTHING
 
     def addresses(self) -> list[Address]:
@@ -107,7 +108,7 @@ def _group(name: str, group: GroupSettings, settings: Settings, registry: Regist
         for module in modules:
             if module.needs.copies == "one":
                 raise invalid(f"{path}.processes", f"only one process may run {module.id}")
-    return GroupPlan(name, processes, privilege, modules, settings.host, settings.log, settings.sentry)
+    return GroupPlan(name, processes, privilege, modules, settings.host, settings.log, settings.sentry, settings.store)
 
 
 def _module(ref: str, settings: Settings, registry: Registry, home: Path, where: str) -> ModulePlan:

@@ -23,6 +23,9 @@ _SECTIONS: tuple[tuple[str, type[msgspec.Struct]], ...] = (
 _HEAD = """\
 # Settings of this Serai host. Everything has a default; what stands behind a single # is the default.
 # `serai reload` applies changes without dropping a connection, and refuses mistakes with their path.
+
+## The cell's database, "postgresql://USER@HOST[:PORT]/DATABASE?passfile=PATH"; empty: a file of this host's own.
+# store = ""
 """
 
 

@@ -72,10 +72,14 @@ class SentrySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """A whole serai.toml; ``modules`` holds each section as it was written, to be read with that module's Config."""
+    """A whole serai.toml; ``modules`` holds each section as it was written, to be read with that module's Config.
+
+    ``store`` is the address of the cell's database, empty for the engine that needs none.
+    """
 
     host: HostSettings
     groups: dict[str, GroupSettings]
     modules: dict[str, dict[str, Any]]
     log: LogSettings
     sentry: SentrySettings
+    store: str = ""

@@ -35,6 +35,7 @@ class HostStatus(msgspec.Struct, frozen=True):
     reasons: list[str]
     host: str
     home: str
+    store: str
     version: str
     pid: int
     uptime_seconds: float
@@ -44,14 +45,14 @@ class HostStatus(msgspec.Struct, frozen=True):
     workers: list[WorkerStatus]
 
 
-async def gather(crew: Crew, *, host: str, home: str, version: str) -> HostStatus:
+async def gather(crew: Crew, *, host: str, home: str, store: str, version: str) -> HostStatus:
     """Ask all workers and sum up."""
     workers = await asyncio.gather(*(_worker(process) for process in list(crew.all.values())))
     reasons = [f"{group}: {reason}" for group, reason in crew.reasons.items()]
     for group in crew.plans:
         missing = crew.missing(group)
         if missing > 0:
-            reasons.append(f"{group}: {missing} worker(s) missing")
+            reasons.append(f"{group}: {missing} of its workers are missing; others are being started")
     reasons += [f"{worker.group}/{worker.index}: {worker.reason}" for worker in workers if worker.reason]
     own = linux.pss(os.getpid())
     return HostStatus(
@@ -59,6 +60,7 @@ async def gather(crew: Crew, *, host: str, home: str, version: str) -> HostStatu
         reasons=reasons,
         host=host,
         home=home,
+        store=store,
         version=version,
         pid=os.getpid(),
         uptime_seconds=linux.uptime(linux.start_ticks(os.getpid())),
@@ -76,10 +78,10 @@ async def _worker(process: Process) -> WorkerStatus:
         try:
             modules = (await process.ask("status"))["modules"]
         except SeraiError as error:
-            reason = error.public
-    for ref, status in modules.items():
-        if not status.get("ok", True):
-            reason = f"{ref}: {status.get('reason', 'not ok')}"
+            reason = f"{error.public} Should that last, kill -9 {process.pid} makes room for another."
+    ill = [f"{ref}: {status.get('reason', 'not ok')}" for ref, status in modules.items() if not status.get("ok", True)]
+    if ill:
+        reason = "; ".join(ill)
     return WorkerStatus(
         group=process.group,
         index=process.index,

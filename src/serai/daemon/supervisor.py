@@ -31,6 +31,7 @@ from serai.daemon.registry import Registry
 from serai.daemon.settings import Settings
 from serai.daemon.sockets import SocketTable
 from serai.errors import InvalidError, SeraiError
+from serai.store.open import describe
 
 ROTATE_EVERY = 1.0  # seconds between two looks at the log's size
 
@@ -217,7 +218,11 @@ class Supervisor:
                 return rows(self._plans, root=self._root)
             case "status":
                 return await status.gather(
-                    self._crew, host=self._settings.host.name, home=str(self._home.path), version=serai.__version__
+                    self._crew,
+                    host=self._settings.host.name,
+                    home=str(self._home.path),
+                    store=describe(self._settings.store or self._home.store),
+                    version=serai.__version__,
                 )
             case "metrics":
                 return metrics.text(metrics.add(await self._launcher.collect(self._crew)))

@@ -54,7 +54,7 @@ class Worker:
         self._registry = registry
         self._log = log
         self._metrics = CollectorRegistry()
-        self._engines = Engines(job.setting.home, job.setting.services)
+        self._engines = Engines(job.setting.home, job.setting.services, store=job.setting.store)
         self._parts: list[_Part] = []
         self._stop = asyncio.Event()
         self._status = 0

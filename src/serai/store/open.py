@@ -35,6 +35,16 @@ def open_store(
     return Store(_engine(scheme, rest, create=create), Kinds(kinds), now=now, patience=patience, observe=observe)
 
 
+def describe(address: str) -> str:
+    """Name a store's engine and place, to be shown to people; `InvalidError` for an address that no engine serves."""
+    scheme, _, rest = address.partition(":")
+    if scheme in {"postgresql", "postgres"}:
+        return f"PostgreSQL {pkgutil.resolve_name('serai.store.cluster.address:parse')(address)}"
+    if (scheme == "sqlite" and rest) or address == "memory:":
+        return "embedded" if rest else "memory"
+    raise InvalidError("a store is at postgresql://USER@HOST[:PORT]/DATABASE or at sqlite:PATH", path="store")
+
+
 def _engine(scheme: str, rest: str, *, create: bool) -> Driver:
     """Return an engine; imported by name, so that a process loads the client of its own database only."""
     driver: Driver
