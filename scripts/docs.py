@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any, cast
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -17,16 +17,20 @@ from typer.main import get_command
 from serai import api, errors
 from serai.api import problems
 from serai.api.app import build
+from serai.api.desk import Desk, site_of
 from serai.api.guard import table as guarded
 from serai.api.nudge import Nudge
 from serai.cli import exit as ends
 from serai.cli.machine import installed
 from serai.cli.main import app
 from serai.daemon import config, modules, settings
+from serai.daemon.context import SystemClock
 from serai.daemon.module import Context
 from serai.daemon.service import Service, load
+from serai.identity.seal import Keyring
 from serai.services.apps import manifest
 from serai.services.registry import services
+from serai.store.open import open_store
 
 FOLDER = Path(__file__).parents[1] / "docs" / "reference"
 MADE = "<!-- Made by `make docs` from the code: change that, not this page. -->\n"
@@ -216,8 +220,10 @@ def _first(thing: Any) -> str:
 
 def api_page() -> str:
     """Return the page of the API's entry points."""
-    # No request is answered: nothing looks at the context.
-    application = build(cast("Context", None), services().values(), owner=0, nudge=Nudge(), max_upload=1)
+    # No request is answered: nothing looks further than this.
+    ctx = cast("Context", SimpleNamespace(store=open_store("memory:"), clock=SystemClock()))
+    desk = Desk(ctx, Keyring({"none": bytes(32)}), site_of("localhost"))
+    application = build(ctx, services().values(), desk, owner=0, nudge=Nudge(), max_upload=1)
     said = {
         (method, route.path_format): handler.summary or ""
         for route in application.routes

@@ -18,11 +18,15 @@ from prometheus_client import CollectorRegistry
 
 from serai.api.app import Front, build
 from serai.api.client import Client
+from serai.api.desk import Desk, site_of
 from serai.api.nudge import Nudge
 from serai.api.server import Server
 from serai.bus.open import open_bus
 from serai.daemon import modules
 from serai.daemon.context import SystemClock
+from serai.identity.passwords import Passwords
+from serai.identity.seal import Keyring
+from serai.identity.testing import CHEAP
 from serai.services.registry import services
 from serai.store.open import open_store
 
@@ -78,9 +82,12 @@ async def serving(home: Path, *, owner: int | None = None, max_upload: int = 1 <
     ctx = Place(home)
     nudge = Nudge()
     ctx.store.on_commit.append(lambda _number: nudge.poke())
+    desk = Desk(ctx, Keyring({"k1": b"1" * 32}), site_of(ctx.base), Passwords(CHEAP))
+    await desk.open()
     app = build(
         ctx,
         (modules.SERVICE, *services().values()),
+        desk,
         owner=os.geteuid() if owner is None else owner,
         nudge=nudge,
         max_upload=max_upload,

@@ -74,7 +74,7 @@ async def test_another_user_is_denied_everything(api: Any) -> None:
             "/usr/bin/python3", "-I", "-S", "-c", program, str(api.path), request, stdout=asyncio.subprocess.PIPE
         )
         out, _ = await process.communicate()
-        assert out.startswith(b"HTTP/1.1 403 "), out
+        assert out.startswith(b"HTTP/1.1 401 "), out
     assert await api.store.last_change() == 0
 
 

@@ -12,7 +12,8 @@ from serai.api.kinds import Kinds
 from serai.daemon import modules
 from serai.errors import DeniedError, InternalError, InvalidError, NotFoundError
 from serai.identity import Grant, Principal, Refusal, Target, authorize
-from serai.identity.roles import ROLES
+from serai.identity.authorize import NOBODY
+from serai.identity.roles import OPEN_TO_ALL, OPEN_TO_KNOWN, OPEN_TO_USERS, ROLES
 from serai.services.apps.descriptors import App
 from serai.services.apps.variables import Variables
 from serai.services.registry import services
@@ -25,6 +26,29 @@ APP = "/v1/apps/{tenant}/{app}"
 ACTIONS = {
     ("GET", "/v1/about"): "about.read",
     ("GET", "/v1/me"): "me.read",
+    ("GET", "/v1/me/tokens"): "me.read",
+    ("PUT", "/v1/me/password"): "me.write",
+    ("POST", "/v1/me/totp"): "me.write",
+    ("POST", "/v1/me/totp/confirm"): "me.write",
+    ("POST", "/v1/me/totp/remove"): "me.write",
+    ("POST", "/v1/me/recovery"): "me.write",
+    ("POST", "/v1/me/passkeys"): "me.write",
+    ("POST", "/v1/me/passkeys/answer"): "me.write",
+    ("DELETE", "/v1/me/passkeys/{key}"): "me.write",
+    ("GET", "/v1/sessions"): "me.read",
+    ("POST", "/v1/sessions"): "session.begin",
+    ("POST", "/v1/sessions/passkey"): "session.begin",
+    ("POST", "/v1/sessions/passkey/answer"): "session.begin",
+    ("DELETE", "/v1/sessions/current"): "me.write",
+    ("DELETE", "/v1/sessions/{name}"): "me.write",
+    ("POST", "/v1/users"): "user.write",
+    ("GET", "/v1/tokens/{tenant}"): "token.read",
+    ("POST", "/v1/tokens/{tenant}"): "token.write",
+    ("DELETE", "/v1/tokens/{tenant}/{name}"): "token.delete",
+    ("GET", "/v1/invitations/{tenant}"): "invitation.read",
+    ("POST", "/v1/invitations/{tenant}"): "invitation.write",
+    ("DELETE", "/v1/invitations/{tenant}/{name}"): "invitation.delete",
+    ("POST", "/v1/join"): "invitation.take",
     ("GET", "/v1/openapi.json"): "schema.read",
     ("GET", "/v1/changes"): "change.watch",
     ("POST", "/v1/tenants"): "tenant.write",
@@ -61,19 +85,34 @@ ACTIONS = {
     ("DELETE", f"{APP}/domains/{{host}}"): "app.domain",
     ("GET", f"{APP}/releases"): "app.read",
     ("GET", f"{APP}/releases/{{number}}"): "app.read",
+    ("DELETE", f"{APP}/releases/{{number}}"): "app.delete",
     ("POST", f"{APP}/promote"): "app.promote",
     ("POST", f"{APP}/rollback"): "app.rollback",
     ("GET", f"{APP}/logs"): "app.logs",
 }
 
-KINDS = ("tenant", "app", "release", "instance", "route", "host", "domain", "schedule", "variables")
+KINDS = (
+    "user",
+    "member",
+    "role",
+    "tenant",
+    "app",
+    "release",
+    "need",
+    "instance",
+    "route",
+    "host",
+    "domain",
+    "schedule",
+    "variables",
+)
 
 #: Kinds that hold what few may see take one action, whatever is done to them.
 KIND_ACTIONS = {"variables": "app.env"}
 
 #: What each role may do in its own tenant, kind by kind where an action is about descriptors.
 MAY: dict[str, set[str]] = {
-    "viewer": {"about.read", "me.read", "schema.read", "change.watch", "app.read", "app.logs", "task.read"}
+    "viewer": {"token.read", "invitation.read", "change.watch", "app.read", "app.logs", "task.read"}
     | {f"{kind}.read" for kind in KINDS if kind not in KIND_ACTIONS},
     "billing": {"tenant.read"},
 }
@@ -88,7 +127,10 @@ MAY["developer"] = MAY["viewer"] | {
     "task.cancel",
     "task.retry",
 }
-MAY["owner"] = MAY["developer"] | {"app.delete"}
+MAY["owner"] = MAY["developer"] | {
+    f"{noun}.{verb}" for noun in ("member", "role", "token", "invitation") for verb in ("read", "write", "delete")
+}
+MAY["owner"] |= {"app.delete"}
 
 
 class Memory:
@@ -106,6 +148,11 @@ def actions() -> Iterable[str]:
             if "{kind}" in action
             else [action]
         )
+
+
+#: What is nobody's, or everybody's own.
+ANYWHERE = sorted(OPEN_TO_ALL | OPEN_TO_KNOWN | OPEN_TO_USERS)
+SOMEWHERE = sorted(set(actions()) - set(ANYWHERE))
 
 
 async def test_every_route_is_in_the_table_and_nothing_else(api: Any) -> None:
@@ -133,7 +180,7 @@ async def test_a_route_without_an_action_is_not_served(api: Any) -> None:
 
 
 @pytest.mark.parametrize("role", sorted(MAY))
-@pytest.mark.parametrize("action", sorted(set(actions())))
+@pytest.mark.parametrize("action", SOMEWHERE)
 def test_a_role_may_exactly_what_its_row_says(role: str, action: str) -> None:
     principal = Principal(kind="user", name="ada", grants=(Grant(role, "mine"),))
     audit = Memory()
@@ -148,7 +195,7 @@ def test_a_role_may_exactly_what_its_row_says(role: str, action: str) -> None:
 
 @pytest.mark.parametrize("role", sorted(ROLES))
 @pytest.mark.parametrize("tenant", ["theirs", "", "nobody"])
-@pytest.mark.parametrize("action", sorted(set(actions())))
+@pytest.mark.parametrize("action", SOMEWHERE)
 def test_a_foreign_tenant_answers_like_one_that_is_not_there(role: str, tenant: str, action: str) -> None:
     principal = Principal(kind="user", name="ada", grants=(Grant(role, "mine"),))
     audit = Memory()
@@ -157,7 +204,7 @@ def test_a_foreign_tenant_answers_like_one_that_is_not_there(role: str, tenant: 
     assert len(audit.refusals) == 1
 
 
-@pytest.mark.parametrize("action", sorted(set(actions())))
+@pytest.mark.parametrize("action", SOMEWHERE)
 def test_nobody_may_nothing_and_the_operator_everything(action: str) -> None:
     audit = Memory()
     for nobody in (None, Principal(kind="user", name="eve"), Principal(kind="user", name="e", grants=(Grant("x"),))):
@@ -167,6 +214,22 @@ def test_nobody_may_nothing_and_the_operator_everything(action: str) -> None:
     root = Principal(kind="user", name="root", grants=(Grant("operator"),))
     for tenant in ("", "mine", "theirs"):
         assert authorize(root, action, Target(tenant=tenant), audit) is root
+
+
+@pytest.mark.parametrize("action", ANYWHERE)
+def test_what_is_everybodys_own_asks_for_no_role(action: str) -> None:
+    user, token = (Principal(kind=kind, name="x") for kind in ("user", "token"))
+    assert authorize(user, action, Target(), Memory()) is user
+    if action in OPEN_TO_USERS:
+        with pytest.raises((DeniedError, NotFoundError)):
+            authorize(token, action, Target(), Memory())
+    else:
+        assert authorize(token, action, Target(), Memory()) is token
+    if action in OPEN_TO_ALL:
+        assert authorize(None, action, Target(), Memory()) is NOBODY
+    else:
+        with pytest.raises(DeniedError):
+            authorize(None, action, Target(), Memory())
 
 
 def test_a_member_of_one_app_reaches_that_app_only() -> None:
@@ -186,7 +249,7 @@ async def test_values_of_variables_are_for_those_who_may_set_them(
     for value in ("s3cret", "n3wer"):
         await api.store.put("user:x", "test", "mine", "shop", Variables(values={"KEY": value}))
     principal = Principal(kind="user", name="ada", grants=(Grant(role, "mine"),))
-    monkeypatch.setattr("serai.api.guard.local_principal", lambda _peer, _owner: principal)
+    monkeypatch.setattr("serai.api.entrance.local_principal", lambda _peer, _owner: principal)
     told = []
     for kind in ("app", "variables"):
         for path in ("", "/history", "/diff?old=1&new=2"):

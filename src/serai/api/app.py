@@ -15,8 +15,23 @@ from litestar.exceptions import HTTPException
 from litestar.types import ControllerRouterHandler
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
-from serai.api import blobs, changes, descriptors, machine, openapi, problems, tasks, tenants
+from serai.api import (
+    blobs,
+    changes,
+    descriptors,
+    invitations,
+    machine,
+    openapi,
+    people,
+    problems,
+    sessions,
+    tasks,
+    tenants,
+    tokens,
+)
 from serai.api.depend import dependencies
+from serai.api.desk import Desk
+from serai.api.entrance import Entrance
 from serai.api.guard import Guard, LogAudit, table
 from serai.api.kinds import Kinds
 from serai.api.nudge import Nudge
@@ -33,10 +48,12 @@ _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5
 log = structlog.get_logger("api")
 
 
-def build(ctx: Context, services: Iterable[Service], *, owner: int, nudge: Nudge, max_upload: int) -> Litestar:
+def build(
+    ctx: Context, services: Iterable[Service], desk: Desk, *, owner: int, nudge: Nudge, max_upload: int
+) -> Litestar:
     """Make the application of this process. `InternalError` where a route says no action.
 
-    ``owner`` is the user ID that the home belongs to; ``max_upload`` is in octets.
+    ``desk`` knows people; ``owner`` is the user ID that the home belongs to; ``max_upload`` is in octets.
     """
     services = list(services)
     kinds = Kinds(services)
@@ -45,6 +62,10 @@ def build(ctx: Context, services: Iterable[Service], *, owner: int, nudge: Nudge
         *descriptors.ROUTES,
         *machine.ROUTES,
         tenants.create,
+        *people.ROUTES,
+        *sessions.ROUTES,
+        *tokens.ROUTES,
+        *invitations.ROUTES,
         *tasks.ROUTES,
         blobs.router(max_upload),
         changes.router(changes.Watch(nudge)),
@@ -52,8 +73,8 @@ def build(ctx: Context, services: Iterable[Service], *, owner: int, nudge: Nudge
     ]
     app = Litestar(
         handlers,
-        guards=[Guard(ctx, owner, LogAudit(), kinds)],
-        dependencies=dependencies(ctx, kinds),
+        guards=[Guard(ctx, Entrance(desk.recogniser, owner, ctx.clock.now), LogAudit(), kinds)],
+        dependencies=dependencies(ctx, kinds, desk),
         exception_handlers={
             SeraiError: problems.on_serai_error,
             HTTPException: problems.on_http_exception,

@@ -51,9 +51,9 @@ class Watch:
         self.streams = 0
 
     async def follow(
-        self, store: Store, after: int, tenant: str, kind: str, *, end: bool, hidden: Collection[str] = ()
+        self, store: Store, after: int, tenant: str, kind: str, *, end: bool, visible: Collection[str]
     ) -> AsyncGenerator[bytes, None]:
-        """Yield events after a number for ever, or up to the newest where ``end``; none of a kind that is hidden.
+        """Yield events after a number for ever, or up to the newest where ``end``, of the ``visible`` kinds.
 
         Each batch is read only when the client took the last one, so a slow reader costs one batch and delays
         nobody. Nothing can fall between two batches: the feed itself is read, and a nudge only says when.
@@ -67,7 +67,7 @@ class Watch:
                 seen = self.nudge.count
                 batch = await store.changes(after, BATCH)
                 for change in batch:
-                    if tenant in {"", change.tenant} and kind in {"", change.kind} and change.kind not in hidden:
+                    if tenant in {"", change.tenant} and kind in {"", change.kind} and change.kind in visible:
                         yield event(change)
                 if batch:
                     after = batch[-1].number
@@ -102,10 +102,15 @@ def _last_seen(request: Request[Any, Any, Any], pruned: int) -> int:
     return int(last)
 
 
-def hidden(principal: Principal, target: Target, kinds: Kinds) -> frozenset[str]:
-    """Return the kinds that take an action of their own to be read which the principal may not do there."""
-    special = (kind for kind in kinds if kind.ACTION)
-    return frozenset(kind.KIND for kind in special if not allowed(principal, kind.ACTION, target)[0])
+def visible(principal: Principal, target: Target, kinds: Kinds) -> frozenset[str]:
+    """Return the kinds that the principal may read there; what is none of the API's, such as sessions, nobody sees."""
+    return frozenset(
+        kind.KIND
+        for kind in kinds
+        if allowed(principal, kinds.action(kind.KIND, "{kind}.read"), msgspec.structs.replace(target, kind=kind.KIND))[
+            0
+        ]
+    )
 
 
 def router(watch: Watch) -> Router:
@@ -124,7 +129,8 @@ def router(watch: Watch) -> Router:
     ) -> Stream:
         """Stream changes after a number as server-sent events; with ``end`` only those there are."""
         begin = start(request, after, await ctx.store.first_change() - 1)
-        stream = watch.follow(ctx.store, begin, target.tenant, kind, end=end, hidden=hidden(principal, target, kinds))
+        shown = visible(principal, target, kinds)
+        stream = watch.follow(ctx.store, begin, target.tenant, kind, end=end, visible=shown)
         first = await anext(stream)  # so that a refusal is an answer, not a cut stream
         return Stream(_chain(first, stream), media_type="text/event-stream", headers=HEADERS)
 

@@ -1,4 +1,4 @@
-"""What a handler may ask for by a parameter's name: ``ctx``, ``principal``, ``target``, ``kinds``."""
+"""What a handler may ask for by a parameter's name: ``ctx``, ``principal``, ``target``, ``kinds``, ``desk``."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from litestar import Request
 from litestar.di import NamedDependency, Provide
 from litestar.params import SkipValidation
 
+from serai.api.desk import Desk
 from serai.api.kinds import Kinds
 from serai.daemon.module import Context
 from serai.identity import Principal, Target
@@ -15,6 +16,7 @@ from serai.identity import Principal, Target
 Ctx = NamedDependency[SkipValidation[Context]]
 Caller = NamedDependency[SkipValidation[Principal]]
 Aim = NamedDependency[SkipValidation[Target]]
+People = NamedDependency[SkipValidation[Desk]]
 AllKinds = NamedDependency[SkipValidation[Kinds]]
 
 
@@ -26,10 +28,11 @@ def _target(request: Request[Any, Any, Any]) -> Any:
     return request.scope["state"]["target"]
 
 
-def dependencies(ctx: Context, kinds: Kinds) -> dict[str, Provide]:
+def dependencies(ctx: Context, kinds: Kinds, desk: Desk) -> dict[str, Provide]:
     """Return what the application gives to its handlers."""
     return {
         "ctx": Provide(lambda: ctx, sync_to_thread=False),
+        "desk": Provide(lambda: desk, sync_to_thread=False),
         "kinds": Provide(lambda: kinds, sync_to_thread=False),
         "principal": Provide(_principal, sync_to_thread=False),
         "target": Provide(_target, sync_to_thread=False),

@@ -16,11 +16,11 @@ from litestar.connection import ASGIConnection
 from litestar.handlers import BaseRouteHandler, HTTPRouteHandler
 from litestar.routes import HTTPRoute
 
+from serai.api.entrance import Entrance
 from serai.api.kinds import Kinds
 from serai.daemon.module import Context
 from serai.errors import InternalError, InvalidError
 from serai.identity import Refusal, Target, authorize
-from serai.identity.local import local_principal
 
 #: How a path writes the platform itself, which has no tenant.
 PLATFORM = "-"
@@ -59,20 +59,19 @@ def tenant_of(parameters: Mapping[str, str], query: Mapping[str, str]) -> str:
 
 
 class Guard:
-    """Recognise the peer and ask `authorize`; handlers find the outcome as `principal` and `target`."""
+    """Recognise who asks and ask `authorize`; handlers find the outcome as `principal` and `target`."""
 
-    def __init__(self, ctx: Context, owner: int, audit: LogAudit, kinds: Kinds) -> None:
+    def __init__(self, ctx: Context, entrance: Entrance, audit: LogAudit, kinds: Kinds) -> None:
         self._ctx = ctx
         self._kinds = kinds
-        self._owner = owner
+        self._entrance = entrance
         self._audit = audit
 
     async def __call__(self, connection: Connection, handler: BaseRouteHandler) -> None:
         """Let the request in, or raise."""
         action = action_of(handler)
         state = connection.scope["state"]
-        peer = state.get("peer")
-        principal = local_principal(peer, self._owner) if peer is not None else None
+        principal = self._entrance.recognise(connection)
         parameters = {key: str(value) for key, value in connection.path_params.items()}
         query = {key: str(value) for key, value in connection.query_params.items()}
         target = Target(

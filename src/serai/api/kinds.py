@@ -11,10 +11,11 @@ from serai.cloud.descriptors import Host, Instance, Route
 from serai.daemon.service import Service, load
 from serai.errors import InvalidError, NotFoundError
 from serai.identity.descriptors import Tenant
+from serai.identity.people import OPEN_KINDS
 from serai.store import Spec
 
 #: Kinds of the house itself; each service names its own in its manifest.
-HOUSE: tuple[type[Spec], ...] = (Tenant, Host, Instance, Route)
+HOUSE: tuple[type[Spec], ...] = (Tenant, Host, Instance, Route, *OPEN_KINDS)
 
 MAX_SPEC = 256 * 1024  # octets of one descriptor as JSON
 

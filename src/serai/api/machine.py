@@ -9,18 +9,11 @@ from litestar import get
 from litestar.types import ControllerRouterHandler
 
 import serai
-from serai.api.depend import AllKinds, Caller, Ctx
+from serai.api.depend import AllKinds, Ctx
 from serai.daemon import control
 from serai.daemon.home import Home
 
 METRICS = "text/plain; version=0.0.4; charset=utf-8"
-
-
-class Me(msgspec.Struct, frozen=True):
-    """Who is asking, as the platform sees it."""
-
-    who: str
-    grants: list[dict[str, str]]
 
 
 class About(msgspec.Struct, frozen=True):
@@ -31,12 +24,6 @@ class About(msgspec.Struct, frozen=True):
     base: str
     kinds: list[str]
     last_change: int
-
-
-@get("/v1/me", action="me.read", summary="Show who is asking", operation_id="me")
-async def me(principal: Caller) -> Me:
-    """Return the principal that the platform takes the caller for."""
-    return Me(principal.who, [msgspec.to_builtins(grant) for grant in principal.grants])
 
 
 @get("/v1/about", action="about.read", summary="Show what is answering", operation_id="about")
@@ -67,4 +54,4 @@ async def metrics(ctx: Ctx) -> str:
     return str(await control.request(Home(ctx.home).control, "metrics"))
 
 
-ROUTES: list[ControllerRouterHandler] = [me, about, status, plan, metrics]
+ROUTES: list[ControllerRouterHandler] = [about, status, plan, metrics]

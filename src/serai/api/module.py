@@ -1,4 +1,4 @@
-"""The module ``api.http``: the API on the home's Unix socket."""
+"""The module ``api.http``: the API on the home's Unix socket, and behind the edge."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Annotated, Any, ClassVar
 import msgspec
 
 from serai.api.app import Front, build
+from serai.api.desk import Desk, keyring_of, site_of
 from serai.api.nudge import Nudge
 from serai.api.server import Server
 from serai.daemon.module import Context, Needs
@@ -20,6 +21,10 @@ class ApiConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     listen: Annotated[tuple[str, ...], msgspec.Meta(description="Addresses; Unix paths are below the home.")] = (
         "unix:run/api.sock",
     )
+    front: Annotated[
+        tuple[str, ...],
+        msgspec.Meta(description="Where the edge leads the world to: only tokens and sessions count there."),
+    ] = ("unix:run/front.sock",)
     max_upload_mb: Annotated[int, msgspec.Meta(ge=1, le=1 << 20, description="Size of the largest upload, MiB.")] = 1024
 
 
@@ -28,20 +33,24 @@ class ApiHttp:
 
     ID: ClassVar[str] = "api.http"
     Config: ClassVar[type[msgspec.Struct]] = ApiConfig
-    NEEDS: ClassVar[Needs] = Needs(listen=("listen",), privilege="control", copies="one")
+    NEEDS: ClassVar[Needs] = Needs(listen=("listen", "front"), privilege="control", copies="one")
 
     def __init__(self, config: ApiConfig, ctx: Context) -> None:
         self._config = config
         self._ctx = ctx
         self._nudge = Nudge()
         self._server: Server | None = None
-        self._following: asyncio.Task[None] | None = None
+        self._desk: Desk | None = None
+        self._following: list[asyncio.Task[None]] = []
 
     async def provision(self) -> None:
         """Build the application, so that a service's broken route is refused before anything is replaced."""
+        self._desk = Desk(self._ctx, keyring_of(self._ctx.home), site_of(self._ctx.base))
+        await self._desk.open()
         app = build(
             self._ctx,
             self._ctx.services.values(),
+            self._desk,
             owner=self._ctx.home.stat().st_uid,
             nudge=self._nudge,
             max_upload=self._config.max_upload_mb << 20,
@@ -50,11 +59,15 @@ class ApiHttp:
 
     async def serve(self) -> None:
         """Answer until cancelled, then let requests under way end."""
-        server = self._server
-        if server is None:
+        server, desk = self._server, self._desk
+        if server is None or desk is None:
             return
-        self._following = asyncio.create_task(self._nudge.run(self._ctx.bus))
+        self._following = [
+            asyncio.create_task(self._nudge.run(self._ctx.bus)),
+            asyncio.create_task(desk.follow(self._nudge)),
+        ]
         stops = [self._ctx.accept(sock, server.accepted) for sock in self._ctx.sockets("listen")]
+        stops += [self._ctx.accept(sock, server.accepted_front) for sock in self._ctx.sockets("front")]
         try:
             await asyncio.get_running_loop().create_future()
         finally:
@@ -64,11 +77,12 @@ class ApiHttp:
             await server.close(self._ctx.drain)
 
     async def close(self) -> None:
-        """Stop following the bus."""
-        if self._following is not None:
-            self._following.cancel()
-            await asyncio.wait([self._following])
-            self._following = None
+        """Stop following the bus and the feed."""
+        for task in self._following:
+            task.cancel()
+        if self._following:
+            await asyncio.wait(self._following)
+            self._following = []
 
     def status(self) -> Mapping[str, Any]:
         """Tell how many clients there are."""

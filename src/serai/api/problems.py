@@ -71,9 +71,17 @@ def request_id(request: Request[Any, Any, Any]) -> str:
 def on_serai_error(request: Request[Any, Any, Any], error: SeraiError) -> Response[Problem]:
     """Answer an error of the house."""
     status = STATUS[error.code]
+    headers = {}
+    if error.fields.get("need") == "sign-in":
+        status, headers = 401, {"www-authenticate": "Bearer"}  # RFC 9110 section 15.5.2
+    if "retry_after" in error.fields:
+        headers["retry-after"] = str(error.fields["retry_after"])
     if status == STATUS["internal"]:
         log.error("request.failed", request=request_id(request), error=error.public, **_plain(error.fields))
-    return render(request, error.code, status, error.public, temporary=error.temporary, fields=_plain(error.fields))
+    fields = _plain(error.fields)
+    return render(
+        request, error.code, status, error.public, temporary=error.temporary, fields=fields, headers=headers or None
+    )
 
 
 def on_http_exception(request: Request[Any, Any, Any], error: HTTPException) -> Response[Problem]:

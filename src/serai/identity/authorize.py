@@ -13,6 +13,9 @@ import msgspec
 
 from serai.errors import DeniedError, NotFoundError
 from serai.identity.principals import Principal
+from serai.identity.roles import OPEN_TO_ALL, OPEN_TO_KNOWN, OPEN_TO_USERS
+
+NOBODY = Principal(kind="user", name="nobody")
 
 
 class Target(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,6 +46,8 @@ class Audit(Protocol):
 
 def allowed(principal: Principal, action: str, target: Target) -> tuple[bool, str]:
     """Decide, and say why not; the reason is for the audit, not for the asker."""
+    if action in OPEN_TO_KNOWN or (action in OPEN_TO_USERS and principal.kind == "user"):
+        return True, ""
     if not reaches(principal, target):
         return False, "no grant reaches the target"
     if not any(grant.covers(target.tenant, target.app) and grant.allows(action) for grant in principal.grants):
@@ -73,14 +78,16 @@ def check_gift(giver: Principal, actions: Sequence[str], target: Target) -> None
 
 
 def authorize(principal: Principal | None, action: str, target: Target, audit: Audit) -> Principal:
-    """Return the principal where it may; record and raise where it may not.
+    """Return the principal where it may, `NOBODY` for what is open to all; record and raise where it may not.
 
     Raises `DeniedError` for nobody (None) and for too small a role, `NotFoundError` where no grant reaches the
     target: the same answer as for what does not exist.
     """
+    if action in OPEN_TO_ALL:
+        return principal or NOBODY
     if principal is None:
-        audit.refused(Refusal(who="nobody", action=action, target=target, reason="not recognised"))
-        raise DeniedError("You are not known here.", action=action)
+        audit.refused(Refusal(who=NOBODY.who, action=action, target=target, reason="not recognised"))
+        raise DeniedError("You are not known here.", action=action, need="sign-in")
     permitted, reason = allowed(principal, action, target)
     if permitted:
         return principal

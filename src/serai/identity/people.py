@@ -21,7 +21,8 @@ class User(Spec, frozen=True, kw_only=True):
     """A person, by login (tenant ""). What they prove themselves with is a kind of its own, which nothing shows."""
 
     KIND: ClassVar[str] = "user"
-    NAME: ClassVar[re.Pattern[str]] = re.compile(_LOGIN + r"\Z")
+    # «nobody» and «root» are in the history already, as whom they always were.
+    NAME: ClassVar[re.Pattern[str]] = re.compile(rf"(?!(?:nobody|root)\Z){_LOGIN}\Z")
 
     email: str = ""
     title: str = ""  # as they want to be called

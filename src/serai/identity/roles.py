@@ -38,6 +38,13 @@ ROLES: Mapping[str, Sequence[str]] = {
     "billing": ("tenant.read", "usage.read"),
 }
 
+#: What anybody may, without being recognised: it proves something by itself, or shows nothing.
+OPEN_TO_ALL = frozenset({"session.begin", "invitation.take"})
+#: What everybody may who was recognised, since it is about themselves or about nobody.
+OPEN_TO_KNOWN = frozenset({"me.read", "about.read", "schema.read"})
+#: What a user may do to themselves; no token may, or a leaked one would outlive its end.
+OPEN_TO_USERS = frozenset({"me.write"})
+
 
 def allows(patterns: Sequence[str], action: str) -> bool:
     """Tell whether one of a role's patterns names the action."""

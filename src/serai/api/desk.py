@@ -1,0 +1,78 @@
+"""The reception: everything that knows people, made once per process and shared by all routes."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import structlog
+
+from serai.api.nudge import Nudge
+from serai.daemon.module import Context
+from serai.errors import SeraiError
+from serai.identity import sessions
+from serai.identity.directory import Directory
+from serai.identity.passkeys import Passkeys, Site
+from serai.identity.passwords import Passwords
+from serai.identity.recognise import Recogniser
+from serai.identity.seal import Keyring, create_key, open_keyring
+from serai.identity.signin import SignIn
+from serai.identity.vault import Vault
+
+#: The key file's place in the home. A backup of ``data`` does not hold it.
+KEYS = Path("keys/secrets.key")
+
+_POLL = 5.0  # seconds: a nudge may be lost
+_SWEEP = 3600.0  # seconds between looks for what has expired
+
+log = structlog.get_logger("api")
+
+
+class Desk:
+    """Users, tokens, sessions and invitations of one process. `open` before anybody asks; `follow` while serving."""
+
+    def __init__(self, ctx: Context, keyring: Keyring, site: Site, passwords: Passwords | None = None) -> None:
+        self._ctx = ctx
+        self.keyring = keyring
+        self.passwords = passwords or Passwords()
+        self.directory = Directory(ctx.store)
+        self.recogniser = Recogniser(self.directory)
+        self.vault = Vault(ctx.store, keyring)
+        self.passkeys = Passkeys(site)
+        self.signin = SignIn(
+            ctx.store, self.directory, keyring, self.passwords, now=ctx.clock.now, monotonic=ctx.clock.monotonic
+        )
+
+    async def open(self) -> None:
+        """Read who there is."""
+        await self.directory.open()
+
+    async def follow(self, nudge: Nudge) -> None:
+        """Keep up with what other processes change, and end what has expired, until cancelled."""
+        swept = self._ctx.clock.monotonic()
+        while True:
+            seen = nudge.count
+            try:
+                await self.directory.follow()
+                if self._ctx.clock.monotonic() - swept >= _SWEEP:
+                    swept = self._ctx.clock.monotonic()
+                    await sessions.sweep(self._ctx.store, self.directory, self._ctx.clock.now())
+            except SeraiError as error:
+                log.warning("api.people_unknown", reason=error.public)
+                await asyncio.sleep(_POLL)
+            await nudge.wait(seen, _POLL)
+
+
+def site_of(base: str) -> Site:
+    """Return where people meet the platform: ``console.BASE``."""
+    host = f"console.{base}"
+    return Site(name="Serai", host=host, origins=(f"https://{host}", f"https://{host}:8443"))
+
+
+def keyring_of(home: Path) -> Keyring:
+    """Return the home's keys, the first of which is made where there is none."""
+    path = home / KEYS
+    if not path.exists():
+        path.parent.mkdir(mode=0o700, exist_ok=True)
+        create_key(path)
+    return open_keyring(path)
