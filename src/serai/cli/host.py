@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
+from serai.cli import host_status
 from serai.cli.terminal import Terminal
 from serai.errors import SeraiError
 from serai.services.terminal import DryRunOption, JsonOption
@@ -16,7 +17,6 @@ app = typer.Typer()
 SetOption = Annotated[
     list[str] | None, typer.Option("--set", help="KEY=VALUE over serai.toml, such as host.base=example.test.")
 ]
-MIB = 1 << 20
 
 
 @app.command()
@@ -64,11 +64,8 @@ def status(ctx: typer.Context, as_json: JsonOption = False) -> None:
     if as_json:
         terminal.result(told, as_json=True)
     else:
-        rows = [_worker(worker) for worker in told["workers"]]
-        terminal.table(rows, ("group", "pid", "state", "uptime", "memory", "modules", "reason"))
-        memory = f"{told['memory'] / MIB:.0f} MiB"
-        verdict = "All green" if told["ok"] else "Not well: " + "; ".join(told["reasons"])
-        terminal.result(told, f"{verdict}. Serai {told['version']} on {told['host']}, {memory}.")
+        terminal.table(host_status.rows(told), host_status.COLUMNS)
+        terminal.result(told, host_status.verdict(told))
     if not told["ok"]:
         raise typer.Exit(9)
 
@@ -122,15 +119,3 @@ def _plan(terminal: Terminal, sets: list[str], *, as_json: bool) -> None:
     for row in rows:
         row["sockets"] = list(row["sockets"])
     terminal.table(rows, ("group", "module", "user", "processes", "sockets"), as_json=as_json)
-
-
-def _worker(worker: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "group": f"{worker['group']}/{worker['index']}",
-        "pid": worker["pid"],
-        "state": worker["state"],
-        "uptime": f"{worker['uptime_seconds']:.0f} s",
-        "memory": f"{worker['memory'] / MIB:.1f} MiB",
-        "modules": sorted(worker["modules"]),
-        "reason": worker["reason"],
-    }
