@@ -41,7 +41,7 @@ def test_a_green_host_is_one_line_below_its_workers() -> None:
     host = told(worker("agent", apps_agent={"ok": True, "instances": 3, "ready": 2}), worker("edge", 1, edge_http={}))
     assert (
         host_status.verdict(host)
-        == "All green. Serai 1.2 on h1, up 59 s, 9 MiB, store: SQLite; 2 of 3 instances ready."
+        == "All green. Serai 1.2 on h1, up 59 s, 9 MiB; 2 of 3 instances ready; store: SQLite."
     )
     assert [[row[column] for column in host_status.COLUMNS] for row in host_status.rows(host)] == [
         ["agent/0", 7, "serving", "1 d 1 h", "5.0 MiB", ["apps.agent"]],
@@ -66,6 +66,6 @@ def test_one_cause_of_many_troubles_is_told_once_with_its_places() -> None:
         "- agent: no process can be had.",
         "Workers that ended by themselves and were replaced: edge 2.",
         "More is in /srv/serai/logs/serai.jsonl.",
-        "Not well. Serai 1.2 on h1, up 59 s, 9 MiB, store: SQLite.",
+        "Not well. Serai 1.2 on h1, up 59 s, 9 MiB; store: SQLite.",
     ]
     assert [row["state"] for row in host_status.rows(host)] == ["not well"] * 3

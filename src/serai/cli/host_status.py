@@ -83,6 +83,7 @@ def _figures(told: Mapping[str, Any]) -> Iterator[str]:
     if agents:
         ready, there = (sum(agent.get(field, 0) for agent in agents) for field in ("ready", "instances"))
         yield f"{ready} of {there} instances ready"
+    yield f"store: {told['store']}"
 
 
 def _name(worker: Mapping[str, Any]) -> str:
