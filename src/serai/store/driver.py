@@ -92,6 +92,13 @@ class Keep(msgspec.Struct, frozen=True):
     kinds: Mapping[str, float] = {}
 
 
+class Nudge(msgspec.Struct, frozen=True):
+    """What somebody committed: the newest change, tasks of a queue; or, with neither, perhaps anything."""
+
+    change: int = 0
+    queue: str = ""
+
+
 class Driver(Protocol):
     """One engine. All names and sizes were validated above; all lists are in the order that the method names."""
 
@@ -164,6 +171,13 @@ class Driver(Protocol):
 
     async def revision(self, kind: str, tenant: str, name: str, version: int) -> RevisionRow | None:
         """Return one revision of a key."""
+        ...
+
+    async def listen(self, heard: Callable[[Nudge], None]) -> None:
+        """Tell what is committed, by whichever host, until cancelled; with gaps, which a nudge for anything ends.
+
+        It returns at once where all who write are on this host: they tell each other by its bus.
+        """
         ...
 
     async def close(self) -> None:

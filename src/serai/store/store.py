@@ -21,7 +21,7 @@ from serai.store.contract import (
     Spec,
     Transaction,
 )
-from serai.store.driver import Batch, Driver, Keep, PutRow, RevisionRow, Row
+from serai.store.driver import Batch, Driver, Keep, Nudge, PutRow, RevisionRow, Row
 from serai.store.kinds import Kinds
 from serai.store.retry import Patience, repeat
 
@@ -199,6 +199,10 @@ class Store:
         as_it_was = PutRow(*key, row.schema, row.spec, None, expect)
         done = await self._apply(transaction, msgspec.structs.replace(batch, operations=(as_it_was,)))
         return done.changes[0]
+
+    async def listen(self, heard: Callable[[Nudge], None]) -> None:
+        """Tell what is committed, also by other hosts, until cancelled; see `serai.store.driver.Driver.listen`."""
+        await self.driver.listen(heard)
 
     async def close(self) -> None:
         """Let go of the engine."""

@@ -13,12 +13,12 @@ import msgspec
 
 from serai.daemon.home import Home
 from serai.daemon.module import Context, Needs
+from serai.daemon.modules.relay import CHANGED, Relay
 from serai.daemon.service import load
 from serai.errors import SeraiError
 from serai.store.fill import Filler
 from serai.store.replica import Replica
 
-CHANGED = "store.change"
 APPLIED = "replica.change"  # told with the kinds that changed, None for any, once readers can see it
 _AGAIN = 1.0  # seconds after which a refused subscription is tried again; the poll covers the time between
 
@@ -62,6 +62,7 @@ class ReplicaFiller:
                 filler.on_applied.append(self._tell)
                 group.create_task(filler.run(poll=self._config.poll_seconds))
             group.create_task(self._listen())
+            group.create_task(Relay(self._ctx.store, self._ctx.bus).run())
 
     async def close(self) -> None:
         """Give up what is under way and unmap."""

@@ -16,9 +16,6 @@ T = TypeVar("T")
 RV = TypeVar("RV")
 Parameters = Sequence[Any] | Mapping[str, Any]
 
-#: Where notifications go; each database has its own.
-CHANNEL = "serai"
-
 _CONSISTENT = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 
 
@@ -63,7 +60,7 @@ class Tx:
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
         self.head: Head | None = None  # where this transaction writes changes, the last of them
-        self.nudges: set[str] = set()  # told to all hosts
+        self.queues: set[str] = set()  # that have new work, of which all hosts are told
         self._cursor = connection.cursor()
 
     def rows(self, statement: str, parameters: Parameters = ()) -> list[tuple[Any, ...]]:
@@ -90,9 +87,9 @@ class Tx:
     def save(self) -> tuple[Head | None, frozenset[str]]:
         """Make a savepoint; return what `go_back` wants."""
         self.run("SAVEPOINT job")
-        return self.head, frozenset(self.nudges)
+        return self.head, frozenset(self.queues)
 
     def go_back(self, place: tuple[Head | None, frozenset[str]]) -> None:
         """Undo what was done since `save`, in the database and here."""
         self.run("ROLLBACK TO job; RELEASE job")
-        self.head, self.nudges = place[0], set(place[1])
+        self.head, self.queues = place[0], set(place[1])

@@ -10,9 +10,10 @@ from serai.store.cluster import records
 from serai.store.cluster.address import Address, parse
 from serai.store.cluster.connection import Tx
 from serai.store.cluster.database import Database
+from serai.store.cluster.nudges import listen
 from serai.store.cluster.transact import Reading, Writing
 from serai.store.contract import Change, Committed
-from serai.store.driver import Batch, Keep, RevisionRow, Row
+from serai.store.driver import Batch, Keep, Nudge, RevisionRow, Row
 from serai.store.jobs import Worker
 from serai.store.tasks import TaskRows
 
@@ -98,6 +99,10 @@ class ClusterDriver:
     async def revision(self, kind: str, tenant: str, name: str, version: int) -> RevisionRow | None:
         """Return one revision of a key."""
         return await self._reader.run(lambda tx: records.revision(tx, (kind, tenant, name), version))
+
+    async def listen(self, heard: Callable[[Nudge], None]) -> None:
+        """Tell what is committed, by whichever host, until cancelled."""
+        await listen(self.address, heard)
 
     async def close(self) -> None:
         """Finish what was accepted and let go; safe to call twice."""

@@ -16,9 +16,10 @@ import psycopg
 from psycopg import sql
 
 from serai.errors import SeraiError, UnavailableError
-from serai.store.cluster.connection import CHANNEL, Tx
+from serai.store.cluster.connection import Tx
 from serai.store.cluster.database import Database, Link
 from serai.store.cluster.errors import SilentError, is_fatal, translate, unknown
+from serai.store.cluster.nudges import notify, of_change, of_queue
 from serai.store.jobs import Job, Kept
 
 _BEGIN = sql.SQL(
@@ -26,7 +27,6 @@ _BEGIN = sql.SQL(
     "ON CONFLICT (id) DO UPDATE SET at = excluded.at, seen = excluded.seen"
 )
 _HEAD = sql.SQL("UPDATE head SET number = {number}, mark = {mark}; ")
-_NOTIFY = sql.SQL("NOTIFY {channel}, {payload}; ")
 #: Waits for the transaction in doubt, as long as its end is open on the server.
 _ENDED = """
 INSERT INTO writer (id, at, seen) VALUES (%s, -1, now()) ON CONFLICT (id) DO UPDATE SET seen = excluded.seen
@@ -106,9 +106,8 @@ class Writing:
         parts: list[sql.Composable] = []
         if tx.head is not None:
             parts.append(_HEAD.format(number=tx.head.number, mark=tx.head.mark))
-            tx.nudges.add(f"change {tx.head.number}")
-        names = {"channel": sql.Identifier(CHANNEL)}
-        parts += [_NOTIFY.format(payload=payload, **names) for payload in sorted(tx.nudges)]
+            parts.append(notify(of_change(tx.head.number)))
+        parts += [notify(of_queue(queue)) for queue in sorted(tx.queues)]
         try:
             tx.connection.execute(sql.Composed([*parts, sql.SQL("COMMIT")]))
         except _NATIVE as error:

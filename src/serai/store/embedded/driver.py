@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from serai.store.contract import Change, Committed
-from serai.store.driver import Batch, Keep, RevisionRow, Row
+from serai.store.driver import Batch, Keep, Nudge, RevisionRow, Row
 from serai.store.embedded import records, tasks
 from serai.store.embedded.session import File, Session
 from serai.store.embedded.thread import Transactor
@@ -92,6 +92,9 @@ class EmbeddedDriver:
     async def revision(self, kind: str, tenant: str, name: str, version: int) -> RevisionRow | None:
         """Return one revision of a key."""
         return await self.read(lambda cursor: records.revision(cursor, (kind, tenant, name), version))
+
+    async def listen(self, heard: Callable[[Nudge], None]) -> None:
+        """Return at once: who writes here tells it by the host's own bus."""
 
     async def close(self) -> None:
         """Finish what was accepted and let go; safe to call twice."""

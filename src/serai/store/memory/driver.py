@@ -12,7 +12,7 @@ import msgspec
 from serai.errors import UnavailableError
 from serai.store import rules
 from serai.store.contract import Change, Committed, NewTask
-from serai.store.driver import Batch, DeleteRow, Keep, PutRow, RevisionRow, Row
+from serai.store.driver import Batch, DeleteRow, Keep, Nudge, PutRow, RevisionRow, Row
 from serai.store.memory import tasks
 from serai.store.tasks import TaskRows
 
@@ -139,6 +139,9 @@ class MemoryDriver:
         self._check_open()
         found = self._history.get((kind, tenant, name), [])
         return next((row for row in found if row.version == version), None)
+
+    async def listen(self, heard: Callable[[Nudge], None]) -> None:
+        """Return at once: who writes here tells it by the host's own bus."""
 
     async def close(self) -> None:
         """Refuse what comes after; safe to call twice."""

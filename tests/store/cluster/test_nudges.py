@@ -1,0 +1,50 @@
+"""Hosts tell each other what they commit; who was deaf for a while is told so."""
+
+import asyncio
+from collections.abc import Callable
+
+import psycopg
+from hypothesis import given
+from hypothesis import strategies as st
+
+from serai.store.cluster.nudges import of_change, of_queue, read
+from serai.store.conformance import Lamp
+from serai.store.driver import Nudge
+from serai.store.open import open_store
+
+WHO, WHY = "user:ada", "to see"
+
+
+@given(st.integers(1, 1 << 62), st.text())
+def test_what_is_written_is_read(number: int, queue: str) -> None:
+    assert read(of_change(number)) == Nudge(change=number)
+    assert read(of_queue(queue)) == Nudge(queue=queue)
+
+
+@given(st.text())
+def test_what_nobody_understands_may_be_about_anything(payload: str) -> None:
+    assert isinstance(read(payload), Nudge)
+    assert read("change ²") == read("later 7") == Nudge()
+
+
+async def test_a_commit_is_told_to_who_listens_also_after_its_connection_broke(database: Callable[[], str]) -> None:
+    store, other = open_store(address := database()), open_store(address)
+    await store.put(WHO, WHY, "ada", "desk", Lamp())
+    heard: asyncio.Queue[Nudge] = asyncio.Queue()
+    listening = asyncio.create_task(other.listen(heard.put_nowait))
+    assert await heard.get() == Nudge()
+    await store.put(WHO, WHY, "ada", "desk", Lamp())
+    assert await heard.get() == Nudge(change=2)
+    with psycopg.connect(address, autocommit=True) as admin:
+        admin.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'serai listener' "
+            "AND datname = current_database()"
+        )
+    await store.put(WHO, WHY, "ada", "desk", Lamp())
+    assert await heard.get() == Nudge()
+    await store.put(WHO, WHY, "ada", "desk", Lamp())
+    assert await heard.get() == Nudge(change=4)
+    listening.cancel()
+    await asyncio.wait([listening])
+    await store.close()
+    await other.close()
