@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from serai.services.edge import static_open
-from serai.services.edge.static import SMALL, FileBody, StaticFiles, StaticPlan
+from serai.services.edge.static import SMALL, StaticFiles
+from serai.services.edge.static_plan import FileBody, StaticPlan
 
 
 @pytest.fixture

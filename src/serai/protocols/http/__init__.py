@@ -7,16 +7,9 @@ of it for those who are in no hurry; the edge uses the pieces below them: `reque
 """
 
 from serai.protocols.http.body import BodyReader, ChunkedReader, LengthReader, UntilCloseReader, chunk
-from serai.protocols.http.connection import (
-    NEED_DATA,
-    PAUSED,
-    ClientConnection,
-    ConnectionClosed,
-    Data,
-    EndOfMessage,
-    ServerConnection,
-)
+from serai.protocols.http.connection import ClientConnection, ServerConnection
 from serai.protocols.http.errors import LocalProtocolError, ProtocolError, RemoteProtocolError
+from serai.protocols.http.events import NEED_DATA, PAUSED, ConnectionClosed, Data, EndOfMessage
 from serai.protocols.http.fields import Fields
 from serai.protocols.http.head import head_end
 from serai.protocols.http.limits import Limits

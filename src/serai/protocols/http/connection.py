@@ -7,44 +7,17 @@ request is read only when the answer to the one before it is complete, so that a
 from __future__ import annotations
 
 from collections.abc import Callable
-from enum import Enum, auto
 from typing import TypeVar
-
-import msgspec
 
 from serai.protocols.http.body import LAST_CHUNK, BodyReader, ChunkedReader, LengthReader, UntilCloseReader, chunk
 from serai.protocols.http.errors import LocalProtocolError, RemoteProtocolError
+from serai.protocols.http.events import NEED_DATA, PAUSED, ConnectionClosed, Data, EndOfMessage, Wait
 from serai.protocols.http.head import head_end
 from serai.protocols.http.limits import Limits
 from serai.protocols.http.request import RequestHead, request_head
 from serai.protocols.http.response import ResponseHead, response_head, status_line
 
 T = TypeVar("T")
-
-
-class Data(msgspec.Struct, frozen=True):
-    """Some of a body's content."""
-
-    data: bytes
-
-
-class EndOfMessage(msgspec.Struct, frozen=True):
-    """The message is complete."""
-
-
-class ConnectionClosed(msgspec.Struct, frozen=True):
-    """The other side has closed, between two messages."""
-
-
-class Wait(Enum):
-    """Why there is no event."""
-
-    NEED_DATA = auto()  # more octets have to come
-    PAUSED = auto()  # our answer comes first
-
-
-NEED_DATA = Wait.NEED_DATA
-PAUSED = Wait.PAUSED
 
 
 class _Reader:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from serai.protocols.http import ChunkedReader, LengthReader, RemoteProtocolError, status_line
 from serai.services.edge import errors
-from serai.services.edge.static import FileBody
+from serai.services.edge.static_plan import FileBody
 from serai.services.edge.transfer import FileTransfer
 
 if TYPE_CHECKING:

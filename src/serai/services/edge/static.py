@@ -1,4 +1,4 @@
-"""Static files: which answer a path gets (RFC 9110 §8.8 validators, §13 conditions, §14 ranges).
+"""Static files: which answer a path gets, with its validators (RFC 9110 §8.8).
 
 A `StaticFiles` keeps what it opened, small contents in memory, and looks at the disk again after a second. It plans;
 the session sends. A path never leaves its folder, whatever links lie in it: the kernel resolves it beneath.
@@ -9,14 +9,13 @@ from __future__ import annotations
 import stat
 from collections import OrderedDict
 from collections.abc import Mapping
-from email.utils import formatdate, parsedate_to_datetime
+from email.utils import formatdate
 from mimetypes import MimeTypes
-from typing import NamedTuple
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
-import msgspec
-
+from serai.services.edge.static_conditions import CONDITIONS, conditional
 from serai.services.edge.static_open import OpenFile, open_beneath
+from serai.services.edge.static_plan import Entry, FileBody, StaticPlan, plain
 
 SMALL = 16 * 1024  # octets; up to this size a file's content is kept in memory
 RECHECK = 1.0  # seconds between two looks at the disk
@@ -24,7 +23,6 @@ MAX_OPEN = 512  # entries kept; the least recently used go first
 MAX_PATH = 4096  # octets
 
 SUFFIXES = {b"br": b".br", b"gzip": b".gz"}  # of precompressed files, the best coding first
-CONDITIONS = (b"range", b"if-none-match", b"if-modified-since", b"if-match", b"if-unmodified-since")
 
 _Key = tuple[str, bytes, tuple[bytes, ...]]  # folder, path, codings that the visitor accepts
 
@@ -44,37 +42,11 @@ _EXTRA_TYPES = {
 _TEXTUAL = ("application/json", "application/xml", "application/manifest+json", "image/svg+xml")
 
 
-class FileBody(NamedTuple):
-    """Octets ``offset`` to ``offset + length`` of an open file; the file stays open while this is referred to."""
-
-    file: OpenFile
-    offset: int
-    length: int
-
-
-class StaticPlan(msgspec.Struct, frozen=True):
-    """An answer: status, headers (Content-Length included), and what follows unless the method is HEAD."""
-
-    status: int
-    headers: tuple[tuple[bytes, bytes], ...]
-    body: bytes | FileBody
-
-
-class _Entry(msgspec.Struct):
-    """One path of one folder in one encoding, as it was when last looked at."""
-
-    checked: float
-    file: OpenFile
-    etag: bytes
-    modified: int  # whole seconds since the epoch, as HTTP dates are
-    whole: StaticPlan
-
-
 class StaticFiles:
     """Plan answers for files below release folders. One per worker; not for several threads."""
 
     def __init__(self) -> None:
-        self._entries: OrderedDict[_Key, _Entry] = OrderedDict()
+        self._entries: OrderedDict[_Key, Entry] = OrderedDict()
         self._accepted: dict[bytes, tuple[bytes, ...]] = {b"": ()}  # headers that browsers send, already read
 
     def plan(
@@ -99,17 +71,17 @@ class StaticFiles:
                 return found
             entry = found
         if method not in {b"GET", b"HEAD"}:
-            return _plain(405, b"Only GET and HEAD are served here.\n", (b"Allow", b"GET, HEAD"))
+            return plain(405, b"Only GET and HEAD are served here.\n", (b"Allow", b"GET, HEAD"))
         for name in CONDITIONS:
             if name in headers:
-                return _conditional(entry, method, headers)
+                return conditional(entry, method, headers)
         return entry.whole
 
-    def _look(self, key: _Key, entry: _Entry | None, now: float) -> _Entry | StaticPlan:
+    def _look(self, key: _Key, entry: Entry | None, now: float) -> Entry | StaticPlan:
         folder, path, wanted = key
         name = _file_name(path)
         if name is None:
-            return _plain(404, b"Not found.\n")
+            return plain(404, b"Not found.\n")
         candidate, encoding = _open(folder, name, wanted)
         if candidate is None:
             self._entries.pop(key, None)
@@ -117,7 +89,7 @@ class StaticFiles:
         if stat.S_ISDIR(candidate.mode):
             # Relative, since only the edge knows under which prefix the visitor sees this folder.
             location = b"./" + quote_from_bytes(name.rpartition(b"/")[2]).encode() + b"/"
-            return _plain(308, b"", (b"Location", location)) if not path.endswith(b"/") else _missing(folder)
+            return plain(308, b"", (b"Location", location)) if not path.endswith(b"/") else _missing(folder)
         if not stat.S_ISREG(candidate.mode):
             return _missing(folder)
         if entry is not None and entry.file.identity == candidate.identity:
@@ -167,7 +139,7 @@ def _accepted(header: bytes) -> tuple[bytes, ...]:
     return tuple(coding for coding in SUFFIXES if coding in wanted)
 
 
-def _entry(file: OpenFile, name: bytes, encoding: bytes, now: float) -> _Entry:
+def _entry(file: OpenFile, name: bytes, encoding: bytes, now: float) -> Entry:
     etag = b'"%x-%x%s"' % (file.mtime_ns, file.size, b"-" + encoding if encoding else b"")
     headers = [
         (b"Content-Type", _type(name)),
@@ -180,7 +152,7 @@ def _entry(file: OpenFile, name: bytes, encoding: bytes, now: float) -> _Entry:
     if encoding:
         headers.append((b"Content-Encoding", encoding))
     body = file.read(0, file.size) if file.size <= SMALL else FileBody(file, 0, file.size)
-    return _Entry(now, file, etag, file.mtime_ns // 10**9, StaticPlan(200, tuple(headers), body))
+    return Entry(now, file, etag, file.mtime_ns // 10**9, StaticPlan(200, tuple(headers), body))
 
 
 def _type(name: bytes) -> bytes:
@@ -190,85 +162,12 @@ def _type(name: bytes) -> bytes:
     return (f"{kind}; charset=utf-8" if kind.startswith("text/") or kind in _TEXTUAL else kind).encode()
 
 
-def _plain(status: int, text: bytes, *headers: tuple[bytes, bytes]) -> StaticPlan:
-    length = (b"Content-Length", b"%d" % len(text))
-    return StaticPlan(status, ((b"Content-Type", b"text/plain; charset=utf-8"), length, *headers), text)
-
-
 def _missing(folder: str) -> StaticPlan:
     """Answer 404 with the site's own page where it brings one."""
     page = open_beneath(folder, b"404.html")
     if page is None or not stat.S_ISREG(page.mode) or page.size > SMALL:
-        return _plain(404, b"Not found.\n")
+        return plain(404, b"Not found.\n")
     text = page.read(0, page.size)
     return StaticPlan(
         404, ((b"Content-Type", b"text/html; charset=utf-8"), (b"Content-Length", b"%d" % len(text))), text
     )
-
-
-def _conditional(entry: _Entry, method: bytes, headers: Mapping[bytes, bytes]) -> StaticPlan:
-    """Evaluate preconditions in the order of RFC 9110 §13.2.2, then the range."""
-    if (match := headers.get(b"if-match")) is not None:
-        if not _matches(match, entry.etag):
-            return _plain(412, b"The file has changed.\n")
-    elif (since := _date(headers.get(b"if-unmodified-since"))) is not None and entry.modified > since:
-        return _plain(412, b"The file has changed.\n")
-    if (match := headers.get(b"if-none-match")) is not None:
-        if _matches(match, entry.etag):
-            return _not_modified(entry)
-    elif (since := _date(headers.get(b"if-modified-since"))) is not None and entry.modified <= since:
-        return _not_modified(entry)
-    if method == b"GET" and b"range" in headers and _range_applies(entry, headers.get(b"if-range")):
-        return _partial(entry, headers[b"range"])
-    return entry.whole
-
-
-def _matches(header: bytes, etag: bytes) -> bool:
-    tags = {tag.strip().removeprefix(b"W/") for tag in header.split(b",")}
-    return b"*" in tags or etag in tags
-
-
-def _date(header: bytes | None) -> float | None:
-    """Return an HTTP date in seconds since the epoch; an unreadable one is ignored (RFC 9110 §13.1.3)."""
-    if header is None or len(header) > 64:
-        return None
-    try:
-        return parsedate_to_datetime(header.decode("ascii")).timestamp()
-    except (ValueError, OverflowError):
-        return None
-
-
-def _not_modified(entry: _Entry) -> StaticPlan:
-    kept = tuple(pair for pair in entry.whole.headers if pair[0] in {b"ETag", b"Last-Modified", b"Vary"})
-    return StaticPlan(304, kept, b"")
-
-
-def _range_applies(entry: _Entry, condition: bytes | None) -> bool:
-    """Tell whether If-Range (RFC 9110 §13.1.5) lets the range count: a strong tag, or the exact date."""
-    if condition is None:
-        return True
-    return condition.strip() == entry.etag or _date(condition) == entry.modified
-
-
-def _partial(entry: _Entry, header: bytes) -> StaticPlan:
-    """Answer one range with 206, an impossible one with 416; several at once get the whole (RFC 9110 §14.2)."""
-    size = entry.file.size
-    unit, _, wanted = header.partition(b"=")
-    first, dash, last = wanted.strip().partition(b"-")
-    good = unit.strip() == b"bytes" and dash and (first or last) and len(wanted) < 64
-    if not good or not (first + last).isdigit():
-        return entry.whole
-    if not first:
-        start, end = max(size - int(last), 0), size - 1
-    else:
-        start, end = int(first), min(int(last), size - 1) if last else size - 1
-        if last and int(last) < start:
-            return entry.whole  # malformed, hence ignored
-    if start >= size or start > end:
-        return _plain(416, b"No such range.\n", (b"Content-Range", b"bytes */%d" % size))
-    length = end - start + 1
-    body = entry.whole.body
-    part = body[start : end + 1] if isinstance(body, bytes) else FileBody(entry.file, start, length)
-    headers = tuple(pair for pair in entry.whole.headers if pair[0] != b"Content-Length")
-    extra = ((b"Content-Range", b"bytes %d-%d/%d" % (start, end, size)), (b"Content-Length", b"%d" % length))
-    return StaticPlan(206, headers + extra, part)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from serai.services.edge.exchange import Exchange
-    from serai.services.edge.static import FileBody
+    from serai.services.edge.static_plan import FileBody
 
 PIECE = 256 * 1024  # octets read at once where the kernel can't send the file itself
 SLICE = 1 << 20  # octets that the kernel sends before others get their turn
