@@ -1,0 +1,56 @@
+"""Bots and the clock, killed and stopped at random under load: nothing lost, nothing twice at once, all in order."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+
+from serai.store import NewTask
+from serai.store.open import open_store
+from serai.tasks import Tasks
+
+sys.path.append(str(Path(__file__).parent))
+import matrix
+
+
+@pytest.mark.timeout(110)
+async def test_whatever_dies_or_sleeps_every_task_runs_and_none_twice_at_once(tmp_path: Path) -> None:
+    chance = random.Random(11)
+    store = open_store(tmp_path / "store.db")
+    machine = matrix.Machine(tmp_path, bots=2)
+    try:
+        inserted = await matrix.torment(store, machine, chance, hurts=12, seconds=90)
+    finally:
+        machine.end()
+        await store.close()
+    counted = await matrix.verify(Tasks(open_store(tmp_path / "store.db")), machine)
+    assert counted["tasks"] == inserted >= 200
+    assert counted["losses"] > 0, "nobody was hit: this proves nothing"
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("function", ["step", "grind", "apart"])
+async def test_a_bot_that_sleeps_beyond_its_lease_never_wakes(tmp_path: Path, function: str) -> None:
+    store = open_store(tmp_path / "store.db")
+    machine = matrix.Machine(tmp_path, bots=1)
+    try:
+        arguments = {"seconds": 1.0, "ledger": str(machine.ledger)}
+        await store.change("user:x", "", [NewTask(function=function, arguments=arguments) for _ in range(4)])
+        async with asyncio.timeout(20):
+            while not machine.ledger.exists() or machine.ledger.read_text().count("begin") < 4:
+                await asyncio.sleep(0.01)
+        sleeper = machine.processes["bot0"]
+        machine.stop("bot0", 60.0)
+        machine.join("bot1")
+        await matrix.torment(store, machine, random.Random(1), hurts=0, seconds=40)
+        assert sleeper.poll() == -signal.SIGKILL
+    finally:
+        machine.end()
+    counted = await matrix.verify(Tasks(store), machine)
+    assert counted == {"tasks": 4, "reruns": 4, "losses": 4, "hurt": 1}
+    await store.close()
