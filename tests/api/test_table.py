@@ -99,6 +99,7 @@ KINDS = (
     "app",
     "release",
     "need",
+    "need",
     "instance",
     "route",
     "host",

@@ -72,5 +72,7 @@ class Route(Spec, frozen=True, kw_only=True):
     folder: str = ""
     location: str = ""
     prefix: str = "/"
+    #: Below this route, /N/ up to this number with no route of its own is a release that is gone: 404.
+    released: int = 0
     max_body: int = 1 << 30  # octets
     timeout: float = 60.0  # seconds for the program to begin its answer

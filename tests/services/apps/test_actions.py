@@ -21,7 +21,7 @@ from serai.errors import (
     SeraiError,
 )
 from serai.identity.descriptors import Tenant
-from serai.services.apps import actions, wake
+from serai.services.apps import actions, domains, removal, wake
 from serai.services.apps.actions import Upload
 from serai.services.apps.addresses import Site
 from serai.services.apps.checks import check_host_name
@@ -149,7 +149,7 @@ async def test_variables_are_merged_and_renew_what_runs(store: Store) -> None:
     await actions.set_env(store, WHO, "demo", "hello", {"A": None, "C": "😀"})
     assert await read(store, "demo", "hello") == {"B": "2", "C": "😀"}
     assert await read(store, "demo", "other") == {}
-    await actions.delete_app(store, SITE, WHO, "demo", "hello", confirm="hello")
+    await removal.delete_app(store, SITE, WHO, "demo", "hello", confirm="hello")
     assert await store.find(Variables) == []
 
 
@@ -184,13 +184,13 @@ def test_what_no_environment_holds_is_refused(name: str, value: str) -> None:
 
 async def test_a_host_name_has_one_owner(store: Store) -> None:
     await live(store)
-    await actions.add_domain(store, SITE, WHO, "demo", "www.example.test", "hello")
+    await domains.add(store, SITE, WHO, "demo", "www.example.test", "hello")
     assert (await store.get(Route, "", "www.example.test/")).spec.release == 1
     await actions.create_app(store, SITE, WHO, "other", "mine")
     with pytest.raises(AlreadyExistsError):
-        await actions.add_domain(store, SITE, WHO, "other", "www.example.test", "mine")
-    await actions.remove_domain(store, SITE, WHO, "demo", "www.example.test")
-    await actions.add_domain(store, SITE, WHO, "other", "www.example.test", "mine")
+        await domains.add(store, SITE, WHO, "other", "www.example.test", "mine")
+    await domains.remove(store, SITE, WHO, "demo", "www.example.test")
+    await domains.add(store, SITE, WHO, "other", "www.example.test", "mine")
     route = (await store.get(Route, "", "www.example.test/")).spec
     assert (route.tenant, route.release) == ("other", 0), "it is taken although nothing is live yet"
 
@@ -199,7 +199,7 @@ async def test_two_who_want_the_same_name_at_once_do_not_both_get_it(store: Stor
     for tenant in ("demo", "other"):
         await actions.create_app(store, SITE, WHO, tenant, "hello")
     results = await asyncio.gather(
-        *(actions.add_domain(store, SITE, WHO, tenant, "a.example.test", "hello") for tenant in ("demo", "other")),
+        *(domains.add(store, SITE, WHO, tenant, "a.example.test", "hello") for tenant in ("demo", "other")),
         return_exceptions=True,
     )
     assert sorted(type(result) for result in results if result) == [AlreadyExistsError]
@@ -210,12 +210,12 @@ async def test_two_who_want_the_same_name_at_once_do_not_both_get_it(store: Stor
 async def test_names_of_the_platform_and_of_others_below_it_are_refused(store: Store, host: str) -> None:
     await live(store)
     with pytest.raises((DeniedError, InvalidError)):
-        await actions.add_domain(store, SITE, WHO, "demo", host, "hello")
+        await domains.add(store, SITE, WHO, "demo", host, "hello")
 
 
 async def test_a_name_below_the_tenants_own_is_its_own(store: Store) -> None:
     await live(store)
-    await actions.add_domain(store, SITE, WHO, "demo", "blog.demo.localhost", "hello")
+    await domains.add(store, SITE, WHO, "demo", "blog.demo.localhost", "hello")
     assert (await store.get(Route, "", "blog.demo.localhost/")).spec.tenant == "demo"
 
 
@@ -265,10 +265,10 @@ def test_any_name_of_an_app_fits_into_the_names_made_of_it(name: str) -> None:
 async def test_deleting_an_app_needs_its_name_and_leaves_others_alone(store: Store) -> None:
     await live(store)
     await live(store, "hello-2")
-    await actions.add_domain(store, SITE, WHO, "demo", "www.example.test", "hello")
+    await domains.add(store, SITE, WHO, "demo", "www.example.test", "hello")
     with pytest.raises(InvalidError):
-        await actions.delete_app(store, SITE, WHO, "demo", "hello", confirm="")
-    await actions.delete_app(store, SITE, WHO, "demo", "hello", confirm="hello")
+        await removal.delete_app(store, SITE, WHO, "demo", "hello", confirm="")
+    await removal.delete_app(store, SITE, WHO, "demo", "hello", confirm="hello")
     assert [app.name for app in await store.find(App, "demo")] == ["hello-2"]
     assert [release.name for release in await store.find(Release, "demo")] == ["hello-2.1"]
     assert await store.find(Domain) == []

@@ -10,7 +10,7 @@ import pytest
 
 from serai.cloud.descriptors import Route
 from serai.errors import InvalidError
-from serai.services.apps import actions, logs, switching
+from serai.services.apps import actions, logs, removal, switching
 
 if TYPE_CHECKING:
     from tests.services.apps.conftest import Platform
@@ -132,7 +132,7 @@ async def test_a_deleted_app_leaves_nothing_but_its_data(platform: Platform) -> 
     await platform.deploy("hello", platform.web_app())
     folder = platform.ctx.home / "data/apps/demo/hello"
     (folder / "data/kept").write_text("x")
-    await actions.delete_app(platform.store, platform.site, "user:test", "demo", "hello", confirm="hello")
+    await removal.delete_app(platform.store, platform.site, "user:test", "demo", "hello", confirm="hello")
     await switching.remove(platform.work("hello"), data=False)
     assert await platform.driver.recover() == []
     assert {path.name for path in folder.iterdir()} <= {"data", ".data.ext4"}
@@ -157,7 +157,7 @@ async def test_an_instance_that_died_while_no_agent_looked_comes_back(platform: 
 async def test_what_was_deleted_while_no_agent_looked_is_stopped(platform: Platform) -> None:
     await platform.deploy("hello", platform.web_app())
     await platform.crash_agent()
-    await actions.delete_app(platform.store, platform.site, "user:test", "demo", "hello", confirm="hello")
+    await removal.delete_app(platform.store, platform.site, "user:test", "demo", "hello", confirm="hello")
     await platform.start_agent()
     for _ in range(500):
         if not await platform.driver.recover():

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from serai.errors import ExhaustedError
 from serai.identity.descriptors import Tenant
-from serai.services.apps import actions, quota, wake
+from serai.services.apps import actions, quota, switching, wake
 from serai.services.apps.addresses import Site
-from serai.services.apps.descriptors import KINDS, App, Process, Release
-from serai.services.apps.quota import Need, need
+from serai.services.apps.descriptors import KINDS, App, Need, Process, Release
+from serai.services.apps.quota import need
+from serai.services.apps.work import Work
 from serai.store import Store
 from serai.store.open import open_store
 
@@ -77,6 +80,51 @@ async def test_what_replaces_a_release_is_not_counted_twice(store: Store) -> Non
     await actions.promote(store, WHO, "demo", "hello", 2)
     with pytest.raises(ExhaustedError):
         await actions.promote(store, WHO, "demo", "hello", 2, "staging")
+
+
+async def test_two_apps_that_grow_at_once_do_not_both_take_the_last_room(store: Store) -> None:
+    for app in ("first", "hello"):
+        await have(store, app, release(1, app), live={"prod": 1})
+    await tenant(store, memory_mb=300)
+    done = await asyncio.gather(
+        *(actions.scale(store, SITE, WHO, "demo", app, "web", 2) for app in ("first", "hello")), return_exceptions=True
+    )
+    assert sorted(type(one).__name__ for one in done) == ["ExhaustedError", "NoneType"]
+    assert (await store.get(Need, "demo", "demo")).spec.memory_mb == 300
+    scaled = [(await store.get(App, "demo", app)).spec.scale for app in ("first", "hello")]
+    assert sorted(map(len, scaled)) == [0, 1]
+
+
+async def test_two_releases_that_are_woken_at_once_do_not_both_take_the_last_room(store: Store) -> None:
+    for app in ("first", "hello"):
+        await have(store, app, release(1, app))
+    await tenant(store, memory_mb=150)
+    wishes = [wake.wake(store, SITE, WHO, wake.Wake("demo", app, 1)) for app in ("first", "hello")]
+    done = await asyncio.gather(*wishes, return_exceptions=True)
+    assert sorted(type(one).__name__ for one in done) == ["ExhaustedError", "bool"]
+
+
+async def test_what_goes_live_at_once_in_two_apps_is_admitted_once(store: Store) -> None:
+    for app in ("first", "hello"):
+        await have(store, app, release(1, app))
+        await actions.promote(store, WHO, "demo", app, 1)
+    await tenant(store, memory_mb=150)
+    done = await asyncio.gather(
+        *(switching.switch(work(store, app), 1, "prod") for app in ("first", "hello")), return_exceptions=True
+    )
+    assert sorted(type(one).__name__ for one in done) == ["FailedError", "str"]
+    lives = [(await store.get(App, "demo", app)).spec.live for app in ("first", "hello")]
+    assert sorted(map(len, lives)) == [0, 1]
+    states = [(await store.get(Release, "demo", f"{app}.1")).spec.state for app in ("first", "hello")]
+    assert sorted(states) == ["failed", "live"]
+
+
+def work(store: Store, app: str) -> Work:
+    """Return what a step works with that only reads and writes the store."""
+    return Work(
+        store=store, blobs=Path, site=SITE, home=Path("/nowhere"), driver=None, who=WHO, tenant="demo", app=app,
+        tell=lambda *_: None, note=lambda _: None,
+    )  # fmt: skip
 
 
 async def test_a_release_that_was_only_built_is_not_woken_beyond_the_quotas(store: Store) -> None:

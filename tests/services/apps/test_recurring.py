@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from serai.cloud.descriptors import Instance
-from serai.services.apps import actions, recurring, switching
+from serai.services.apps import actions, recurring, removal, switching
 from serai.services.apps.addresses import Site
 from serai.services.apps.descriptors import App, Recurring, Release
 from serai.services.apps.picture import Picture
@@ -86,5 +86,5 @@ async def test_schedules_come_and_go_with_the_live_release(platform: Platform) -
     rollout = await actions.rollback(platform.store, "user:test", "demo", "hello")
     await switching.switch(platform.work("hello"), rollout.release, "prod")
     assert len(await platform.store.find(Schedule, "demo")) == 1
-    await actions.delete_app(platform.store, platform.site, "user:test", "demo", "hello", confirm="hello")
+    await removal.delete_app(platform.store, platform.site, "user:test", "demo", "hello", confirm="hello")
     assert await platform.store.find(Schedule, "demo") == []

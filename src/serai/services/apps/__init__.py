@@ -21,6 +21,7 @@ SERVICE = Service(
         "apps.stop": "serai.services.apps.tasks:stop",
         "apps.restart": "serai.services.apps.tasks:restart",
         "apps.run": "serai.services.apps.tasks:run",
+        "apps.prune": "serai.services.apps.tasks:clear_releases",
         "apps.remove": "serai.services.apps.tasks:remove",
         "*:*": "serai.services.apps.running.tasks:run",
     },

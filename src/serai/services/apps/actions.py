@@ -14,21 +14,18 @@ from collections.abc import Mapping
 import msgspec
 from msgspec.structs import replace
 
-from serai.cloud.descriptors import Instance, Route
-from serai.errors import AlreadyExistsError, ConflictError, DeniedError, ExhaustedError, InvalidError, NotFoundError
+from serai.errors import AlreadyExistsError, ConflictError, ExhaustedError, InvalidError, NotFoundError
 from serai.identity.descriptors import Tenant
-from serai.services.apps import addresses, plan, quota
+from serai.services.apps import plan, quota, variables
 from serai.services.apps.addresses import Site
-from serai.services.apps.checks import check_host_name, check_name, check_number
-from serai.services.apps.descriptors import APP_NAME, ENVIRONMENT, PROCESS, PROD, App, Domain, Release
-from serai.services.apps.picture import Picture, again, take
+from serai.services.apps.checks import check_name, check_number
+from serai.services.apps.descriptors import APP_NAME, ENVIRONMENT, PROCESS, PROD, App, Release
+from serai.services.apps.picture import again, take
 from serai.services.apps.rollout import Rollout, rollout, task
 from serai.services.apps.variables import Variables, check_variables
-from serai.store import Delete, NewTask, Operation, Put, Record, Store
-from serai.tasks.schedule import Schedule
+from serai.store import NewTask, Put, Record, Store
 
 MAX_APPS = 1000  # of one tenant
-MAX_DOMAINS = 100  # of one app
 
 
 class Upload(msgspec.Struct, frozen=True, kw_only=True):
@@ -104,6 +101,7 @@ async def promote(store: Store, who: str, tenant: str, app: str, release: int, e
     spec = (await store.get(Release, tenant, f"{app}.{check_number(release)}")).spec
     if not spec.built:
         raise ConflictError(f"Release {release} is not built: it is {spec.state}.", release=release)
+    # An early no; `apps.switch` asks again, in the transaction that makes it live.
     await quota.admit(store, tenant, {app: replace(record.spec, live={**record.spec.live, environment: release})})
     result, tasks = rollout(record.spec, tenant, app, release, environment)
     await store.change(who, f"promote {app} {release} to {environment}", tasks)
@@ -135,11 +133,11 @@ async def scale(store: Store, site: Site, who: str, tenant: str, app: str, proce
             raise InvalidError(f"{app} has no process {process}.", path="process")
         spec = replace(picture.app.spec, scale={**picture.app.spec.scale, process: count})
         changed = replace(picture, app=replace(picture.app, spec=spec))
-        await quota.admit(store, tenant, {app: spec})
+        room = await quota.admit(store, tenant, {app: spec})
         await store.change(
             who,
             f"scale {app} {process} to {count}",
-            [Put(tenant, app, spec, picture.app.version), *plan.settle(changed, live)],
+            [room, Put(tenant, app, spec, picture.app.version), *plan.settle(changed, live)],
         )
 
     await again(attempt)
@@ -151,7 +149,7 @@ async def set_env(store: Store, who: str, tenant: str, app: str, values: Mapping
 
     async def attempt() -> tuple[str, ...]:
         record = await store.get(App, tenant, app)
-        before, version = await _variables(store, tenant, app)
+        before, version = await variables.stored(store, tenant, app)
         merged = {**before.values, **values}
         after = Variables(values={key: value for key, value in merged.items() if value is not None})
         after.check()
@@ -166,14 +164,6 @@ async def set_env(store: Store, who: str, tenant: str, app: str, values: Mapping
     return await again(attempt)
 
 
-async def _variables(store: Store, tenant: str, app: str) -> tuple[Variables, int]:
-    try:
-        record = await store.get(Variables, tenant, app)
-    except NotFoundError:
-        return Variables(), 0
-    return record.spec, record.version
-
-
 async def restart(store: Store, who: str, tenant: str, app: str) -> tuple[str, ...]:
     """Renew the running instances one after the other, without a request lost; return the tasks."""
     tasks = _restart(await store.get(App, tenant, app))
@@ -185,86 +175,3 @@ def _restart(app: Record[App]) -> tuple[NewTask, ...]:
     if not app.spec.live:
         return ()
     return (task("apps.restart", app.spec, app.tenant, app.name),)
-
-
-async def add_domain(
-    store: Store, site: Site, who: str, tenant: str, host: str, app: str, environment: str = PROD
-) -> None:
-    """Let a host name lead to an app.
-
-    `AlreadyExistsError` where any tenant has that name; `DeniedError` for names below BASE that are not below the
-    tenant's own.
-    """
-    check_host_name(host)
-    check_name("environment", ENVIRONMENT, environment)
-    own = site.name(tenant)
-    if f".{host}".endswith(f".{site.base}") and not f".{host}".endswith(f".{own}"):
-        raise DeniedError("That name belongs to the platform.", host=host)
-
-    async def attempt() -> None:
-        picture = await take(store, site, tenant, app)
-        if len(picture.domains) >= MAX_DOMAINS:
-            raise InvalidError(f"An app has at most {MAX_DOMAINS} domains.", path="host")
-        taken = await store.find(Route, "", prefix=f"{host}/", limit=1000)
-        if any(route.name == f"{host}/" or route.spec.tenant != tenant for route in taken):
-            raise AlreadyExistsError(f"{host} leads somewhere already.", host=host)
-        domain = Record(Domain.KIND, tenant, host, 0, 0, Domain(app=app, environment=environment))
-        releases = {number: record.spec for number, record in picture.releases.items()}
-        wanted = addresses.routes(site, tenant, picture.app, releases, [domain])
-        puts = [Put("", name, route, 0) for name, route in wanted.items() if name.startswith(f"{host}/")]
-        if host == own:
-            puts = [put for put in puts if put.name not in picture.routes]
-        await store.change(who, f"lead {host} to {app}", [Put(tenant, host, domain.spec, 0), *puts])
-
-    await again(attempt)
-
-
-async def remove_domain(store: Store, site: Site, who: str, tenant: str, host: str) -> None:
-    """Let a host name lead nowhere; somebody else may take it."""
-
-    async def attempt() -> None:
-        domain = await store.get(Domain, tenant, host)
-        picture = await take(store, site, tenant, domain.spec.app)
-        rest = [other for other in picture.domains if other.name != host]
-        await store.change(
-            who,
-            f"lead {host} nowhere",
-            [Delete(Domain.KIND, tenant, host, domain.version), *_routes(picture, rest)],
-        )
-
-    await again(attempt)
-
-
-def _routes(picture: Picture, domains: list[Record[Domain]]) -> tuple[Operation, ...]:
-    releases = {number: record.spec for number, record in picture.releases.items()}
-    wanted = addresses.routes(picture.site, picture.tenant, picture.app, releases, domains)
-    return addresses.changes(picture.routes, wanted)
-
-
-async def delete_app(
-    store: Store, site: Site, who: str, tenant: str, app: str, *, confirm: str, data: bool = False
-) -> tuple[str, ...]:
-    """Delete an app with its releases, instances, domains; return the task that clears its folders.
-
-    ``confirm`` repeats the app's name (`InvalidError` otherwise). Its data folder stays unless ``data`` says so.
-    """
-    if confirm != app:
-        raise InvalidError("Repeat the app's name to delete it.", path="confirm")
-
-    async def attempt() -> tuple[str, ...]:
-        picture = await take(store, site, tenant, app)
-        clear = task("apps.remove", picture.app.spec, tenant, app, data=data)
-        _, version = await _variables(store, tenant, app)
-        deletes = [
-            *(Delete(Route.KIND, "", name, route.version) for name, route in picture.routes.items()),
-            *(Delete(Domain.KIND, tenant, domain.name, domain.version) for domain in picture.domains),
-            *(Delete(Schedule.KIND, tenant, name, one.version) for name, one in picture.schedules.items()),
-            *(Delete(Instance.KIND, tenant, one.name, one.version) for one in picture.instances),
-            *(Delete(Release.KIND, tenant, one.name, one.version) for one in picture.releases.values()),
-            *([Delete(Variables.KIND, tenant, app, version)] if version else []),
-            Delete(App.KIND, tenant, app, picture.app.version),
-        ]
-        await store.change(who, f"delete app {app}{' and its data' if data else ''}", [*deletes, clear])
-        return (clear.id,)
-
-    return await again(attempt)

@@ -51,6 +51,10 @@ def routes(
     for environment, number in app.spec.live.items():
         if number in releases:
             result.update(_of_release(tenant, host, environment_path(app.name, environment), releases[number]))
+    main = f"{host}{environment_path(app.name, PROD)}"
+    if main in result:
+        # What is no longer at /APP/N/ must not be taken for a path of the program's own.
+        result[main] = replace(result[main], released=app.spec.next_release - 1)
     for domain in domains:
         live = releases.get(app.spec.live.get(domain.spec.environment, 0))
         if live is not None:

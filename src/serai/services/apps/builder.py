@@ -64,7 +64,11 @@ async def build(work: Work, where: Place, number: int, blob: str) -> Built:
 
 async def _look(work: Work, folder: Path, blob: str) -> tuple[Manifest, BuildPlan]:
     work.tell(0.02, "Unpack")
-    with work.blobs(blob).open("rb") as stream:
+    try:
+        stream = work.blobs(blob).open("rb")
+    except FileNotFoundError as error:
+        raise BuildError("Its upload is gone: deploy the folder again.") from error
+    with stream:
         count = await asyncio.to_thread(unpack, stream, folder, Bounds())
     work.note(f"Unpacked {count} entries.")
     work.tell(0.08, "Look")

@@ -129,8 +129,27 @@ class Release(Spec, frozen=True, kw_only=True):
     health: Health = Health()
     before_live: Command | None = None
     recurring: dict[str, Recurring] = msgspec.field(default_factory=dict)
+    keep: Annotated[int, Meta(ge=1, le=1000)] = 50  # releases of its app, itself included
     data_mb: Annotated[int, Meta(ge=1, le=1 << 24)] = 1024  # quota of the data folder, MiB
     idle: Annotated[float, Meta(ge=1)] = 600.0  # seconds without a connection until an instance on demand stops
+
+
+class Need(Spec, frozen=True, kw_only=True):
+    """What a tenant's apps may use together at most, as of the last change that was admitted."""
+
+    KIND: ClassVar[str] = "need"
+    HISTORY_DAYS: ClassVar[float | None] = 7.0
+
+    memory_mb: int = 0
+    processes: int = 0
+    disk_mb: int = 0
+
+    def __add__(self, other: Need) -> Need:
+        return Need(
+            memory_mb=self.memory_mb + other.memory_mb,
+            processes=self.processes + other.processes,
+            disk_mb=self.disk_mb + other.disk_mb,
+        )
 
 
 class Domain(Spec, frozen=True, kw_only=True):
@@ -144,4 +163,4 @@ class Domain(Spec, frozen=True, kw_only=True):
 
 
 #: Instance, Route and Host are declared by the cloud, and brought by the service that writes them.
-KINDS: tuple[type[Spec], ...] = (App, Release, Domain, Variables, Instance, Route, Host)
+KINDS: tuple[type[Spec], ...] = (App, Release, Domain, Variables, Need, Instance, Route, Host)

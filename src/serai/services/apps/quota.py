@@ -3,38 +3,24 @@
 Live releases count with all instances that they should have, releases that are awake on demand with one. The surge of
 a switch, when old and new instances run side by side, does not count. It is asked before anything is wanted, so what
 runs is never taken away.
+
+The sum over all apps is a descriptor, `Need`, that is written with each change that needs more: of two changes that
+were computed side by side the second one's expected version does not hold, so that it is computed anew.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 
-import msgspec
-
 from serai.errors import ExhaustedError, NotFoundError
 from serai.identity.descriptors import Tenant
 from serai.services.apps import plan
-from serai.services.apps.descriptors import App, Release
+from serai.services.apps.descriptors import App, Need, Release
 from serai.services.apps.picture import everything
-from serai.store import Store
+from serai.store import Put, Store
 
 #: Field of `Need` and of `Tenant`, and how a person reads it.
 _WORDS = {"memory_mb": "{} MiB of memory", "processes": "{} processes", "disk_mb": "{} MiB for data"}
-
-
-class Need(msgspec.Struct, frozen=True, kw_only=True):
-    """What an app, or all of a tenant's, may use at most."""
-
-    memory_mb: int = 0
-    processes: int = 0
-    disk_mb: int = 0
-
-    def __add__(self, other: Need) -> Need:
-        return Need(
-            memory_mb=self.memory_mb + other.memory_mb,
-            processes=self.processes + other.processes,
-            disk_mb=self.disk_mb + other.disk_mb,
-        )
 
 
 def need(app: App, releases: Iterable[Release]) -> Need:
@@ -66,14 +52,25 @@ def check(needed: Need, tenant: Tenant) -> None:
 
 async def admit(
     store: Store, tenant: str, changed: Mapping[str, App], awake: Mapping[str, Collection[int]] | None = None
-) -> None:
-    """Refuse (`ExhaustedError`) what would be too much with some apps changed, and some of their releases awake."""
-    total = Need()
+) -> Put:
+    """Refuse (`ExhaustedError`) what would be too much with some apps changed, and some of their releases awake.
+
+    The change must be committed with the operation that is returned, or somebody else's may come between.
+    """
+    version, total = await _version(store, tenant), Need()
     for record in await everything(store, App, tenant):
         app = changed.get(record.name, record.spec)
         numbers = {*app.live.values(), *(awake or {}).get(record.name, ())}
         total += need(app, [spec for number in numbers if (spec := await _release(store, tenant, record.name, number))])
     check(total, (await store.get(Tenant, tenant, tenant)).spec)
+    return Put(tenant, tenant, total, version)
+
+
+async def _version(store: Store, tenant: str) -> int:
+    try:
+        return (await store.get(Need, tenant, tenant)).version
+    except NotFoundError:
+        return 0
 
 
 async def _release(store: Store, tenant: str, app: str, number: int) -> Release | None:

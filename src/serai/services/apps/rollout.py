@@ -46,8 +46,8 @@ def task(function: str, app: App, tenant: str, name: str, **arguments: Any) -> N
         tenant=tenant,
         app=name,
         queue=f"host:{app.host}",
-        # Waiting for the last connections of what drains keeps no other deployment waiting.
-        channel=f"{'drain' if function == 'apps.stop' else 'app'}:{tenant}/{name}",
+        # Waiting for what ends keeps no other deployment waiting.
+        channel=f"{'drain' if function in {'apps.stop', 'apps.prune'} else 'app'}:{tenant}/{name}",
         deadline=BUILD_SECONDS if function == "apps.build" else STEP_SECONDS,
         retries=RETRIES,
         id=new_id(),

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from serai.cloud.descriptors import Instance
 from serai.errors import ExhaustedError, InvalidError, SeraiError
-from serai.services.apps import addresses, once, plan, quota
+from serai.services.apps import addresses, once, plan, prune, quota
 from serai.services.apps.builder import BuildError, build
 from serai.services.apps.descriptors import App, Command, Release
 from serai.services.apps.picture import Picture, again, take
@@ -58,6 +58,8 @@ async def make(work: Work, number: int) -> str:
         number,
         lambda spec: replace(release, state="live" if spec.state == "live" else "built", prepared=spec.prepared),
     )
+    if gone := await prune.retain(work):
+        work.note(f"The app keeps {release.keep} releases: {', '.join(map(str, gone))} went.")
     return f"Release {number} is built: {release.recipe} {release.runtime}".rstrip() + "."
 
 
@@ -88,7 +90,7 @@ async def start(work: Work, number: int, environment: str) -> str:
 
 
 async def _admit(work: Work, app: App, number: int, environment: str) -> None:
-    # Only now is it known what the release needs: its build found out.
+    # Only now is it known what the release needs: its build found out. An early no, as in `actions.promote`.
     try:
         await quota.admit(work.store, work.tenant, {work.app: replace(app, live={**app.live, environment: number})})
     except ExhaustedError as error:

@@ -7,12 +7,13 @@ import asyncio
 from msgspec.structs import replace
 
 from serai.cloud.descriptors import Instance
-from serai.services.apps import plan, recurring
+from serai.errors import ExhaustedError
+from serai.services.apps import plan, quota, recurring
 from serai.services.apps.descriptors import App
 from serai.services.apps.picture import Picture, again, take
 from serai.services.apps.reconcile import DRAIN
 from serai.services.apps.seal import clear
-from serai.services.apps.steps import FailedError, routes
+from serai.services.apps.steps import FailedError, fail, routes
 from serai.services.apps.work import Work, until
 from serai.store import Operation, Put, Record
 
@@ -34,7 +35,13 @@ async def switch(work: Work, number: int, environment: str) -> str:
         changed = replace(picture, app=replace(picture.app, spec=app))
         operations: list[Operation] = []
         if app != picture.app.spec:
-            operations.append(Put(work.tenant, work.app, app, picture.app.version))
+            try:
+                room = await quota.admit(work.store, work.tenant, {work.app: app})
+            except ExhaustedError as error:
+                # Another app took the room while this release started.
+                await fail(work, number, error.public)
+                raise FailedError(error.public) from error
+            operations += [room, Put(work.tenant, work.app, app, picture.app.version)]
         releases = {}
         for other, old in picture.releases.items():
             state = "live" if other in live else "built"

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from serai.services.apps import hosting, once, steps, switching
+from serai.services.apps import hosting, once, prune, steps, switching
 from serai.services.apps.addresses import Site
 from serai.services.apps.rollout import BUILD_SECONDS, RETRIES, STEP_SECONDS
 from serai.services.apps.work import Work
@@ -32,7 +32,13 @@ class OfRelease(OfApp, frozen=True, kw_only=True):
     environment: str = ""
 
 
-class Removal(OfApp, frozen=True, kw_only=True):
+class Cleared(OfApp, frozen=True, kw_only=True):
+    """Which app, and which uploads its releases that are gone were made of."""
+
+    blobs: tuple[str, ...] = ()
+
+
+class Removal(Cleared, frozen=True, kw_only=True):
     """Which deleted app, and whether its data goes as well."""
 
     data: bool = False
@@ -109,7 +115,19 @@ async def run(ctx: TaskContext, which: Once) -> Any:
     return await once.recurring(work_of(ctx, which), which.release, which.command)
 
 
+@task("apps.prune", deadline=STEP_SECONDS, retries=RETRIES)
+async def clear_releases(ctx: TaskContext, which: Cleared) -> Any:
+    """Take away the folders of releases that were deleted."""
+    work = work_of(ctx, which)
+    count = await prune.sweep(work, patient=True)
+    await prune.unload(work, which.blobs)
+    return f"{count} folders are gone."
+
+
 @task("apps.remove", deadline=STEP_SECONDS, retries=RETRIES)
 async def remove(ctx: TaskContext, which: Removal) -> Any:
     """Take away the folders of a deleted app."""
-    return await switching.remove(work_of(ctx, which), data=which.data)
+    work = work_of(ctx, which)
+    said = await switching.remove(work, data=which.data)
+    await prune.unload(work, which.blobs)
+    return said

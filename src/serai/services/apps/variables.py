@@ -42,10 +42,16 @@ class Variables(Spec, frozen=True, kw_only=True):
 
 async def read(store: Store, tenant: str, app: str) -> Mapping[str, str]:
     """Return the variables of an app; none where none were ever set."""
+    return (await stored(store, tenant, app))[0].values
+
+
+async def stored(store: Store, tenant: str, app: str) -> tuple[Variables, int]:
+    """Return an app's variables and their version, 0 where none were ever set."""
     try:
-        return (await store.get(Variables, tenant, app)).spec.values
+        record = await store.get(Variables, tenant, app)
     except NotFoundError:
-        return {}
+        return Variables(), 0
+    return record.spec, record.version
 
 
 def check_variables(values: Mapping[str, str | None]) -> None:

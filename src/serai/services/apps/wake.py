@@ -11,7 +11,7 @@ from serai.errors import ExhaustedError, InvalidError, NotFoundError, Unavailabl
 from serai.services.apps import plan, quota
 from serai.services.apps.addresses import Site
 from serai.services.apps.picture import Picture, again, everything, take
-from serai.store import Store
+from serai.store import Put, Store
 
 SUBJECT = "apps.wake"
 #: Releases of one tenant that run only because somebody asked for them.
@@ -53,14 +53,15 @@ async def wake(store: Store, site: Site, who: str, wish: Wake) -> bool:
             )
         if plan.alive(picture, wish.release, plan.WEB):
             return False
-        await _check(store, picture, wish)
-        await store.change(who, f"{wish.app} {wish.release} is asked for", plan.add(picture, wish.release, plan.WEB, 1))
+        room = await _check(store, picture, wish)
+        instance = plan.add(picture, wish.release, plan.WEB, 1)
+        await store.change(who, f"{wish.app} {wish.release} is asked for", [*room, *instance])
         return True
 
     return await again(attempt)
 
 
-async def _check(store: Store, picture: Picture, wish: Wake) -> None:
+async def _check(store: Store, picture: Picture, wish: Wake) -> tuple[Put, ...]:
     if (
         wish.release in picture.live()
         and plan.count(picture.app.spec, picture.releases[wish.release].spec, plan.WEB) == 0
@@ -70,10 +71,10 @@ async def _check(store: Store, picture: Picture, wish: Wake) -> None:
     web = [one for one in running if one.spec.wanted == "running" and one.spec.process == plan.WEB]
     idle = [one for one in web if (one.spec.app, one.spec.release) != (wish.app, wish.release)]
     if wish.release in picture.live():
-        return
+        return ()
     if len(idle) >= MAX_ON_DEMAND:
         raise ExhaustedError("Too many old releases are awake; they go to sleep by themselves.", app=wish.app)
     awake = {wish.app: {wish.release}}
     for one in web:
         awake.setdefault(one.spec.app, set()).add(one.spec.release)
-    await quota.admit(store, wish.tenant, {}, awake)
+    return (await quota.admit(store, wish.tenant, {}, awake),)

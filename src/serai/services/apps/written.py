@@ -54,6 +54,7 @@ def written(release: Release, built: Built, now: float) -> Release:
         ),
         before_live=_command(plan.release, manifest.release.timeout_seconds) if plan.release else None,
         recurring=recurring,
+        keep=manifest.keep_releases,
         data_mb=manifest.resources.disk_mb or DATA_MB,
     )
 

@@ -31,7 +31,7 @@ class Release(Group[Pool]):
 class Target:
     """A route, ready for use: ``cut`` octets are taken off the path, ``forward`` is told to the program."""
 
-    __slots__ = ("counters", "cut", "forward", "length", "path", "proxied", "release", "route", "timeout")
+    __slots__ = ("counters", "cut", "forward", "length", "path", "proxied", "release", "released", "route", "timeout")
 
     def __init__(self, path: bytes, route: Route, release: Release, counters: Counters) -> None:
         self.path = path
@@ -41,11 +41,17 @@ class Target:
         self.counters = counters
         self.proxied = route.target == "instances"
         self.timeout = route.timeout
+        self.released = route.released
         prefix = route.prefix.encode("ascii").rstrip(b"/")
         if not path.startswith(prefix + b"/"):
             prefix = b""  # a prefix that the route's own path does not have can't be taken off
         self.cut = len(prefix)
         self.forward = b"X-Forwarded-Prefix: %b\r\n" % prefix if prefix else b""
+
+    def is_gone(self, path: bytes) -> bool:
+        """Say whether a path below this route's own names a release that there was."""
+        number = path[self.length :].partition(b"/")[0]
+        return b"1" <= number[:1] <= b"9" and len(number) <= 9 and number.isdigit() and int(number) <= self.released
 
 
 class Site:
@@ -68,9 +74,10 @@ class Site:
         for _ in range(self.depth):
             end = path.find(b"/", end + 1)
             if end < 0:
-                return paths.get(path + b"/", best)
+                best = paths.get(path + b"/", best)
+                break
             best = paths.get(path[: end + 1], best)
-        return best
+        return None if best is not None and best.released and best.is_gone(path) else best
 
 
 class Routes:

@@ -10,7 +10,9 @@ from serai.services.apps.commands.deploy import follow
 from serai.services.apps.commands.target import PROD, AppName, Target, To, Wait
 from serai.services.terminal import DryRunOption, JsonOption, TenantOption
 
-releases = typer.Typer(name="release", help="An app's versions: list, promote, roll back.", no_args_is_help=True)
+releases = typer.Typer(
+    name="release", help="An app's versions: list, promote, roll back, delete.", no_args_is_help=True
+)
 
 Number = Annotated[int, typer.Argument(min=1, help="Which release.")]
 
@@ -60,6 +62,24 @@ def rollback(
 ) -> None:
     """Make the release live that was live before."""
     _go_live(Target(ctx, app, tenant), "rollback", {"environment": to}, wait=wait, dry_run=dry_run)
+
+
+@releases.command("delete")
+def delete_release(
+    ctx: typer.Context,
+    app: AppName,
+    number: Number,
+    tenant: TenantOption = None,
+    wait: Wait = True,
+    dry_run: DryRunOption = False,
+) -> None:
+    """Delete a release that no environment shows, and free its disk; the app's data stays."""
+    target = Target(ctx, app, tenant)
+    told = target.change(f"delete release {number} of {app}", "DELETE", "releases", number, dry_run=dry_run)
+    if told:
+        if wait:
+            target.terminal.follow(told["tasks"], f"Deleting release {number} of {app}")
+        target.terminal.note(f"Release {number} of {app} is deleted.")
 
 
 def _go_live(target: Target, verb: str, body: dict[str, Any], *, wait: bool, dry_run: bool) -> None:

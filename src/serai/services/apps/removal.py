@@ -1,0 +1,81 @@
+"""Deleting apps and releases, as people ask for it. The functions behind the API; see `actions`."""
+
+from __future__ import annotations
+
+from serai.cloud.descriptors import Instance, Route
+from serai.errors import ConflictError, InvalidError, NotFoundError
+from serai.services.apps import prune, variables
+from serai.services.apps.addresses import Site
+from serai.services.apps.checks import check_number
+from serai.services.apps.descriptors import App, Domain, Release
+from serai.services.apps.picture import Picture, again, take
+from serai.services.apps.rollout import task
+from serai.services.apps.variables import Variables
+from serai.store import Delete, Store
+from serai.tasks.schedule import Schedule
+
+#: Uploads that a task is told to look at: its arguments are bounded.
+MAX_BLOBS = 10_000
+
+
+async def delete_release(store: Store, site: Site, who: str, tenant: str, app: str, number: int) -> tuple[str, ...]:
+    """Delete a release that nobody shows; return the task that frees its disk. Its number is never used again.
+
+    `ConflictError` where it is live, or under way.
+    """
+    check_number(number)
+
+    async def attempt() -> tuple[str, ...] | ConflictError:
+        picture = await take(store, site, tenant, app)
+        if number not in picture.releases:
+            raise NotFoundError(f"{app} has no release {number}.", release=number)
+        if refusal := _refusal(picture, number):
+            return refusal  # not raised here: it is no conflict that another attempt would resolve
+        clear = task("apps.prune", picture.app.spec, tenant, app, blobs=[picture.releases[number].spec.blob])
+        await store.change(who, f"delete release {number} of {app}", [*prune.without(picture, {number}), clear])
+        return (clear.id,)
+
+    done = await again(attempt)
+    if isinstance(done, ConflictError):
+        raise done
+    return done
+
+
+def _refusal(picture: Picture, number: int) -> ConflictError | None:
+    live = sorted(name for name, one in picture.app.spec.live.items() if one == number)
+    if live:
+        return ConflictError(f"Release {number} is live in {', '.join(live)}.", release=number)
+    state = picture.releases[number].spec.state
+    if state in prune.UNDER_WAY:
+        return ConflictError(f"Release {number} is {state}.", release=number)
+    return None
+
+
+async def delete_app(
+    store: Store, site: Site, who: str, tenant: str, app: str, *, confirm: str, data: bool = False
+) -> tuple[str, ...]:
+    """Delete an app with its releases, instances, domains; return the task that clears its folders.
+
+    ``confirm`` repeats the app's name (`InvalidError` otherwise). Its data folder stays unless ``data`` says so.
+    """
+    if confirm != app:
+        raise InvalidError("Repeat the app's name to delete it.", path="confirm")
+
+    async def attempt() -> tuple[str, ...]:
+        picture = await take(store, site, tenant, app)
+        blobs = sorted({record.spec.blob for record in picture.releases.values()})
+        clear = task("apps.remove", picture.app.spec, tenant, app, data=data, blobs=blobs[:MAX_BLOBS])
+        _, version = await variables.stored(store, tenant, app)
+        deletes = [
+            *(Delete(Route.KIND, "", name, route.version) for name, route in picture.routes.items()),
+            *(Delete(Domain.KIND, tenant, domain.name, domain.version) for domain in picture.domains),
+            *(Delete(Schedule.KIND, tenant, name, one.version) for name, one in picture.schedules.items()),
+            *(Delete(Instance.KIND, tenant, one.name, one.version) for one in picture.instances),
+            *(Delete(Release.KIND, tenant, one.name, one.version) for one in picture.releases.values()),
+            *([Delete(Variables.KIND, tenant, app, version)] if version else []),
+            Delete(App.KIND, tenant, app, picture.app.version),
+        ]
+        await store.change(who, f"delete app {app}{' and its data' if data else ''}", [*deletes, clear])
+        return (clear.id,)
+
+    return await again(attempt)

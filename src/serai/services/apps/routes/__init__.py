@@ -1,0 +1,8 @@
+"""What the API offers for apps beyond their descriptors.
+
+Each route only names its action and calls a function of `serai.services.apps`: no decision is made here.
+"""
+
+from serai.services.apps.routes import app, logs, release
+
+ROUTES = [*app.ROUTES, *release.ROUTES, *logs.ROUTES]

@@ -1,0 +1,59 @@
+"""What the API offers of logs: one stream of JSON lines."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import msgspec
+from litestar import get
+from litestar.params import FromQuery
+from litestar.response import Stream
+
+from serai.services.apps import logs
+from serai.services.apps.descriptors import App
+from serai.services.apps.routes.common import PATH, Aim, AppName, Ctx, Limit
+
+#: A quiet app's stream begins after this; an agent that is away has been noticed by then.
+FIRST_SECONDS = 6.0
+
+
+@get(f"{PATH}/logs", action="app.logs", summary="Read logs", operation_id="readLogs")
+async def read_logs(
+    ctx: Ctx, target: Aim, app: AppName, name: FromQuery[str] = "", lines: Limit = 100, follow: FromQuery[bool] = False
+) -> Stream:
+    """Return the last lines that an app's instances wrote, and with ``follow`` those to come, as JSON lines.
+
+    ``name`` narrows them to instances whose names begin so, "build.3" is the log of a build.
+    """
+    await ctx.store.get(App, target.tenant, app)
+    pieces = logs.stream(ctx.bus, target.tenant, app, name=name, lines=lines, follow=follow)
+    return Stream(await _begun(_lines(pieces)), media_type="application/jsonl")
+
+
+async def _lines(pieces: AsyncIterator[logs.Piece]) -> AsyncIterator[bytes]:
+    async for piece in pieces:
+        for line in piece.lines:
+            yield msgspec.json.encode({"instance": piece.name, "text": line}) + b"\n"
+
+
+async def _begun(lines: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """Return the same lines once it is known whether there will be any: a refusal is an answer, not a cut stream."""
+
+    async def begin() -> bytes:
+        return await anext(lines, b"")
+
+    first = asyncio.create_task(begin())
+    await asyncio.wait({first}, timeout=FIRST_SECONDS)
+    if first.done():
+        first.result()
+
+    async def rest() -> AsyncIterator[bytes]:
+        yield await first
+        async for line in lines:
+            yield line
+
+    return rest()
+
+
+ROUTES = [read_logs]
