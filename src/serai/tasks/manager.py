@@ -148,7 +148,7 @@ class Tasks:
         await self._tell(subjects.NEW, None)
 
     async def provider_probe(self, name: str, function: str) -> None:
-        """Name the function that tries whether a provider is up, with ``{"provider": name}``; "": a waiting task does."""
+        """Name the function that tries whether a provider is up, called with ``{"provider": name}``; "" for none."""
         await self._write(lambda rows, tx: rows.provider_probe(tx, name, function, now=self._now()))
 
     async def wait(self, task: str, deadline: float = 60.0) -> Task:

@@ -68,7 +68,7 @@ class Desk:
             if gate.empty:
                 self.shelf.drop_gate(gate.scope, gate.name)
             else:
-                self.shelf.put_gate(gate, gate.opens(self.now) if gate.in_force else None)
+                self.shelf.put_gate(gate, gate.opens(self.now) if gate.in_force else None, self.now)
         self._changed.clear()
 
     # Waiting.

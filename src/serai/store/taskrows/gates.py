@@ -75,6 +75,8 @@ class Gate(msgspec.Struct, kw_only=True):
 
     def room(self, now: float) -> int:
         """Return how many more may start now."""
+        if self.state == "down":
+            self.probe_at = min(self.probe_at, now + self.pause)  # the clock may have gone back
         room = UNLIMITED
         if self.most is not None and self.scope != "channel":
             room = self.most - self.running
@@ -89,11 +91,12 @@ class Gate(msgspec.Struct, kw_only=True):
 
     def opens(self, now: float) -> float:
         """Return when it is worth to look again: 0 for now, `NEVER` for after some task's end."""
+        room = self.room(now)
         if self.state == "down":
             if self.declared or self.probe or self.prober:
                 return NEVER
             return 0.0 if self._may_probe(now) else self.probe_at
-        if self.room(now):
+        if room:
             return 0.0
         if self.most is not None and self.scope != "channel" and self.running >= self.most:
             return NEVER

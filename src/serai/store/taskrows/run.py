@@ -32,6 +32,7 @@ def exchange(desk: Desk, bot: str, finishes: Sequence[Finish], want: Want) -> Ex
     beat(desk, bot)
     refused = acknowledge(desk, bot, finishes)
     wake(desk, want)
+    desk.close(f"bot:{bot}")  # what this releases may be claimed at once
     claimed = Claim(desk, bot, want).take() if want.slots or want.batch else []
     desk.close(f"bot:{bot}")
     opening = desk.shelf.next_opening(desk.now) if desk.gated else None

@@ -189,7 +189,7 @@ class Shelf(Protocol):
         ...
 
     def reopened(self, queue: str, now: float, limit: int) -> list[Lane]:
-        """Return closed lanes whose gate opens by now, by time, then id."""
+        """Return closed lanes whose gate opens by now, or was written later than that: a clock went back."""
         ...
 
     def siblings(self, queue: str, tenant: str) -> int:
@@ -236,7 +236,7 @@ class Shelf(Protocol):
         """Return gates of providers that are down and have a prober that is to be called by now."""
         ...
 
-    def put_gate(self, gate: Gate, opens: float | None) -> None:
+    def put_gate(self, gate: Gate, opens: float | None, now: float) -> None:
         """Write a gate, and when it opens: that is looked at only while lanes stand under it, see `reopened`."""
         ...
 

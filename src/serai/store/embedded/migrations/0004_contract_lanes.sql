@@ -99,11 +99,13 @@ CREATE TABLE task_gate (
     key   TEXT NOT NULL,     -- scope:name
     gate  BLOB NOT NULL,     -- MessagePack
     opens REAL,              -- when it opens, while lanes stand under it
+    at    REAL NOT NULL,     -- when this was written
     calls REAL,              -- when its prober is to be called
     probe INTEGER NOT NULL,  -- number of the task that tries it, or 0
     PRIMARY KEY (scope, name)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX task_gate_opens ON task_gate (opens) WHERE opens IS NOT NULL;
+CREATE INDEX task_gate_written ON task_gate (at) WHERE opens IS NOT NULL;
 CREATE INDEX task_gate_calls ON task_gate (calls) WHERE calls IS NOT NULL;
 CREATE INDEX task_gate_probe ON task_gate (probe) WHERE probe <> 0;
 

@@ -12,9 +12,9 @@ from serai.store.tasks import Scope
 
 _decoder = msgspec.msgpack.Decoder(Gate)
 _PUT = """
-INSERT OR REPLACE INTO task_gate (scope, name, key, gate, opens, calls, probe)
+INSERT OR REPLACE INTO task_gate (scope, name, key, gate, opens, at, calls, probe)
 VALUES (:scope, :name, :key, :gate,
-        iif(EXISTS (SELECT 1 FROM task_lane WHERE shut = :key AND shut <> ''), :opens, NULL), :calls, :probe)
+        iif(EXISTS (SELECT 1 FROM task_lane WHERE shut = :key AND shut <> ''), :opens, NULL), :at, :calls, :probe)
 """
 
 
@@ -42,7 +42,7 @@ class GateTable(Table):
         sql = "SELECT gate FROM task_gate WHERE calls IS NOT NULL AND calls <= ? ORDER BY calls, name LIMIT ?"
         return self._gates(sql, now, limit)
 
-    def put_gate(self, gate: Gate, opens: float | None) -> None:
+    def put_gate(self, gate: Gate, opens: float | None, now: float) -> None:
         """Write a gate, and when it opens: that is looked at only while lanes stand under it."""
         values = {
             "scope": gate.scope,
@@ -50,6 +50,7 @@ class GateTable(Table):
             "key": gate.key,
             "gate": msgspec.msgpack.encode(gate),
             "opens": opens,
+            "at": now,
             "calls": gate.calls,
             "probe": gate.probe,
         }

@@ -9,10 +9,11 @@ from serai.store.taskrows.lanes import Lane
 
 _LANE = "l.id, l.queue, l.tenant, l.provider, l.channel, l.time, l.shut"
 _OPEN = f"SELECT {_LANE} FROM task_lane l WHERE queue = ? AND shut = '' ORDER BY time, id LIMIT ?"  # noqa: S608 - constants
+_UNDER = f"SELECT {_LANE} FROM task_gate g JOIN task_lane l ON l.shut = g.key AND l.shut <> '' AND l.queue = ?1"  # noqa: S608
 _REOPENED = f"""
-SELECT {_LANE} FROM task_gate g JOIN task_lane l ON l.shut = g.key AND l.shut <> '' AND l.queue = ?
-WHERE g.opens IS NOT NULL AND g.opens <= ? ORDER BY l.time, l.id LIMIT ?
-"""  # noqa: S608 - constants
+{_UNDER} WHERE g.opens IS NOT NULL AND g.opens <= ?2
+UNION ALL {_UNDER} WHERE g.opens IS NOT NULL AND g.at > ?2 AND g.opens > ?2 ORDER BY 6, 1 LIMIT ?3
+"""
 
 
 class LaneTable(Table):

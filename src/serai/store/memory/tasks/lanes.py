@@ -37,7 +37,9 @@ class LaneTables(Memory):
 
     def reopened(self, queue: str, now: float, limit: int) -> list[Lane]:
         """Return closed lanes whose gate opens by now, by time, then id."""
-        opening = {c.gate.key for c in self._table.gates.values() if c.opens is not None and c.opens <= now}
+        opening = {
+            c.gate.key for c in self._table.gates.values() if c.opens is not None and (c.opens <= now or c.at > now)
+        }
         lanes = [lane for lane in self._table.lanes.values() if lane.queue == queue and lane.shut in opening]
         return self._sorted(lanes, limit)
 
@@ -92,10 +94,10 @@ class LaneTables(Memory):
         due = sorted((call for call in calls if call[0] <= now), key=lambda call: call[:2])
         return [gate for _, _, gate in due[:limit]]
 
-    def put_gate(self, gate: Gate, opens: float | None) -> None:
+    def put_gate(self, gate: Gate, opens: float | None, now: float) -> None:
         """Write a gate, and when it opens: that is looked at only while lanes stand under it."""
         closes = any(lane.shut == gate.key for lane in self._table.lanes.values())
-        self._table.gates[gate.scope, gate.name] = Closed(msgspec.structs.replace(gate), opens if closes else None)
+        self._table.gates[gate.scope, gate.name] = Closed(msgspec.structs.replace(gate), opens if closes else None, now)
 
     def drop_gate(self, scope: Scope, name: str) -> None:
         """Delete a gate."""

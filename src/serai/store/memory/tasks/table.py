@@ -28,6 +28,7 @@ class Closed(msgspec.Struct):
 
     gate: Gate
     opens: float | None
+    at: float
 
 
 class Table(msgspec.Struct):
