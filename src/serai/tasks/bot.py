@@ -37,7 +37,7 @@ class BotSettings(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     concurrency: int = 4
-    batch: int = 2000
+    batch: int = 1000
     lease: float = 10.0
     poll: float = 5.0
     stop: float = 10.0  # for a function to end after it was told to

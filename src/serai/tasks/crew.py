@@ -60,8 +60,11 @@ class Crew:
         return self.pace.short(self._registry.short, monotonic())
 
     def room(self) -> int:
-        """Return how many more short tasks the lane can take."""
-        return max(0, self.pace.batch - len(self.lane.queue)) if self.lane.job is None else 0
+        """Return how many more short tasks the lane can take: a batch, or half of one while it waits with the other."""
+        batch, waiting = self.pace.batch, len(self.lane.queue)
+        if self.lane.job and not self.pace.waits:
+            return 0
+        return batch - waiting if waiting <= batch // 2 else 0
 
     def start(self, tasks: Sequence[Task], short: frozenset[str]) -> None:
         """Begin what was claimed; what can't begin ends at once."""

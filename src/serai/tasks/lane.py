@@ -6,7 +6,7 @@ import asyncio
 import inspect
 from collections import deque
 from collections.abc import Callable
-from time import monotonic
+from time import monotonic, thread_time
 from typing import Any
 
 from serai.errors import NotFoundError
@@ -17,7 +17,9 @@ from serai.tasks.function import Registry, TaskFunction
 from serai.tasks.pace import SLOW, Pace
 from serai.tasks.reason import Ended, Stop
 
-_SLICE = 0.005  # seconds after which the event loop turns, and the bot acknowledges what is done
+#: Seconds after which the event loop turns and the bot acknowledges what is done. Functions that compute are left to
+#: end their batch first: beside them the store's thread would get the interpreter's lock late, with its own lock held.
+_SLICE, _LONG_SLICE = 0.005, 0.02
 _LOOK = 0.05  # seconds between looks at a function that awaits
 
 
@@ -64,6 +66,7 @@ class Lane:
     async def _main(self) -> None:
         queue, pace = self.queue, self._pace
         began = slice_began = monotonic()
+        busy = thread_time()
         count = 0
         self._tick()
         while queue:
@@ -82,19 +85,18 @@ class Lane:
                 finish = self._failed(function, task, error)
             if self._leave(finish):
                 return
-            now = monotonic()
             count += 1
+            now = monotonic()
             if now - began > SLOW:
                 pace.dawdled(task.function, now)
             began = now
-            if now - slice_began > _SLICE:
-                pace.ran(count, now - slice_began)
-                self._look()
-                await asyncio.sleep(0)
-                count, began = 0, monotonic()
+            if now - slice_began > (_SLICE if pace.waits else _LONG_SLICE) or not queue:
+                pace.ran(count, now - slice_began, thread_time() - busy)
+                if queue:
+                    self._look()
+                    await asyncio.sleep(0)
+                count, busy, began = 0, thread_time(), monotonic()
                 slice_began = began
-        if count:
-            pace.ran(count, monotonic() - slice_began)
 
     def _leave(self, finish: Finish) -> bool:
         """Note how the current one ended; return whether the lane has to end, too."""

@@ -7,6 +7,7 @@ GOAL = 0.01
 #: Seconds from which a function is not short, whatever it promised; its tasks are then claimed one at a time.
 SLOW = 0.25
 _WEIGHT = 0.3  # of the latest batch in the mean
+_IDLE = 0.5  # part of the time for which functions that wait leave the processor to others
 _FIRST = 0.0005  # seconds taken for a task of which nothing is known
 _FORGIVEN = 60.0  # seconds after which a slow function may prove itself again
 
@@ -16,6 +17,9 @@ class Pace:
 
     def __init__(self, most: int) -> None:
         self._most = most
+        self.waits = (
+            False  # whether functions wait rather than compute, so that the next batch may be fetched meanwhile
+        )
         self._mean = _FIRST
         self._slow: dict[str, float] = {}
 
@@ -24,9 +28,10 @@ class Pace:
         """Return how many tasks fit into a batch."""
         return max(1, min(self._most, int(GOAL / self._mean)))
 
-    def ran(self, tasks: int, seconds: float) -> None:
-        """Learn from so many tasks that took so long together."""
+    def ran(self, tasks: int, seconds: float, busy: float) -> None:
+        """Learn from so many tasks that took so long together, and kept the processor busy for a part of that."""
         each = max(seconds / tasks, 1e-7)
+        self.waits = busy < seconds * _IDLE
         # Slower counts at once, so that the next batch is small; faster only when it lasts.
         self._mean = each if each > self._mean else self._mean + (each - self._mean) * _WEIGHT
 
