@@ -32,7 +32,8 @@ _GROUPS: dict[str, dict[str, Any]] = {
     "control": {
         "modules": ["bus.server", "store.replica", "store.retention", "edge.certificates", "api.http", "tasks.clock"]
     },
-    "bots": {"modules": ["tasks.bot"]},
+    "bots": {"modules": ["tasks.bot"], "processes": "cores"},
+    "keeper": {"modules": ["tasks.bot@store"]},
     "agent": {"modules": ["apps.agent", "tasks.bot@host", "tasks.bot@work"]},
     "edge": {"modules": ["edge.http"], "processes": "cores"},
 }
@@ -51,6 +52,8 @@ def defaults(installed: Iterable[str], *, root: bool, host: str) -> dict[str, An
     }
     modules: dict[str, Any] = {}
     if "tasks.bot" in have:
+        # Work on the store itself, such as its upkeep, is done one after the other, and beside it.
+        modules["tasks.bot@store"] = {"queue": "store", "concurrency": 1}
         modules["tasks.bot@host"] = {"queue": f"host:{host}"}
         # Tenants' tasks have a bot of their own, so that they never keep deployments waiting.
         modules["tasks.bot@work"] = {"queue": f"work:{host}", "concurrency": 8}

@@ -1,0 +1,22 @@
+"""The cluster engine keeps the promises of the store."""
+
+from collections.abc import Callable
+
+import pytest
+
+from serai.store.cluster.driver import ClusterDriver
+from serai.store.conformance import StoreConformance
+from serai.store.driver import Driver
+
+
+class TestCluster(StoreConformance):
+    @pytest.fixture(autouse=True)
+    def _database(self, database: Callable[[], str]) -> None:
+        self.database = database
+
+    def make(self) -> Driver:
+        return ClusterDriver(self.database())
+
+    def again(self, driver: Driver) -> Driver:
+        assert isinstance(driver, ClusterDriver)
+        return ClusterDriver(driver.address)
