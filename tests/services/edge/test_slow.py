@@ -52,6 +52,25 @@ async def test_a_body_above_the_least_rate_takes_the_time_that_it_needs(stage) -
     assert len(seen[0].body) == 15000
 
 
+async def test_a_body_may_trickle_beside_an_answer_that_has_begun(stage) -> None:
+    async def echo(reader, writer) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+        while octets := await reader.read(100):
+            writer.write(octets)
+
+    stage.route()
+    await stage.program(echo)
+    await stage.start(body_seconds=0.2, body_rate=1000)
+    client = await stage.client()
+    client.send(b"POST / HTTP/1.1\r\nHost: a.test\r\nTransfer-Encoding: chunked\r\n\r\n")
+    assert b"200 OK" in await client.reader.readuntil(b"\r\n\r\n")
+    for _ in range(20):
+        client.send(b"1\r\nx\r\n")
+        assert await client.reader.readuntil(b"x\r\n") == b"1\r\nx\r\n"
+        await asyncio.sleep(0.1)
+
+
 async def test_a_body_that_the_program_does_not_take_is_504_and_not_the_clients_fault(stage) -> None:
     async def deaf(reader, writer) -> None:
         await reader.readuntil(b"\r\n\r\n")

@@ -48,7 +48,7 @@ def pump(session: Exchange) -> None:
         if chunked:
             upstream.transport.write(LAST_CHUNK)  # without trailers: RFC 9110 §6.5.1 lets an intermediary drop them
         session.deadline = session.edge.monotonic() + target.timeout
-    elif not session.stalled_at:
+    elif not session.stalled_at and not session.responding:  # once both talk, it is the answer's pace that counts
         session.deadline = _due(session, session.edge.monotonic())
 
 
@@ -57,7 +57,8 @@ def stall(session: Exchange) -> None:
     session.hush()
     if session.body is not None and session.target is not None:
         session.stalled_at = session.edge.monotonic()
-        session.deadline = session.stalled_at + session.target.timeout
+        if not session.responding:
+            session.deadline = session.stalled_at + session.target.timeout
 
 
 def flow(session: Exchange) -> None:
@@ -66,7 +67,8 @@ def flow(session: Exchange) -> None:
         now = session.edge.monotonic()
         session.body_since += now - session.stalled_at
         session.stalled_at = 0.0
-        session.deadline = _due(session, now)
+        if not session.responding:
+            session.deadline = _due(session, now)
     session.listen()
 
 
