@@ -20,7 +20,8 @@ class Schedule(Spec, frozen=True, kw_only=True):
     """Insert a task of ``function`` at each time that ``when`` names (see `serai.tasks.cron`) in the time zone.
 
     ``missed`` says what happens with times that passed while nobody was there to see them: one task for all of
-    them, or none. A paused schedule inserts nothing, and its times count as passed.
+    them, or none. ``busy`` says the same of times at which its last task is not over: another task waits behind it,
+    or none is made. A paused schedule inserts nothing, and its times count as passed.
     """
 
     KIND: ClassVar[str] = "schedule"
@@ -30,6 +31,7 @@ class Schedule(Spec, frozen=True, kw_only=True):
     function: Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
     zone: Annotated[str, msgspec.Meta(max_length=64)] = "UTC"
     missed: Literal["once", "never"] = "once"
+    busy: Literal["wait", "skip"] = "wait"
     paused: bool = False
     arguments: dict[str, Any] = msgspec.field(default_factory=dict)
     app: str = ""
@@ -83,6 +85,7 @@ def next_due(spec: Schedule, now: float) -> float | None:
 def new_task(record: Record[Schedule], time: float) -> NewTask:
     """Return the task for one due time; its key makes it one, however many clocks insert it."""
     spec = record.spec
+    alone = spec.busy == "skip"
     return NewTask(
         function=spec.function,
         arguments=spec.arguments,
@@ -93,5 +96,6 @@ def new_task(record: Record[Schedule], time: float) -> NewTask:
         priority=spec.priority,
         deadline=spec.deadline,
         retries=spec.retries,
-        key=f"schedule:{record.name}@{time:.0f}",
+        key=f"schedule:{record.name}" if alone else f"schedule:{record.name}@{time:.0f}",
+        unique="live" if alone else "ever",
     )

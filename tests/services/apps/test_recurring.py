@@ -12,11 +12,13 @@ import pytest
 from serai.cloud.descriptors import Instance
 from serai.services.apps import actions, recurring, removal, switching
 from serai.services.apps.addresses import Site
-from serai.services.apps.descriptors import App, Recurring, Release
+from serai.services.apps.descriptors import KINDS, App, Recurring, Release
 from serai.services.apps.picture import Picture
-from serai.store import Delete, Put, Record
+from serai.store import Delete, NewTask, Put, Record, Store, Transaction
+from serai.store.open import open_store
+from serai.tasks import Tasks
 from serai.tasks.clock import TaskClock
-from serai.tasks.schedule import Schedule
+from serai.tasks.schedule import Schedule, new_task
 
 if TYPE_CHECKING:
     from tests.services.apps.conftest import Platform
@@ -51,6 +53,24 @@ def test_what_recurs_in_the_live_release_is_a_schedule_of_the_apps_host() -> Non
     assert (spec.function, spec.queue, spec.deadline) == ("apps.run", "host:here", 90.0)
     assert spec.arguments == {"tenant": "demo", "app": "hello", "release": 3, "command": "sweep"}
     spec.check()
+
+
+async def test_a_command_slower_than_its_interval_neither_overlaps_nor_piles_up() -> None:
+    slow = Recurring(argv=("./slow",), when="every 60s", timeout=3600)
+    [(name, spec)] = recurring.wanted(picture({"prod": 3}, slow=slow)).items()
+    store = open_store("memory:", kinds=KINDS)
+    try:
+        made = [await due(store, new_task(kept(name, spec), time)) for time in (60, 120, 180)]
+        assert len(set(made)) == 1, "while one waits or runs, there is no other"
+        await Tasks(store).cancel("user:test", made[0])
+        assert await due(store, new_task(kept(name, spec), 240)) not in made
+    finally:
+        await store.close()
+
+
+async def due(store: Store, task: NewTask) -> str:
+    """Insert a task as the clock does; return its ID, or that of the one that is there."""
+    return (await store.apply(Transaction("system", "due", (task,)))).tasks[0]
 
 
 def test_only_prod_has_schedules() -> None:

@@ -2,7 +2,8 @@
 
 What recurs for a tenant is what recurs for the house: the clock of the task manager inserts a task when a Schedule is
 due, whichever hosts are up, and never one twice. The release that "prod" shows says which Schedules there are, so they
-change with it, in one transaction. What was missed while no clock ran is not made up for.
+change with it, in one transaction. What was missed while no clock ran is not made up for, nor are times at which the
+last run was not over: a command that takes longer than its interval runs again at the next time after its end.
 """
 
 from __future__ import annotations
@@ -47,11 +48,12 @@ def _schedule(picture: Picture, release: int, name: str, command: Recurring) -> 
         when=command.when,
         zone=command.zone,
         missed="never",
+        busy="skip",
         function="apps.run",
         arguments={"tenant": picture.tenant, "app": app, "release": release, "command": name},
         app=app,
         queue=f"host:{picture.app.spec.host or picture.site.host}",
-        # A run that takes longer than the time until the next delays it; the two never meet.
+        # The next release's first run waits for what the one before it still runs: the two never meet.
         channel=f"recurring:{picture.tenant}/{app}/{name}",
         deadline=command.timeout + LEEWAY,
     )
