@@ -1,41 +1,33 @@
-"""The HTTP/1.1 side of one connection: what is asked for, what is sent."""
+"""What is asked for, and what answers: a file, or a program of its own for each request."""
 
 from __future__ import annotations
 
 import contextlib
 import mimetypes
 import os
-import re
-import socket
 import subprocess
-import sys
 import tempfile
 import threading
-from collections.abc import Iterator
 from email.utils import formatdate
-from http.server import BaseHTTPRequestHandler
 from typing import IO, TYPE_CHECKING, Any
-from urllib.parse import quote, unquote_to_bytes
+from urllib.parse import unquote_to_bytes
 
+from .connection import Connection
 from .environment import Request, environment, prefix_of
-from .output import CHUNK, TOKEN, Output, end
+from .output import CHUNK, Output, end
 from .paths import Found, ReplyError, resolve
-from .read import unchanged, unchunk
+from .read import unchanged
 
 if TYPE_CHECKING:
     from .server import Server
 
 WAIT = 10.0  # seconds for a free place
-LINGER = 2.0  # seconds for a client to see its answer, when it still sends what nobody reads
-IDLE = 75.0  # seconds between two requests, and between two reads of a body
 MAX_REDIRECTS = 5
 
 
-class Handler(BaseHTTPRequestHandler):
-    """Serve the requests of one connection."""
+class Handler(Connection):
+    """Answer the requests of one connection: with a file, or with what a program says."""
 
-    protocol_version = "HTTP/1.1"
-    timeout = IDLE
     server: Server
 
     def __getattr__(self, name: str) -> Any:
@@ -44,18 +36,10 @@ class Handler(BaseHTTPRequestHandler):
             return self.serve
         raise AttributeError(name)
 
-    def version_string(self) -> str:
-        """Name nothing that has a version."""
-        return "serai"
-
-    def log_message(self, *_: Any) -> None:
-        """Leave the access log to the edge."""
-
     def serve(self) -> None:
         """Answer one request, whatever its method."""
-        self.started = False  # whether the head of the answer is out
-        self.feeder: threading.Thread | None = None  # reads the body into the program
-        self.unread = False  # whether some of the request's body is not read
+        self.started = self.unread = False
+        self.feeder = None
         try:
             with self._body() as body:
                 self._answer(unquote_to_bytes(self.path.partition("?")[0]), self.command, body)
@@ -66,24 +50,6 @@ class Handler(BaseHTTPRequestHandler):
         if self.unread:
             self.close_connection = True
         self._linger()
-
-    def _linger(self) -> None:
-        """Wait for the thread that reads the body, then close in two steps (RFC 9112 section 9.6).
-
-        Closing with octets unread would reset the connection, and the client might never see its answer.
-        """
-        feeder = self.feeder
-        if feeder is None:
-            return
-        feeder.join(0.1)
-        if feeder.is_alive():
-            self.close_connection = True
-            with contextlib.suppress(OSError):
-                self.connection.shutdown(socket.SHUT_WR)
-            feeder.join(LINGER)
-            with contextlib.suppress(OSError):
-                self.connection.shutdown(socket.SHUT_RD)
-            feeder.join()
 
     def _answer(self, path: bytes, method: str, body: IO[bytes] | None) -> None:
         for _ in range(MAX_REDIRECTS):
@@ -101,65 +67,6 @@ class Handler(BaseHTTPRequestHandler):
             target, _, self.query = location.partition("?")
             path, method, body = unquote_to_bytes(target), "GET", None
         raise ReplyError(508)
-
-    @contextlib.contextmanager
-    def _body(self) -> Iterator[Any]:
-        """Check the request's head, and give its body as a file, None where it has none."""
-        lengths, codings = self.headers.get_all("content-length", []), self.headers.get_all("transfer-encoding", [])
-        self.query = self.path.partition("?")[2]
-        # RFC 9112 section 6.3: what could be read in two ways is refused, and the connection closed.
-        if self.headers.defects or len(lengths) > 1 or (lengths and codings) or not TOKEN.match(self.command):
-            self.close_connection = True
-            raise ReplyError(400)
-        if not self.path.startswith("/") or any(not 32 < ord(char) < 127 for char in self.path):
-            raise ReplyError(400)
-        self.length = 0
-        if codings:
-            if [item.lower() for item in codings] != ["chunked"]:
-                self.close_connection = True
-                raise ReplyError(501)
-            self.unread = True
-            with tempfile.SpooledTemporaryFile(1 << 20) as spool:
-                self.length = unchunk(self.rfile, spool)
-                self.unread = False
-                spool.seek(0)
-                yield spool
-            return
-        if lengths:
-            if not re.fullmatch(r"\d{1,15}", lengths[0], re.ASCII):
-                self.close_connection = True
-                raise ReplyError(400)
-            self.length = int(lengths[0])
-        self.unread = self.length > 0
-        yield self.rfile if self.length else None
-
-    # What is sent
-
-    def _head(self, status: int, headers: list[tuple[str, str]], reason: str = "") -> None:
-        self.started = True
-        self.send_response(status, reason or None)
-        for name, value in headers:
-            self.send_header(name, value)
-        if self.unread:
-            self.send_header("Connection", "close")
-        self.end_headers()
-
-    def _problem(self, problem: ReplyError) -> None:
-        if self.started:
-            self.close_connection = True  # half an answer: the end of the connection says so
-            return
-        headers = [("Content-Type", "text/plain; charset=utf-8")]
-        if problem.status == 301:
-            query = f"?{self.query}" if self.query else ""
-            headers.append(("Location", prefix_of(self.headers) + quote(problem.text) + query))
-        if problem.status == 405:
-            headers.append(("Allow", "GET, HEAD"))
-        reason = self.responses.get(problem.status, ("Error", ""))[0]
-        text = f"{problem.status} {reason}\n".encode()
-        with contextlib.suppress(OSError):
-            self._head(problem.status, [*headers, ("Content-Length", str(len(text)))])
-            if self.command != "HEAD":
-                self.wfile.write(text)
 
     def _send_file(self, found: Found, method: str) -> None:
         if method not in {"GET", "HEAD"}:
@@ -220,10 +127,6 @@ class Handler(BaseHTTPRequestHandler):
             return location
         finally:
             places.release()
-
-    def log_error(self, format: str, *args: Any) -> None:  # noqa: A002  the base class's
-        """Write to the program's own log."""
-        sys.stderr.write(f"cgi: {format % args}\n")
 
     def _feed(self, pipe: IO[bytes] | None, body: IO[bytes]) -> None:
         """Pass the body on; where the program reads no more of it, take the rest from the client all the same."""
