@@ -6,11 +6,12 @@ import asyncio
 import contextlib
 import os
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
+import httpx
 import pytest
 import structlog
 from litestar import Litestar
@@ -50,8 +51,9 @@ class Place:
 class Api:
     """A running API and how to talk to it."""
 
-    def __init__(self, ctx: Place, app: Litestar, path: Path, server: Server, nudge: Nudge) -> None:
+    def __init__(self, ctx: Place, desk: Desk, app: Litestar, path: Path, server: Server, nudge: Nudge) -> None:
         self.ctx = ctx
+        self.desk = desk
         self.store = ctx.store
         self.app = app
         self.path = path
@@ -64,6 +66,14 @@ class Api:
 
     async def run(self, function: Callable[..., T], *arguments: Any, **more: Any) -> T:
         return await asyncio.to_thread(function, *arguments, **more)
+
+    async def front(self, method: str, path: str, body: Any = None, **headers: str) -> httpx.Response:
+        """Ask as the edge does for a client at 192.0.2.7; a header's name is written with _."""
+        transport = httpx.AsyncHTTPTransport(uds=str(self.path.with_name("front.sock")))
+        sent = {"host": "console.localhost", "x-forwarded-for": "192.0.2.7"}
+        sent |= {name.replace("_", "-"): value for name, value in headers.items()}
+        async with httpx.AsyncClient(transport=transport, base_url="http://console.localhost", timeout=20) as client:
+            return await client.request(method, path, json=body, headers=sent)
 
     async def raw(self, data: bytes) -> bytes:
         """Send octets as they are and return all that comes back until the end."""
@@ -94,24 +104,34 @@ async def serving(home: Path, *, owner: int | None = None, max_upload: int = 1 <
     )
     server = Server(Front(app, ctx.registry))
     path = home / "api.sock"
-    with socket.socket(socket.AF_UNIX) as listener:
-        listener.bind(str(path))
-        listener.listen(64)
-        listener.setblocking(False)
-        accepting = asyncio.create_task(_accept(listener, server))
+    with _listening(path) as local, _listening(path.with_name("front.sock")) as front:
+        accepting = [
+            asyncio.create_task(_accept(local, server.accepted)),
+            asyncio.create_task(_accept(front, server.accepted_front)),
+        ]
         try:
-            yield Api(ctx, app, path, server, nudge)
+            yield Api(ctx, desk, app, path, server, nudge)
         finally:
-            accepting.cancel()
+            for task in accepting:
+                task.cancel()
             nudge.close()
             await server.close(2.0)
             await ctx.store.close()
 
 
-async def _accept(listener: socket.socket, server: Server) -> None:
+@contextlib.contextmanager
+def _listening(path: Path) -> Iterator[socket.socket]:
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(path))
+        listener.listen(64)
+        listener.setblocking(False)
+        yield listener
+
+
+async def _accept(listener: socket.socket, accepted: Callable[[socket.socket], None]) -> None:
     while True:
         sock, _ = await asyncio.get_running_loop().sock_accept(listener)
-        server.accepted(sock)
+        accepted(sock)
 
 
 @pytest.fixture

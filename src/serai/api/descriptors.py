@@ -17,12 +17,15 @@ from litestar.di import NamedDependency, Provide
 from litestar.params import FromPath, FromQuery, QueryParameter, SkipValidation
 from litestar.types import ControllerRouterHandler
 
-from serai.api.depend import Aim, AllKinds, Caller, Ctx
+from serai.api.depend import Aim, AllKinds, Caller, Ctx, People
 from serai.api.guard import PLATFORM
 from serai.api.kinds import check_name, convert, decode, merge, parse
 from serai.errors import InvalidError
+from serai.identity import Principal
 from serai.identity.descriptors import Tenant
-from serai.store import Delete, Put, Record, Spec, Store
+from serai.identity.directory import Directory
+from serai.identity.gifts import check_given
+from serai.store import Delete, Record, Spec, Store
 
 MAX_LIMIT = 1000
 MAX_WHY = 500  # characters
@@ -89,11 +92,17 @@ class Asked(msgspec.Struct, frozen=True):
     """Which descriptor a request names, who asks, and the version that a write is bound to."""
 
     store: Store
-    who: str
+    people: Directory
+    principal: Principal
     kind: type[Spec]
     tenant: str
     name: str
     expect: int | None
+
+    async def write(self, why: str, spec: Spec, expect: int | None) -> None:
+        """Write the descriptor, where whoever asks may give what it gives."""
+        check_given(self.people, self.principal, self.tenant, self.name, spec)
+        await self.store.put(self.principal.who, why, self.tenant, self.name, spec, expect=expect)
 
 
 Ask = NamedDependency[SkipValidation[Asked]]
@@ -145,11 +154,20 @@ async def asked(
     principal: Caller,
     target: Aim,
     kinds: AllKinds,
+    desk: People,
     kind: FromPath[str],
     name: FromPath[str],
 ) -> Asked:
     """Return what a path names; `NotFoundError` for a kind that nobody brings."""
-    return Asked(ctx.store, principal.who, kinds.get(kind), target.tenant, plain_name(name), expectation(request))
+    return Asked(
+        ctx.store,
+        desk.directory,
+        principal,
+        kinds.get(kind),
+        target.tenant,
+        plain_name(name),
+        expectation(request),
+    )
 
 
 @get("/v1/{kind:str}", action="{kind}.read", summary="List descriptors", operation_id="listDescriptors")
@@ -182,7 +200,7 @@ async def write(request: AnyRequest, ask: Ask, why: Why = "") -> Response[Descri
     check_name(ask.kind, ask.name)
     check_tenant(ask.kind, ask.tenant, ask.name)
     spec = decode(ask.kind, await request.body())
-    await ask.store.change(ask.who, why or "put by the API", (Put(ask.tenant, ask.name, spec, ask.expect),))
+    await ask.write(why or "put by the API", spec, ask.expect)
     return await _tagged(ask)
 
 
@@ -192,8 +210,7 @@ async def change(request: AnyRequest, ask: Ask, why: Why = "") -> Response[Descr
     given = parse(await request.body())
     record = await ask.store.get(ask.kind, ask.tenant, ask.name)
     spec = convert(ask.kind, merge(msgspec.to_builtins(record.spec), given))
-    expect = record.version if ask.expect is None else ask.expect
-    await ask.store.change(ask.who, why or "patched by the API", (Put(ask.tenant, ask.name, spec, expect),))
+    await ask.write(why or "patched by the API", spec, record.version if ask.expect is None else ask.expect)
     return await _tagged(ask)
 
 
@@ -203,7 +220,7 @@ async def remove(ask: Ask, confirm: FromQuery[str] = "", why: Why = "") -> Writt
     if confirm != ask.name:
         raise InvalidError("Repeat the name in confirm to delete it.", path="confirm")
     operation = Delete(ask.kind.KIND, ask.tenant, ask.name, ask.expect)
-    return Written((await ask.store.change(ask.who, why or "deleted by the API", (operation,)))[0])
+    return Written((await ask.store.change(ask.principal.who, why or "deleted by the API", (operation,)))[0])
 
 
 @get("/history", action="{kind}.read", summary="Show a descriptor's history", operation_id="getHistory")
@@ -223,7 +240,10 @@ async def diff(ask: Ask, old: Version, new: Version) -> Difference:
 @post("/restore", action="{kind}.write", status_code=200, summary="Restore a version", operation_id="restoreDescriptor")
 async def restore(ask: Ask, version: Version) -> Written:
     """Write an old version as the newest."""
-    return Written(await ask.store.restore(ask.who, ask.kind, ask.tenant, ask.name, version, expect=ask.expect))
+    past = await ask.store.revision(ask.kind, ask.tenant, ask.name, version)
+    check_given(ask.people, ask.principal, ask.tenant, ask.name, past)
+    who = ask.principal.who
+    return Written(await ask.store.restore(who, ask.kind, ask.tenant, ask.name, version, expect=ask.expect))
 
 
 ROUTES: list[ControllerRouterHandler] = [

@@ -174,6 +174,14 @@ class Store:
             if before.get(field) != after.get(field)
         }
 
+    async def revision(self, kind: type[S], tenant: str, name: str, version: int) -> S:
+        """Return a descriptor's spec as it was at a version; `InvalidError` where that version is its deletion."""
+        key = checks.key(kind, tenant, name)
+        row = await self._revision(key, version)
+        if row.spec is None:
+            raise InvalidError(f"version {version} of {'/'.join(key)} is its deletion", path="version")
+        return codec.decode(kind, row.schema, row.spec)
+
     async def restore(
         self,
         who: str,

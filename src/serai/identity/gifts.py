@@ -1,0 +1,31 @@
+"""What must hold before a descriptor that gives somebody power is written: nobody gives what they do not have."""
+
+from __future__ import annotations
+
+from serai.errors import InvalidError, NotFoundError
+from serai.identity.authorize import Target, check_gift
+from serai.identity.directory import Directory
+from serai.identity.people import CustomRole, Member
+from serai.identity.principals import Principal
+from serai.identity.roles import ROLES
+from serai.store import Spec
+
+
+def check_given(directory: Directory, giver: Principal, tenant: str, name: str, spec: Spec) -> None:
+    """Refuse a membership or a role that its writer may not give; every other kind passes.
+
+    `DeniedError` for what the giver does not have, `InvalidError` for users and roles that are not there.
+    """
+    if isinstance(spec, Member):
+        login, _, app = name.partition(":")
+        if directory.user(login) is None:
+            raise InvalidError("There is no such user: invite them.", path="name")
+        try:
+            actions = directory.actions(tenant, spec.role)
+        except NotFoundError:
+            raise InvalidError("There is no such role.", path="$.role", role=spec.role[:64]) from None
+        check_gift(giver, actions, Target(tenant=tenant, app=app))
+    elif isinstance(spec, CustomRole):
+        if name in ROLES:
+            raise InvalidError("That role is built in.", path="name")
+        check_gift(giver, spec.actions, Target(tenant=tenant))
