@@ -20,6 +20,7 @@ from serai.services.edge.names import HOST_NAME, leaf_path
 AUTHORITY_DAYS = 3650
 LEAF_DAYS = 90
 RENEW_DAYS = 30  # a leaf with less than this left is made anew
+BACKDATED = timedelta(days=2)  # clients' clocks differ, and ours may have been set a day ahead
 
 
 class Authority:
@@ -113,7 +114,7 @@ def _builder(
         .issuer_name(issuer)
         .public_key(key)
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(hours=1))  # clients' clocks differ
+        .not_valid_before(now - BACKDATED)
         .not_valid_after(now + timedelta(days=days))
     )
 
