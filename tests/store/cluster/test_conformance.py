@@ -7,6 +7,7 @@ import pytest
 from serai.store.cluster.driver import ClusterDriver
 from serai.store.conformance import StoreConformance
 from serai.store.driver import Driver
+from serai.store.tasks_conformance import TaskConformance
 
 
 class TestCluster(StoreConformance):
@@ -20,3 +21,11 @@ class TestCluster(StoreConformance):
     def again(self, driver: Driver) -> Driver:
         assert isinstance(driver, ClusterDriver)
         return ClusterDriver(driver.address)
+
+
+class TestClusterTasks(TaskConformance):
+    @pytest.fixture
+    async def driver(self, database: Callable[[], str]):
+        driver = ClusterDriver(database())
+        yield driver
+        await driver.close()

@@ -16,6 +16,9 @@ T = TypeVar("T")
 RV = TypeVar("RV")
 Parameters = Sequence[Any] | Mapping[str, Any]
 
+#: Names the advisory lock of who moves tasks; the octets of "tasks".
+TASKS = int.from_bytes(b"tasks", "big")
+
 _CONSISTENT = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 
 
@@ -57,10 +60,13 @@ class Head(msgspec.Struct, frozen=True):
 class Tx:
     """Statements over one connection, and what its commit has to bring with it."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, *, reads: bool = False) -> None:
         self.connection = connection
         self.head: Head | None = None  # where this transaction writes changes, the last of them
         self.queues: set[str] = set()  # that have new work, of which all hosts are told
+        self.lanes: dict[tuple[str, str, str, str], int] = {}  # what was read of them and still holds
+        self.has_gates: bool | None = None
+        self._alone = reads
         self._cursor = connection.cursor()
 
     def rows(self, statement: str, parameters: Parameters = ()) -> list[tuple[Any, ...]]:
@@ -74,6 +80,12 @@ class Tx:
     def run(self, statement: str, parameters: Parameters = ()) -> int:
         """Run a statement; return how many rows it wrote."""
         return self._cursor.execute(statement.encode(), parameters).rowcount
+
+    def lock_tasks(self) -> None:
+        """Be the only one who moves tasks, until the commit; who only reads need not wait for that."""
+        if not self._alone:
+            self.run("SELECT pg_advisory_xact_lock(%s)", (TASKS,))
+            self._alone = True
 
     def consistently(self, work: Callable[[Tx], T]) -> T:
         """Run work that only reads, on one state of the database."""
@@ -93,3 +105,5 @@ class Tx:
         """Undo what was done since `save`, in the database and here."""
         self.run("ROLLBACK TO job; RELEASE job")
         self.head, self.queues = place[0], set(place[1])
+        self.lanes.clear()
+        self.has_gates = None

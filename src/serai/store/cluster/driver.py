@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from serai.errors import UnsupportedError
-from serai.store.cluster import records
+from serai.store.cluster import records, tasks
 from serai.store.cluster.address import Address, parse
 from serai.store.cluster.connection import Tx
 from serai.store.cluster.database import Database
@@ -38,9 +37,9 @@ class ClusterDriver:
         self._reader: Worker[Tx] = Worker("store-reader", lambda: Reading(database, "reader"), group=1, threads=READERS)
 
     @property
-    def tasks(self) -> TaskRows[Any]:
+    def tasks(self) -> TaskRows[Tx]:
         """Return what the engine does with tasks."""
-        raise UnsupportedError("this engine keeps no tasks yet")
+        return tasks.ROWS
 
     async def write(self, work: Callable[[Tx], T]) -> T:
         """Run work in a transaction that is durable when this returns; it waits with others for one commit.

@@ -142,7 +142,7 @@ class Reading:
         for job in group:
             away = Kept()
             with away:
-                job.run(Tx(self._link.get()))
+                job.run(Tx(self._link.get(), reads=True))
             native = away.error or job.error
             if native is not None:
                 job.error = self._link.abandon(native)

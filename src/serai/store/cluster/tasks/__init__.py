@@ -1,18 +1,9 @@
-"""The rows of tasks in PostgreSQL: plain functions over a transaction (`serai.store.tasks.TaskRows`).
+"""The rows of tasks in PostgreSQL: statements within an open transaction.
 
-Here belong statements and what keeps them flat in the number of waiting tasks. Here does not belong when a bot is
-dead or a run is repeated: that is in `serai.tasks`.
+Here belong statements and what keeps them flat in the number of waiting tasks. Here does not belong what they are for:
+that is in `serai.store.taskrows`.
 """
 
-from __future__ import annotations
+from serai.store.cluster.tasks.shelf import ROWS
 
-from serai.errors import UnsupportedError
-from serai.store.cluster.connection import Tx
-from serai.store.contract import NewTask
-
-
-def insert(tx: Tx, task: NewTask, *, who: str, now: float) -> str:
-    """Refuse."""
-    raise UnsupportedError(
-        f"tasks ({task.function}) are not kept in this engine yet", who=who, now=now, closed=tx is None
-    )
+__all__ = ["ROWS"]

@@ -1,0 +1,120 @@
+"""Rows of tasks: insert, read, change, start and end."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from serai.store.cluster.tasks.table import COLUMNS, Table, storable
+from serai.store.taskrows.shelf import GATED, LOOSE, Done
+from serai.store.tasks import MAX_PAGE, Filter, Task
+
+#: Octets of arguments that lie in the task's own row, which each of its moves rewrites.
+INLINE = 1024
+
+_GIVEN = COLUMNS.split(", ")[1:]
+_ADD = (
+    f"INSERT INTO task ({', '.join(_GIVEN)}, arguments, lane, lock) "  # noqa: S608 - constants
+    f"VALUES ({', '.join(['%s'] * (len(_GIVEN) + 3))}) RETURNING number"
+)
+_ARGUMENTS = "coalesce(arguments, (SELECT p.arguments FROM task_payload p WHERE p.task = number), '')"
+_WHOLE = f"""
+SELECT {COLUMNS}, {_ARGUMENTS}, coalesce((SELECT p.result FROM task_payload p WHERE p.task = number), '')
+FROM task WHERE number = %s
+"""  # noqa: S608 - constants
+_TAKE = f"""
+UPDATE task SET state = 'is_processing', wait = '', lane = NULL, bot = %s, run = run + 1, started = %s, progress = 0,
+                sentence = '', ties = ties | %s::int
+WHERE number = ANY (%s) RETURNING {COLUMNS}, {_ARGUMENTS}
+"""  # noqa: S608 - constants
+_FINISH = f"""
+UPDATE task t SET state = 'done', finished = %s, progress = 1, ties = t.ties & ~{GATED}
+FROM (SELECT number, ties, tenant, provider, channel FROM task
+      WHERE number = ANY (%s) AND bot = %s AND run = %s AND state = 'is_processing' AND ties & ~{LOOSE} = 0) o
+WHERE t.number = o.number RETURNING o.number, o.ties, o.tenant, o.provider, o.channel
+"""  # noqa: S608 - constants
+_KEEP = """
+INSERT INTO task_payload (task, result) SELECT * FROM unnest(%s::bigint[], %s::bytea[])
+ON CONFLICT (task) DO UPDATE SET result = excluded.result
+"""
+_EQUALS = ("state", "tenant", "app", "function", "queue", "channel", "parent", "provider")
+#: What a partial index says of its rows has to stand in the statement, or it is not used.
+_PARTIAL = {"parent": "parent <> ''"}
+_STATES = {
+    "error": "state IN ('error', 'canceled')",
+    "canceled": "state IN ('error', 'canceled')",
+    "is_processing": "state IN ('is_processing', 'to_cancel')",
+    "to_cancel": "state IN ('is_processing', 'to_cancel')",
+}
+
+
+class RowTable(Table):
+    """The table ``task``, and ``task_payload`` for what is large."""
+
+    def add(self, task: Task, *, lane: int | None, lock: str | None) -> int:
+        """Insert a row and its arguments; return its number."""
+        inline = task.payload if len(task.payload) <= INLINE else None
+        values = msgspec.structs.astuple(task)
+        number = int(self._one(_ADD, *values[1 : len(_GIVEN) + 1], inline, lane, lock))
+        if inline is None:
+            self._tx.run("INSERT INTO task_payload (task, arguments) VALUES (%s, %s)", (number, task.payload))
+        return number
+
+    def number(self, task: str) -> int | None:
+        """Return the number of an id."""
+        found = self._one("SELECT number FROM task WHERE id = %s", storable(task))
+        return None if found is None else int(found)
+
+    def holder(self, tenant: str, lock: str) -> str | None:
+        """Return the id of the task that holds a key."""
+        found = self._one("SELECT id FROM task WHERE tenant = %s AND lock = %s AND lock IS NOT NULL", tenant, lock)
+        return None if found is None else str(found)
+
+    def task(self, number: int) -> Task | None:
+        """Return a row."""
+        return next(iter(self._rows("number = %s", number)), None)
+
+    def whole(self, number: int) -> Task | None:
+        """Return a row with its arguments and its result."""
+        found = self._tx.row(_WHOLE, (number,))
+        return None if found is None else Task(*found)
+
+    def find(self, wanted: Filter) -> list[Task]:
+        """List rows, newest first."""
+        clauses: list[str] = ["true"]
+        values: list[str | int] = []
+        for column in _EQUALS:
+            if (value := getattr(wanted, column)) is not None:
+                clauses.append(f"{column} = %s")
+                values.append(storable(value))
+                clauses += [_PARTIAL[column]] if value and column in _PARTIAL else []
+        if wanted.state in _STATES:
+            clauses.append(_STATES[wanted.state])
+        if wanted.before is not None:
+            clauses.append("number < %s")
+            values.append(wanted.before)
+        limit = max(0, min(wanted.limit, MAX_PAGE))
+        return self._rows(f"{' AND '.join(clauses)} ORDER BY number DESC LIMIT {limit}", *values)
+
+    def change(self, number: int, **columns: Any) -> None:
+        """Set columns of a row."""
+        names = " = %s, ".join(columns)
+        values = [storable(value) if isinstance(value, str) else value for value in columns.values()]
+        self._tx.run(f"UPDATE task SET {names} = %s WHERE number = %s", (*values, number))  # noqa: S608 - names are our own
+
+    def take(self, numbers: Sequence[int], bot: str, now: float, ties: int) -> list[Task]:
+        """Start rows; return them in the order of their numbers' list, arguments included."""
+        rows = {row[0]: Task(*row) for row in self._tx.rows(_TAKE, (bot, now, ties, list(numbers)))}
+        return [rows[number] for number in numbers]
+
+    def finish(self, bot: str, run: int, numbers: Sequence[int], now: float) -> list[Done]:
+        """End those of the rows well that a bot holds in this run, with no ties but `LOOSE` ones."""
+        found = {row[0]: Done(*row) for row in self._tx.rows(_FINISH, (now, list(numbers), bot, run))}
+        return [found[number] for number in numbers if number in found]
+
+    def keep(self, results: Sequence[tuple[int, bytes]]) -> None:
+        """Write results of rows."""
+        last = dict(results)
+        self._tx.run(_KEEP, (list(last), list(last.values())))

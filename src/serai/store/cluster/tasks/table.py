@@ -1,0 +1,42 @@
+"""A transaction that moves tasks, and a row's columns as a task."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from serai.store.cluster.connection import Tx
+from serai.store.tasks import Task
+
+#: The columns in the order of `Task`'s fields; its arguments and its result lie elsewhere where they are large.
+COLUMNS = (
+    "number, id, function, tenant, app, queue, channel, priority, not_before, deadline, retries, provider, key, "
+    "parent, who, created, state, wait, run, failures, lost, bot, progress, sentence, started, finished, expires, "
+    "awaits, ties, options, failure"
+)
+
+
+class Table:
+    """What is made for each piece of work.
+
+    Whoever moves tasks is alone: what one may start depends on what all others run, on whichever host. One lock for
+    all of it costs less than it seems, since one commit acknowledges and claims hundreds of tasks.
+    """
+
+    def __init__(self, tx: Tx) -> None:
+        tx.lock_tasks()
+        self._tx = tx
+
+    def _rows(self, where: str, *values: Any) -> list[Task]:
+        return [Task(*row) for row in self._tx.rows(f"SELECT {COLUMNS} FROM task WHERE {where}", values)]  # noqa: S608 - constants
+
+    def _one(self, statement: str, *values: Any) -> Any:
+        """Return the first column of the first row, or None."""
+        row = self._tx.row(statement, values)
+        return None if row is None else row[0]
+
+
+def storable(text: str) -> str:
+    """Return a text from a program without what a database can't hold: NUL, and halves of characters."""
+    if "\0" not in text and text.isascii():
+        return text
+    return text.replace("\0", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode()
