@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from serai.cloud.drivers.conformance import SMALL, said
+from serai.cloud.drivers.conformance.bench import SMALL, said
 from serai.cloud.drivers.contract import Mount
 from serai.cloud.drivers.process import network, processes
 from serai.cloud.drivers.process.shim.watch import of_namespace

@@ -17,7 +17,7 @@ PREPARE = (
 INSIDE = """
 import asyncio, sys
 from pathlib import Path
-from serai.cloud.drivers.conformance import said
+from serai.cloud.drivers.conformance.bench import said
 from serai.cloud.drivers.contract import Workload
 from serai.cloud.drivers.process import ProcessDriver
 
