@@ -115,6 +115,10 @@ class TaskRows(Protocol[Tx_contra]):
         """Insert a task, or find the one with the same tenant and key; return its id."""
         ...
 
+    def insert_all(self, tx: Tx_contra, tasks: Sequence[NewTask], *, who: str, now: float) -> list[str]:
+        """Insert tasks in this order, like `insert`; return their ids."""
+        ...
+
     def get(self, tx: Tx_contra, task: str) -> Task:
         """Return one task, arguments and result included."""
         ...
@@ -144,7 +148,7 @@ class TaskRows(Protocol[Tx_contra]):
         ...
 
     def exchange(self, tx: Tx_contra, bot: str, finishes: Sequence[Finish], want: Want, *, now: float) -> Exchange:
-        """Acknowledge what is over and claim what comes next, in one transaction; counts as a beat."""
+        """Acknowledge what is over and claim what comes next, in one transaction."""
         ...
 
     def note(self, tx: Tx_contra, bot: str, notes: Sequence[Note]) -> None:

@@ -119,16 +119,19 @@ def apply(cursor: sqlite3.Cursor, batch: Batch) -> Committed:
     The write lock is held, so the newest number stays the newest until this is committed: no gaps, no reordering.
     """
     done = Committed([], [], [])
+    new_tasks: list[NewTask] = []
     number, mark = last(cursor)
     for operation in batch.operations:
         if isinstance(operation, NewTask):
-            done.tasks.append(tasks.ROWS.insert(cursor, operation, who=batch.who, now=batch.when))
+            new_tasks.append(operation)
             continue
         number += 1
         change = _write(cursor, batch, operation, number, mark)
         mark = change.mark
         done.changes.append(number)
         done.versions.append(change.version)
+    if new_tasks:
+        done.tasks.extend(tasks.ROWS.insert_all(cursor, new_tasks, who=batch.who, now=batch.when))
     return done
 
 

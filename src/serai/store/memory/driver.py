@@ -85,7 +85,7 @@ class MemoryDriver:
         # is undone by going back to a copy, which only a transaction with several of them needs.
         before = copy.deepcopy(self._state) if len(new_tasks) > 1 else None
         try:
-            inserted = [tasks.ROWS.insert(self._state, task, who=batch.who, now=batch.when) for task in new_tasks]
+            inserted = tasks.ROWS.insert_all(self._state, new_tasks, who=batch.who, now=batch.when)
         except BaseException:
             if before is not None:
                 self._state.clear()

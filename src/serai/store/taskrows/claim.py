@@ -15,153 +15,157 @@ from serai.store.taskrows.shelf import GATED, UNIQUE
 from serai.store.tasks import MAX_SKIP, Task, Want
 from serai.store.tasks_rules import admit
 
-_ROUNDS = 8  # looks at lanes, while there is room and each of them brings something
+_SPARE = 8  # lanes looked at beyond the places that there are: some turn out empty or closed
 
 
-class Claim:
-    """One bot's claim."""
+class Places:
+    """What a bot has room for, and what was chosen for it."""
 
-    def __init__(self, desk: Desk, bot: str, want: Want) -> None:
-        self._desk = desk
-        self._bot = bot
+    def __init__(self, want: Want) -> None:
         self._want = want
-        self._slots = want.slots
-        self._batch = want.batch
-        self._free: list[int] = []  # numbers taken without gates, and behind some
-        self._gated: list[int] = []
-        self._unique: list[int] = []
-        self._steps: dict[str, int] = {}
-
-    def take(self) -> list[Task]:
-        """Claim what there is room for, of its queues in their order."""
-        claimed: list[Task] = []
-        for queue in self._want.queues:
-            for _ in range(_ROUNDS):
-                if not self._places or not self._look(queue):
-                    break
-                claimed += self._start()
-            self._steps.clear()
-        return claimed
-
-    def _start(self) -> list[Task]:
-        shelf, now = self._desk.shelf, self._desk.now
-        started = shelf.take(self._free, self._bot, now, 0) if self._free else []
-        if self._gated:
-            started += shelf.take(self._gated, self._bot, now, GATED)
-        for number in self._unique:
-            if self._desk.row(number).chosen.unique == "waiting":
-                shelf.change(number, lock=None)
-        for chosen in (self._free, self._gated, self._unique):
-            chosen.clear()
-        return started
+        self.slots = want.slots
+        self.batch = want.batch
+        self.free: list[int] = []  # numbers of those that pass no gate
+        self.gated: list[int] = []
 
     @property
-    def _places(self) -> int:
-        return self._slots + self._batch
+    def left(self) -> int:
+        """Return how many more there is room for."""
+        return self.slots + self.batch
 
-    def _look(self, queue: str) -> bool:
-        """Look at some lanes and take from them; return whether another look may bring more."""
-        desk = self._desk
-        most = min(MAX_LANES, self._places + 8)
-        reached = desk.shelf.time(queue)
-        lanes = [(lane, self._gates(lane)) for lane in self._lanes(queue, most, reached)]
-        turns, changed = [], []
-        for lane, gates in lanes:
-            room = self._room(lane, gates)
-            turns.append(Turn(lane, self._step(lane), room))
-            if not room:
-                changed.append(lane)
-        taken = 0
-        empty: list[int] = []
-        for (lane, gates), turn, places in zip(lanes, turns, share(turns, self._places), strict=True):
-            if not places:
-                if turn.room and lane.shut:  # it had room, but others are before it: now it stands among them
-                    lane.shut = ""
-                    changed.append(lane)
-                continue
-            got, is_empty = self._from_lane(lane, gates, places)
-            taken += got
-            if is_empty:
-                empty.append(lane.id)
-                continue
-            if got:
-                reached = max(reached, lane.time + turn.step * (got - 1))
-                lane.time += turn.step * got
-            self._room(lane, gates)
-            changed.append(lane)
-        self._write(queue, changed, empty, reached)
-        return taken > 0 or bool(empty)
+    def fit(self, function: str) -> bool:
+        """Tell whether there is a place for a task."""
+        return bool(admit(function, self._want, self.slots, self.batch))
 
-    def _lanes(self, queue: str, most: int, reached: float) -> list[Lane]:
-        lanes = self._desk.shelf.open_lanes(queue, most)
-        if not self._desk.gated:
-            return lanes
-        reopened = self._desk.shelf.reopened(queue, self._desk.now, most)
-        for lane in reopened:  # what was closed gets no more than its share for it
-            lane.time = max(lane.time, reached)
-        return sorted([*lanes, *reopened], key=lambda lane: (lane.time, lane.id))
+    def take(self, function: str) -> bool:
+        """Take a place for a task, if there is one for its sort."""
+        place = admit(function, self._want, self.slots, self.batch)
+        self.slots -= place == "slot"
+        self.batch -= place == "batch"
+        return bool(place)
 
-    def _gates(self, lane: Lane) -> list[Gate]:
-        return self._desk.gates_of(lane.tenant, lane.provider, lane.channel)
 
-    def _room(self, lane: Lane, gates: Sequence[Gate]) -> int:
-        """Return how many of a lane may start, and mark it with the gate that closes it."""
-        lane.shut, room = "", UNLIMITED
-        for gate in gates:
+class Source:
+    """A lane during a claim: what was read of it, and what was chosen."""
+
+    def __init__(self, desk: Desk, lane: Lane, step: int) -> None:
+        self.lane = lane
+        self.step = step
+        self.gates: Sequence[Gate] = desk.gates_of(lane.tenant, lane.provider, lane.channel)
+        self.chosen = 0
+        self.spent = False
+        self._desk = desk
+        self._rows: list[tuple[int, str]] = []
+        self._at = 0
+        self._unfit = 0
+        self._whole = False  # all that the lane holds was read
+
+    @property
+    def empty(self) -> bool:
+        """Tell whether all that the lane holds was chosen."""
+        return self._whole and self._at == len(self._rows) and not self._unfit
+
+    def room(self) -> int:
+        """Return how many more may start, and mark the lane with the gate that closes it."""
+        self.lane.shut, room = "", UNLIMITED
+        for gate in self.gates:
             room = min(room, gate.room(self._desk.now))
             if not room:
-                lane.shut = gate.key
+                self.lane.shut = gate.key
                 self._desk.touch(gate)
                 break
         return room
 
-    def _step(self, lane: Lane) -> int:
-        """Return by how much a task moves a lane: a tenant with many of them gets no more for it."""
-        if lane.tenant not in self._steps:
-            self._steps[lane.tenant] = max(1, self._desk.shelf.siblings(lane.queue, lane.tenant))
-        return self._steps[lane.tenant]
-
-    def _from_lane(self, lane: Lane, gates: Sequence[Gate], places: int) -> tuple[int, bool]:
-        """Choose from a lane; return how many, and whether that was all that it holds."""
-        most = min([places, *(gate.room(self._desk.now) for gate in gates)])
-        if most <= 0:
-            return 0, False
-        rows = self._desk.shelf.ready(lane.id, most)
-        chosen = self._choose(rows, most)
-        if len(chosen) < len(rows):  # look past some that there is no place for
-            more = self._desk.shelf.ready(lane.id, most + MAX_SKIP)
-            chosen += self._choose(more[len(rows) :], most - len(chosen))
-            rows = more
-            is_empty = False
-        else:
-            is_empty = len(rows) < most
-        numbers = [number for number, _, _ in chosen]
-        self._unique += [number for number, _, ties in chosen if ties & UNIQUE]
-        for gate in gates:
+    def choose(self, places: Places, most: int) -> int:
+        """Choose so many at most, past few that there is no place for; return how many."""
+        most = min(most, self.room())
+        numbers: list[int] = []
+        while len(numbers) < most and not self.spent:
+            if self._at == len(self._rows) and not self._read(most - len(numbers)):
+                self.spent = True
+                break
+            number, function = self._rows[self._at]
+            self._at += 1
+            if places.take(function):
+                numbers.append(number)
+            else:
+                self._unfit += 1
+                self.spent = self._unfit >= MAX_SKIP or not self._goes_on(places)
+        for gate in self.gates:
             gate.start(numbers)
             self._desk.touch(gate)
-        if gates:
-            self._gated += numbers
-        else:
-            self._free += numbers
-        return len(numbers), is_empty
+        (places.gated if self.gates else places.free).extend(numbers)
+        self.chosen += len(numbers)
+        self.spent = self.spent or not self.room()
+        return len(numbers)
 
-    def _choose(self, rows: Sequence[tuple[int, str, int]], most: int) -> list[tuple[int, str, int]]:
-        chosen: list[tuple[int, str, int]] = []
-        for row in rows:
-            if len(chosen) >= most:
-                break
-            if place := admit(row[1], self._want, self._slots, self._batch):
-                self._slots -= place == "slot"
-                self._batch -= place == "batch"
-                chosen.append(row)
-        return chosen
+    def _goes_on(self, places: Places) -> bool:
+        """Tell whether there is a place for any of the next tasks, before all of them are read."""
+        if self._unfit > 1:
+            return True
+        left = {function for _, function in self._rows[self._at :]}
+        left |= set() if self._whole else self._desk.shelf.functions(self.lane.id, MAX_SKIP, len(self._rows))
+        return any(places.fit(function) for function in left)
 
-    def _write(self, queue: str, changed: Sequence[Lane], empty: Sequence[int], reached: float) -> None:
-        shelf = self._desk.shelf
-        if changed:
-            shelf.put_lanes(changed)
-        if empty:
-            shelf.drop_lanes(empty)
-        if changed or empty:
-            shelf.put_time(queue, reached)
+    def _read(self, wanted: int) -> bool:
+        if self._whole:
+            return False
+        limit = MAX_SKIP if self._unfit else wanted
+        rows = self._desk.shelf.ready(self.lane.id, limit, len(self._rows))
+        self._rows += rows
+        self._whole = len(rows) < limit
+        return bool(rows)
+
+
+def claim(desk: Desk, bot: str, want: Want) -> list[Task]:
+    """Claim what a bot has room for, of its queues in their order."""
+    places = Places(want)
+    for queue in want.queues:
+        if places.left:
+            _choose(desk, queue, places)
+    started = desk.shelf.take(places.free, bot, desk.now, 0) if places.free else []
+    if places.gated:
+        started += desk.shelf.take(places.gated, bot, desk.now, GATED)
+    for task in started:
+        if task.ties & UNIQUE and task.chosen.unique == "waiting":
+            desk.shelf.change(task.number, lock=None)
+    return started
+
+
+def _choose(desk: Desk, queue: str, places: Places) -> None:
+    shelf = desk.shelf
+    reached = shelf.time(queue)
+    sources = _sources(desk, queue, min(MAX_LANES, places.left + _SPARE), reached)
+    while places.left:
+        turns = [Turn(s.lane.time + s.step * s.chosen, s.step, 0 if s.spent else s.room()) for s in sources]
+        parts = share(turns, places.left)
+        if not sum([source.choose(places, part) for source, part in zip(sources, parts, strict=True) if part]):
+            break
+    # A lane without rivals needs no time, and writing it would cost as much as a task.
+    rivals = sources if len(sources) > 1 or desk.gated else []
+    for source in rivals:
+        if source.chosen:
+            reached = max(reached, source.lane.time + source.step * (source.chosen - 1))
+            source.lane.time += source.step * source.chosen
+    empty = [source.lane.id for source in sources if source.empty]
+    changed = [source.lane for source in rivals if not source.empty and (source.chosen or source.lane.shut)]
+    if changed:
+        shelf.put_lanes(changed)
+    if empty:
+        shelf.drop_lanes(empty)
+    if changed:
+        shelf.put_time(queue, reached)
+
+
+def _sources(desk: Desk, queue: str, most: int, reached: float) -> list[Source]:
+    """Return the lanes that are next, those whose gate opens among them."""
+    lanes = desk.shelf.open_lanes(queue, most)
+    if desk.gated:
+        reopened = desk.shelf.reopened(queue, desk.now, most)
+        for lane in reopened:  # it gets its share from now on, and nothing for the time when it was closed
+            lane.time = max(lane.time, reached)
+        lanes = sorted([*lanes, *reopened], key=lambda lane: (lane.time, lane.id))
+    if len(lanes) == 1:
+        return [Source(desk, lanes[0], 1)]
+    steps = {tenant: max(1, desk.shelf.siblings(queue, tenant)) for tenant in {lane.tenant for lane in lanes}}
+    return [Source(desk, lane, steps[lane.tenant]) for lane in lanes]

@@ -30,9 +30,9 @@ class Lane(msgspec.Struct, kw_only=True):
 
 
 class Turn(msgspec.Struct):
-    """What a lane may give in this claim: ``room`` tasks at most, each of which moves it ahead by ``step``."""
+    """A lane's turn: it is at ``time``, may give ``room`` tasks, and each of them moves it ahead by ``step``."""
 
-    lane: Lane
+    time: float
     step: float
     room: int
 
@@ -40,7 +40,7 @@ class Turn(msgspec.Struct):
 def share(turns: Sequence[Turn], places: int) -> list[int]:
     """Return how many places each lane gets: always the one with the smallest time, until places or rooms are full."""
     given = [0] * len(turns)
-    heap = [(turn.lane.time, index) for index, turn in enumerate(turns) if turn.room > 0]
+    heap = [(turn.time, index) for index, turn in enumerate(turns) if turn.room > 0]
     heapq.heapify(heap)
     while heap and places > 0:
         time, index = heap[0]

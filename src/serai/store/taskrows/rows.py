@@ -50,6 +50,13 @@ class Rows(Generic[Tx]):
         desk.close(who)
         return inserted
 
+    def insert_all(self, tx: Tx, tasks: Sequence[NewTask], *, who: str, now: float) -> list[str]:
+        """Insert tasks in this order, like `insert`; return their ids."""
+        desk = self._desk(tx, now)
+        inserted = [insert(desk, task, who=who) for task in tasks]
+        desk.close(who)
+        return inserted
+
     def get(self, tx: Tx, task: str) -> Task:
         """Return one task, arguments and result included."""
         desk = self._desk(tx, 0.0)
@@ -96,7 +103,7 @@ class Rows(Generic[Tx]):
         return desk.shelf.to_cancel(bot)
 
     def exchange(self, tx: Tx, bot: str, finishes: Sequence[Finish], want: Want, *, now: float) -> Exchange:
-        """Acknowledge what is over and claim what comes next, in one transaction; counts as a beat."""
+        """Acknowledge what is over and claim what comes next, in one transaction."""
         return run.exchange(self._desk(tx, now), bot, finishes, want)
 
     def note(self, tx: Tx, bot: str, notes: Sequence[Note]) -> None:

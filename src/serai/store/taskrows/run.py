@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from serai.errors import ConflictError
-from serai.store.taskrows.claim import Claim
+from serai.store.taskrows.claim import claim
 from serai.store.taskrows.desk import RUNNING, Desk
 from serai.store.taskrows.insert import probe
 from serai.store.taskrows.shelf import CHANNEL, GATED, UNIQUE
@@ -28,22 +28,27 @@ _PROBES = 16  # providers tried by one exchange
 
 
 def exchange(desk: Desk, bot: str, finishes: Sequence[Finish], want: Want) -> Exchange:
-    """Acknowledge what is over and claim what comes next; counts as a beat."""
-    beat(desk, bot)
+    """Acknowledge what is over and claim what comes next."""
+    check(desk, bot)
     refused = acknowledge(desk, bot, finishes)
-    wake(desk, want)
+    due = wake(desk, want)
     desk.close(f"bot:{bot}")  # what this releases may be claimed at once
-    claimed = Claim(desk, bot, want).take() if want.slots or want.batch else []
+    claimed = claim(desk, bot, want) if want.slots or want.batch else []
     desk.close(f"bot:{bot}")
     opening = desk.shelf.next_opening(desk.now) if desk.gated else None
-    times = [time for time in (desk.shelf.next_due(), opening) if time is not None]
-    return Exchange(claimed, refused, min(times, default=None))
+    return Exchange(claimed, refused, min([time for time in (*due, opening) if time is not None], default=None))
+
+
+def check(desk: Desk, bot: str) -> None:
+    """Raise `ConflictError` for a bot that was struck off."""
+    if not desk.shelf.has_bot(bot):
+        raise _lost(bot)
 
 
 def beat(desk: Desk, bot: str) -> None:
     """Count a beat, or raise `ConflictError` for a bot that was struck off."""
     if not desk.shelf.beat(bot):
-        raise ConflictError(f"The bot {bot} is not enlisted any more: its lease was lost.", bot=bot)
+        raise _lost(bot)
 
 
 def acknowledge(desk: Desk, bot: str, finishes: Sequence[Finish]) -> list[int]:
@@ -70,25 +75,32 @@ def acknowledge(desk: Desk, bot: str, finishes: Sequence[Finish]) -> list[int]:
     return [f.number for f in finishes if f.number not in quick and not _end(desk, bot, f)]
 
 
-def wake(desk: Desk, want: Want) -> None:
-    """Make ready what no longer waits: for a function, for its time; end what had to start; try providers."""
+def wake(desk: Desk, want: Want) -> tuple[float | None, float | None]:
+    """Make ready what no longer waits: for a function, for its time; end what had to start; try providers.
+
+    Return when the next one's time comes, and when the next one has to have started.
+    """
     for function in want.known:
         for task in desk.shelf.parked(function, MAX_DUE):
             desk.admit(task)
-    for task in desk.shelf.expired(desk.now, MAX_DUE):
-        why = "it had to start earlier and did not"
-        desk.move(task, "error", who="system", why=why, failure=failure("deadline", why))
-    for task in desk.shelf.due(desk.now, MAX_DUE):
-        desk.admit(task)
+    timers = desk.shelf.timers()
+    if any(timer is not None and timer <= desk.now for timer in timers):
+        for task in desk.shelf.expired(desk.now, MAX_DUE):
+            why = "it had to start earlier and did not"
+            desk.move(task, "error", who="system", why=why, failure=failure("deadline", why))
+        for task in desk.shelf.due(desk.now, MAX_DUE):
+            desk.admit(task)
+        timers = desk.shelf.timers()
     for due in desk.shelf.probers_due(desk.now, _PROBES) if desk.gated else ():
         gate = desk.own_gate("provider", due.name)
         gate.probe = probe(desk, gate.prober, gate.name)
         desk.touch(gate)
+    return timers
 
 
 def note(desk: Desk, bot: str, notes: Sequence[Note]) -> None:
     """Keep progress and log lines of runs that the bot holds; those of others are dropped."""
-    beat(desk, bot)
+    check(desk, bot)
     for each in notes:
         task = desk.shelf.task(each.number)
         if task is None or not _holds(task, bot, each.run):
@@ -146,6 +158,10 @@ def _moved(desk: Desk, task: Task, new: State, *, who: str, why: str, parks: boo
     back = desk.move(task, new, who=who, why=why, wait="function" if parks else "", **changed)
     if new == "to_do" and not parks:
         desk.admit(back)
+
+
+def _lost(bot: str) -> ConflictError:
+    return ConflictError(f"The bot {bot} is not enlisted any more: its lease was lost.", bot=bot)
 
 
 def _holds(task: Task, bot: str, run: int) -> bool:

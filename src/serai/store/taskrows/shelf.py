@@ -72,8 +72,12 @@ class Shelf(Protocol):
         """Write results of rows."""
         ...
 
-    def ready(self, lane: int, limit: int) -> list[tuple[int, str, int]]:
-        """Return number, function and ties of a lane's first rows, by priority, then number."""
+    def ready(self, lane: int, limit: int, skip: int) -> list[tuple[int, str]]:
+        """Return number and function of a lane's rows past the first ones, by priority, then number."""
+        ...
+
+    def functions(self, lane: int, limit: int, skip: int) -> set[str]:
+        """Return the functions of the rows that `ready` would return."""
         ...
 
     def parked(self, function: str, limit: int) -> list[Task]:
@@ -88,8 +92,8 @@ class Shelf(Protocol):
         """Return rows in to_do that had to start by now."""
         ...
 
-    def next_due(self) -> float | None:
-        """Return when the next row's time comes."""
+    def timers(self) -> tuple[float | None, float | None]:
+        """Return when the next row's time comes, and when the next one expires."""
         ...
 
     def held(self, bot: str) -> list[Task]:
@@ -150,6 +154,10 @@ class Shelf(Protocol):
 
     def add_bot(self, bot: str, queues: Sequence[str], now: float) -> bool:
         """Insert a bot; False where there is one of that name."""
+        ...
+
+    def has_bot(self, bot: str) -> bool:
+        """Tell whether there is a bot of that name."""
         ...
 
     def beat(self, bot: str) -> bool:

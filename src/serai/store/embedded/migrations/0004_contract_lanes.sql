@@ -51,7 +51,8 @@ ALTER TABLE task_next RENAME TO task;
 -- Each of these holds only the rows that it is for, so that a claim costs the same however many tasks wait.
 CREATE UNIQUE INDEX task_id ON task (id);
 CREATE UNIQUE INDEX task_lock ON task (tenant, lock) WHERE lock IS NOT NULL;
-CREATE INDEX task_ready ON task (lane, priority DESC) WHERE lane IS NOT NULL;
+-- Holds all that is looked at while a claim chooses.
+CREATE INDEX task_ready ON task (lane, priority DESC, number, function) WHERE lane IS NOT NULL;
 CREATE INDEX task_held ON task (bot) WHERE state IN ('is_processing', 'to_cancel');
 CREATE INDEX task_due ON task (not_before) WHERE wait = 'time';
 CREATE INDEX task_parked ON task (function) WHERE wait = 'function';

@@ -16,6 +16,10 @@ class PeopleTables(Table):
         sql = "INSERT INTO task_bot (name, beat, queues, since) VALUES (?, 1, ?, ?) ON CONFLICT DO NOTHING"
         return self._cursor.execute(sql, (bot, "\n".join(queues), now)).rowcount == 1
 
+    def has_bot(self, bot: str) -> bool:
+        """Tell whether there is a bot of that name."""
+        return self._one("SELECT 1 FROM task_bot WHERE name = ?", bot) is not None
+
     def beat(self, bot: str) -> bool:
         """Count a bot's beat; False where there is none of that name."""
         return self._cursor.execute("UPDATE task_bot SET beat = beat + 1 WHERE name = ?", (bot,)).rowcount == 1

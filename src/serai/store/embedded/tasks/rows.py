@@ -22,13 +22,16 @@ _ADD = (
 _TAKE = f"""
 UPDATE task SET state = 'is_processing', wait = '', lane = NULL, bot = ?, run = run + 1, started = ?, progress = 0,
                 sentence = '', ties = ties | ?
-WHERE number IN (SELECT value FROM json_each(?)) RETURNING {COLUMNS}, arguments
+WHERE {{}} RETURNING {COLUMNS}, arguments
 """  # noqa: S608 - constants
+_TAKE_ONE = _TAKE.format("number = ?")
+_TAKE_MANY = _TAKE.format("number IN (SELECT value FROM json_each(?))")
 _FINISH = f"""
 UPDATE task SET state = 'done', finished = ?, progress = 1, ties = ties & ~{GATED}
-WHERE number IN (SELECT value FROM json_each(?)) AND bot = ? AND run = ? AND state = 'is_processing'
-      AND ties & ~{LOOSE} = 0
+WHERE {{}} AND bot = ? AND run = ? AND state = 'is_processing' AND ties & ~{LOOSE} = 0
 """  # noqa: S608 - constants
+_FINISH_ONE = _FINISH.format("number = ?")
+_FINISH_MANY = _FINISH.format("number IN (SELECT value FROM json_each(?))")
 #: Those that it does not end, with ties of NULL, and those with ties.
 _SPECIAL = f"""
 SELECT j.value, t.ties, t.tenant, t.provider, t.channel FROM json_each(?3) AS j LEFT JOIN task AS t
@@ -104,15 +107,23 @@ class RowTable(Table):
 
     def take(self, numbers: Sequence[int], bot: str, now: float, ties: int) -> list[Task]:
         """Start rows; return them in the order of their numbers' list, arguments included."""
-        rows = self._cursor.execute(_TAKE, (bot, now, ties, msgspec.json.encode(numbers).decode())).fetchall()
-        found = {row[0]: Task(*(*row[:-1], self._arguments(row[0], row[-1]))) for row in rows}
-        return [found[number] for number in numbers]
+        if len(numbers) == 1:
+            rows = self._cursor.execute(_TAKE_ONE, (bot, now, ties, numbers[0])).fetchall()
+        else:
+            rows = self._cursor.execute(_TAKE_MANY, (bot, now, ties, _json(numbers))).fetchall()
+        tasks = [Task(*row) if row[-1] is not None else self._large(row) for row in rows]
+        place = {number: index for index, number in enumerate(numbers)}
+        tasks.sort(key=lambda task: place[task.number])
+        return tasks
 
     def finish(self, bot: str, run: int, numbers: Sequence[int], now: float) -> list[Done]:
         """End those of the rows well that a bot holds in this run, with no ties but `LOOSE` ones; `GATED` goes."""
-        listed = msgspec.json.encode(numbers).decode()
+        listed = _json(numbers)
         special = self._cursor.execute(_SPECIAL, (bot, run, listed)).fetchall()
-        self._cursor.execute(_FINISH, (now, listed, bot, run))
+        if len(numbers) == 1:
+            self._cursor.execute(_FINISH_ONE, (now, numbers[0], bot, run))
+        else:
+            self._cursor.execute(_FINISH_MANY, (now, listed, bot, run))
         found = {row[0]: Done(*row) if row[1] else None for row in special}
         ended = [found.get(number, Done(number, 0, "", "", "")) for number in numbers]
         return [done for done in ended if done is not None]
@@ -124,6 +135,9 @@ class RowTable(Table):
             results,
         )
 
+    def _large(self, row: tuple[Any, ...]) -> Task:
+        return Task(*(*row[:-1], self._arguments(row[0], None)))
+
     def _arguments(self, number: int, inline: bytes | None) -> bytes:
         if inline is not None:
             return inline
@@ -131,3 +145,7 @@ class RowTable(Table):
 
     def _number(self, found: Any) -> int | None:
         return None if found is None else int(found)
+
+
+def _json(numbers: Sequence[int]) -> str:
+    return msgspec.json.encode(numbers).decode()

@@ -13,17 +13,26 @@ _INSIDE = (
     "channel = ? AND channel <> '' AND state IN ('to_do', 'is_processing', 'to_cancel') "
     "AND wait NOT IN ('channel', 'tasks')"
 )
+_READY = "SELECT number, function FROM task WHERE lane = ? ORDER BY priority DESC, number LIMIT ? OFFSET ?"
 _TIE = "UPDATE task SET ties = ties | ? WHERE number = ?"
+_TIMERS = """
+SELECT (SELECT min(not_before) FROM task WHERE wait = 'time'),
+       (SELECT min(expires) FROM task WHERE expires > 0 AND state = 'to_do')
+"""
 _RUNS = "state IN ('is_processing', 'to_cancel')"
 
 
 class WaitTables(Table):
     """Partial indexes of ``task``, and the table ``task_after``."""
 
-    def ready(self, lane: int, limit: int) -> list[tuple[int, str, int]]:
-        """Return number, function and ties of a lane's first rows, by priority, then number."""
-        sql = "SELECT number, function, ties FROM task WHERE lane = ? ORDER BY priority DESC, number LIMIT ?"
-        return self._cursor.execute(sql, (lane, limit)).fetchall()
+    def ready(self, lane: int, limit: int, skip: int) -> list[tuple[int, str]]:
+        """Return number and function of a lane's rows past the first ones, by priority, then number."""
+        return self._cursor.execute(_READY, (lane, limit, skip)).fetchall()
+
+    def functions(self, lane: int, limit: int, skip: int) -> set[str]:
+        """Return the functions of the rows that `ready` would return."""
+        sql = f"SELECT DISTINCT function FROM ({_READY})"  # noqa: S608 - a constant
+        return {function for (function,) in self._cursor.execute(sql, (lane, limit, skip))}
 
     def parked(self, function: str, limit: int) -> list[Task]:
         """Return rows that wait for somebody who knows their function."""
@@ -38,10 +47,10 @@ class WaitTables(Table):
         where = "expires > 0 AND state = 'to_do' AND expires <= ? ORDER BY expires, number LIMIT ?"
         return self._rows(where, now, limit)
 
-    def next_due(self) -> float | None:
-        """Return when the next row's time comes."""
-        found = self._one("SELECT min(not_before) FROM task WHERE wait = 'time'")
-        return None if found is None else float(found)
+    def timers(self) -> tuple[float | None, float | None]:
+        """Return when the next row's time comes, and when the next one expires."""
+        due, expires = self._cursor.execute(_TIMERS).fetchone()
+        return due, expires
 
     def held(self, bot: str) -> list[Task]:
         """Return what a bot runs."""

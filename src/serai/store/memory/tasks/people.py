@@ -49,6 +49,10 @@ class PeopleTables(Memory):
             self._table.bots[bot] = BotRow(bot, 1, tuple(queues), now)
         return fresh
 
+    def has_bot(self, bot: str) -> bool:
+        """Tell whether there is a bot of that name."""
+        return bot in self._table.bots
+
     def beat(self, bot: str) -> bool:
         """Count a bot's beat; False where there is none of that name."""
         row = self._table.bots.get(bot)

@@ -16,11 +16,15 @@ _RUNS = frozenset({"is_processing", "to_cancel"})
 class WaitTables(Memory):
     """Scans of the entries."""
 
-    def ready(self, lane: int, limit: int) -> list[tuple[int, str, int]]:
-        """Return number, function and ties of a lane's first rows, by priority, then number."""
+    def ready(self, lane: int, limit: int, skip: int) -> list[tuple[int, str]]:
+        """Return number and function of a lane's rows past the first ones, by priority, then number."""
         found = [entry.task for entry in self._table.entries.values() if entry.lane == lane]
         found.sort(key=lambda task: (-task.priority, task.number))
-        return [(task.number, task.function, task.ties) for task in found[:limit]]
+        return [(task.number, task.function) for task in found[skip : skip + limit]]
+
+    def functions(self, lane: int, limit: int, skip: int) -> set[str]:
+        """Return the functions of the rows that `ready` would return."""
+        return {function for _, function in self.ready(lane, limit, skip)}
 
     def parked(self, function: str, limit: int) -> list[Task]:
         """Return rows that wait for somebody who knows their function."""
@@ -36,10 +40,11 @@ class WaitTables(Memory):
         found = self._tasks(lambda task: task.state == "to_do" and 0 < task.expires <= now)
         return sorted(found, key=lambda task: (task.expires, task.number))[:limit]
 
-    def next_due(self) -> float | None:
-        """Return when the next row's time comes."""
-        waiting = self._entries(lambda task: task.wait == "time")
-        return min([entry.task.not_before for entry in waiting], default=None)
+    def timers(self) -> tuple[float | None, float | None]:
+        """Return when the next row's time comes, and when the next one expires."""
+        due = [entry.task.not_before for entry in self._entries(lambda task: task.wait == "time")]
+        expiring = self._entries(lambda task: task.state == "to_do" and task.expires > 0)
+        return min(due, default=None), min([entry.task.expires for entry in expiring], default=None)
 
     def held(self, bot: str) -> list[Task]:
         """Return what a bot runs."""
