@@ -62,6 +62,29 @@ ACTIONS = {
     ("GET", "/v1/tasks/{task}/follow"): "task.read",
     ("POST", "/v1/tasks/{task}/cancel"): "task.cancel",
     ("POST", "/v1/tasks/{task}/retry"): "task.retry",
+    ("POST", "/v1/tasks"): "task.insert",
+    ("GET", "/v1/tasks/watch"): "task.read",
+    ("GET", "/v1/tasks/{task}/watch"): "task.read",
+    ("GET", "/v1/channels"): "channel.read",
+    ("POST", "/v1/channels/{channel}/pause"): "channel.pause",
+    ("POST", "/v1/channels/{channel}/resume"): "channel.pause",
+    ("GET", "/v1/limits"): "limit.read",
+    ("PUT", "/v1/limits/{what}/{limit}"): "limit.write",
+    ("DELETE", "/v1/limits/{what}/{limit}"): "limit.write",
+    ("GET", "/v1/providers"): "provider.read",
+    ("POST", "/v1/providers/{provider}/down"): "provider.write",
+    ("POST", "/v1/providers/{provider}/up"): "provider.write",
+    ("GET", "/v1/bots"): "host.status",
+    ("GET", "/v1/schedules"): "schedule.read",
+    ("GET", "/v1/schedules/{tenant}/{name}"): "schedule.read",
+    ("POST", "/v1/schedules/{tenant}/{name}/run"): "task.run",
+    ("POST", "/v1/schedules/{tenant}/{name}/pause"): "task.schedule",
+    ("POST", "/v1/schedules/{tenant}/{name}/resume"): "task.schedule",
+    ("GET", f"{APP}/tasks"): "task.read",
+    ("POST", f"{APP}/tasks"): "task.run",
+    ("GET", f"{APP}/schedules"): "task.read",
+    ("PUT", f"{APP}/schedules/{{schedule}}"): "task.schedule",
+    ("DELETE", f"{APP}/schedules/{{schedule}}"): "task.schedule",
     ("PUT", "/v1/blobs"): "blob.write",
     ("GET", KIND): "{kind}.read",
     ("GET", ONE): "{kind}.read",
@@ -114,6 +137,7 @@ KIND_ACTIONS = {"variables": "app.env"}
 #: What each role may do in its own tenant, kind by kind where an action is about descriptors.
 MAY: dict[str, set[str]] = {
     "viewer": {"token.read", "invitation.read", "change.watch", "app.read", "app.logs", "task.read"}
+    | {"channel.read", "limit.read", "provider.read"}
     | {f"{kind}.read" for kind in KINDS if kind not in KIND_ACTIONS},
     "billing": {"tenant.read"},
 }
@@ -127,7 +151,12 @@ MAY["developer"] = MAY["viewer"] | {
     "app.rollback",
     "task.cancel",
     "task.retry",
+    "task.run",
+    "task.schedule",
+    "channel.pause",
+    "provider.write",
 }
+MAY["app"] = {"task.read", "task.cancel", "task.retry", "task.run", "task.schedule"}
 MAY["owner"] = MAY["developer"] | {
     f"{noun}.{verb}" for noun in ("member", "role", "token", "invitation") for verb in ("read", "write", "delete")
 }
@@ -260,7 +289,7 @@ async def test_values_of_variables_are_for_those_who_may_set_them(
     may = role in {"operator", "owner", "developer"}
     assert any(b"s3cret" in answer for answer in told) == may
     assert any(b"n3wer" in answer for answer in told) == may
-    assert (b'"shop"' in told[0]) == (role != "billing")
+    assert (b'"shop"' in told[0]) == (role not in {"billing", "app"})
 
 
 async def get(api: Any, path: str) -> bytes:

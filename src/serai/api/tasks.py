@@ -1,81 +1,65 @@
-"""Tasks: list them, follow them, read their story and log, cancel and retry."""
+"""Tasks: insert them, list them, read their story and log, cancel and retry. What else there is stands beside."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Mapping
-from typing import Annotated, Any
+from collections.abc import AsyncIterator
+from typing import Annotated, Any, Literal
 
 import msgspec
 from litestar import get, post
-from litestar.params import FromPath, FromQuery, QueryParameter
+from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 from litestar.response import Stream
 from litestar.types import ControllerRouterHandler
+from msgspec import Meta
 
+from serai.api import tasks_rules, tasks_schedules, tasks_watch
 from serai.api.depend import Aim, Caller, Ctx
+from serai.api.tasks_watch import of_task
 from serai.daemon.module import Context
-from serai.identity import Target
-from serai.store.tasks import FINAL, State
-from serai.tasks import Filter, Task, Tasks
+from serai.store.contract import Backoff, NewTask
+from serai.store.tasks import State
+from serai.tasks import Filter, Tasks, follow
+from serai.tasks.view import Story, TaskPage, TaskView, page, steps, view
 
 PATH = "/v1/tasks/{task:str}"
-POLL = 0.5  # seconds between looks at a log that is followed
 JSON_LINES = "application/jsonl"
 
 Id = FromPath[str]
 Limit = Annotated[int, QueryParameter(ge=1, le=1000)]
 Before = Annotated[int | None, QueryParameter(ge=0, le=1 << 62)]
 Why = Annotated[str, QueryParameter(max_length=500)]
+Name = Annotated[str, Meta(max_length=256)]
 
 
-class TaskView(msgspec.Struct, frozen=True, kw_only=True):
-    """A task as the API shows it; times in seconds since the epoch, 0 for «not yet»."""
+class TaskBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A task of one of the platform's functions; see `NewTask`. ``delay`` is in seconds from now."""
 
-    number: int
+    function: Annotated[str, Meta(min_length=1, max_length=256)]
+    arguments: dict[str, Any] = {}
+    tenant: Name = ""
+    app: Name = ""
+    queue: Annotated[str, Meta(min_length=1, max_length=256)] = "any"
+    channel: Name = ""
+    priority: Annotated[int, Meta(ge=-1000, le=1000)] = 0
+    delay: Annotated[float, Meta(ge=0, le=1e9)] = 0.0
+    not_before: Annotated[float, Meta(ge=0, le=1e11)] = 0.0
+    deadline: Annotated[float, Meta(gt=0, le=30 * 86400)] = 600.0
+    retries: Annotated[int, Meta(ge=0, le=10_000)] = 0
+    provider: Name = ""
+    key: Name = ""
+    unique: Literal["ever", "live", "waiting"] = "ever"
+    after: Annotated[tuple[Name, ...], Meta(max_length=1000)] = ()
+    on_error: Literal["fail", "run"] = "fail"
+    expires: Annotated[float, Meta(ge=0, le=1e11)] = 0.0
+    backoff: Backoff | None = None
+    parent: Name = ""
+
+
+class Inserted(msgspec.Struct, frozen=True):
+    """The ID of a task that was inserted, or of the earlier one with the same key."""
+
     id: str
-    function: str
-    tenant: str
-    app: str
-    queue: str
-    channel: str
-    parent: str
-    who: str
-    created: float
-    started: float
-    finished: float
-    state: State
-    wait: str
-    run: int
-    failures: int
-    lost: int
-    progress: float
-    sentence: str
-    error: dict[str, Any] | None
-    arguments: dict[str, Any] | None = None
-    result: Any = None
-
-
-class TaskPage(msgspec.Struct, frozen=True):
-    """Tasks, newest first; ``next`` goes into ``before`` of the next page, 0 on the last."""
-
-    items: list[TaskView]
-    next: int = 0
-
-
-class Step(msgspec.Struct, frozen=True):
-    """One transition: when, by whom, from and to which state, why."""
-
-    at: float
-    who: str
-    old: str
-    new: str
-    why: str
-
-
-class Story(msgspec.Struct, frozen=True):
-    """All transitions, oldest first."""
-
-    items: list[Step]
 
 
 class Moved(msgspec.Struct, frozen=True):
@@ -84,38 +68,38 @@ class Moved(msgspec.Struct, frozen=True):
     state: str
 
 
-def view(task: Task, *, whole: bool = False) -> TaskView:
-    """Return a task as the API shows it; a trace of our own code is for the log, not for the asker."""
-    error = {key: value for key, value in (task.error or {}).items() if key != "trace"} or None
-    plain = {
-        name: getattr(task, name) for name in TaskView.__struct_fields__ if name not in {"error", "arguments", "result"}
-    }
-    arguments = task.arguments if whole else None
-    return TaskView(**plain, error=error, arguments=arguments, result=task.result if whole else None)
-
-
-async def of_task(ctx: Context, parameters: Mapping[str, str]) -> Target:
-    """Return whose a task is: its path does not tell."""
-    task = await Tasks(ctx.store).get(parameters["task"])
-    return Target(tenant=task.tenant, app=task.app, kind="task", name=task.id)
-
-
 @get("/v1/tasks", action="task.read", summary="List tasks", operation_id="listTasks")
 async def find(
     ctx: Ctx,
     target: Aim,
+    *,
     tenant: FromQuery[str | None] = None,
     app: FromQuery[str | None] = None,
     in_state: Annotated[State | None, QueryParameter(name="state")] = None,
     function: FromQuery[str | None] = None,
+    channel: FromQuery[str | None] = None,
+    provider: FromQuery[str | None] = None,
+    parent: FromQuery[str | None] = None,
+    queue: FromQuery[str | None] = None,
     before: Before = None,
     limit: Limit = 100,
 ) -> TaskPage:
     """List tasks, newest first; without ``tenant`` those of all, for who may see all."""
-    whose = None if tenant is None else target.tenant
-    wanted = Filter(tenant=whose, app=app, state=in_state, function=function, before=before, limit=limit)
-    found = await Tasks(ctx.store).find(wanted)
-    return TaskPage([view(task) for task in found], found[-1].number if len(found) == limit else 0)
+    wanted = Filter(
+        tenant=None if tenant is None else target.tenant, app=app, state=in_state, function=function, channel=channel,
+        provider=provider, parent=parent, queue=queue, before=before, limit=limit,
+    )  # fmt: skip
+    return page(await Tasks(ctx.store).find(wanted), limit)
+
+
+@post("/v1/tasks", action="task.insert", status_code=201, summary="Insert a task", operation_id="insertTask")
+async def insert(ctx: Ctx, principal: Caller, data: JSONBody[TaskBody]) -> Inserted:
+    """Insert a task of the platform's own; applications' tasks are inserted below their app."""
+    fields = msgspec.structs.asdict(data)
+    delay = fields.pop("delay")
+    if delay:
+        fields["not_before"] = max(data.not_before, ctx.clock.now() + delay)
+    return Inserted(await Tasks(ctx.store, ctx.bus).add(principal.who, NewTask(**fields), "by hand"))
 
 
 @get(PATH, action="task.read", target=of_task, summary="Show a task", operation_id="getTask")
@@ -127,11 +111,11 @@ async def show(ctx: Ctx, task: Id) -> TaskView:
 @get(f"{PATH}/story", action="task.read", target=of_task, summary="Show a task's story", operation_id="getStory")
 async def story(ctx: Ctx, task: Id) -> Story:
     """Return who moved a task, when and why."""
-    return Story([Step(one.at, one.who, one.old, one.new, one.why) for one in await Tasks(ctx.store).story(task)])
+    return steps(await Tasks(ctx.store).story(task))
 
 
 @get(f"{PATH}/follow", action="task.read", target=of_task, summary="Follow a task", operation_id="followTask")
-async def follow(ctx: Ctx, task: Id) -> Stream:
+async def states(ctx: Ctx, task: Id) -> Stream:
     """Stream a task as JSON lines, now and at each change of its state or progress, until it is over."""
     return Stream(_states(Tasks(ctx.store, ctx.bus), task), media_type=JSON_LINES)
 
@@ -183,14 +167,17 @@ async def _states(tasks: Tasks, task: str) -> AsyncIterator[bytes]:
 
 async def _lines(ctx: Context, task: str, after: int, *, forever: bool) -> AsyncIterator[bytes]:
     tasks = Tasks(ctx.store)
-    while True:
-        over = not forever or (await tasks.get(task)).state in FINAL
+    if not forever:
         for line in await tasks.log(task, after):
-            after = line.line
-            yield msgspec.json.encode({"line": line.line, "at": line.at, "text": line.text}) + b"\n"
-        if over:
-            return
-        await ctx.clock.sleep(POLL)
+            yield msgspec.json.encode(line) + b"\n"
+        return
+    async with contextlib.aclosing(follow.one(tasks, ctx.bus, task, after)) as news:
+        async for each in news:
+            for line in each.lines:
+                yield msgspec.json.encode(line) + b"\n"
 
 
-ROUTES: list[ControllerRouterHandler] = [find, show, story, follow, log, cancel, retry]
+ROUTES: list[ControllerRouterHandler] = [
+    find, insert, show, story, states, log, cancel, retry,
+    *tasks_watch.ROUTES, *tasks_rules.ROUTES, *tasks_schedules.ROUTES,
+]  # fmt: skip

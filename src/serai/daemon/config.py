@@ -30,7 +30,15 @@ _PLAIN_ROOT, _TLS_ROOT = ("tcp://*:80", *_PLAIN), ("tcp://*:443", *_TLS)
 
 _GROUPS: dict[str, dict[str, Any]] = {
     "control": {
-        "modules": ["bus.server", "store.replica", "store.retention", "edge.certificates", "api.http", "tasks.clock"]
+        "modules": [
+            "bus.server",
+            "store.replica",
+            "store.retention",
+            "edge.certificates",
+            "api.http",
+            "tasks.clock",
+            "apps.door",
+        ],  # fmt: skip
     },
     "bots": {"modules": ["tasks.bot"], "processes": "cores"},
     "keeper": {"modules": ["tasks.bot@store"]},

@@ -26,15 +26,22 @@ _DEVELOP = (
     "app.scale",
     "blob.write",
     "change.watch",
+    "channel.pause",
+    "provider.write",
     "task.cancel",
     "task.retry",
+    "task.run",
+    "task.schedule",
 )
+#: What a program may do at the door of its own application.
+_APP = ("task.cancel", "task.read", "task.retry", "task.run", "task.schedule")
 
 ROLES: Mapping[str, Sequence[str]] = {
     "operator": ("*.*",),
     "owner": (*_DEVELOP, "app.delete", "audit.*", "invitation.*", "member.*", "role.*", "token.*"),
     "developer": _DEVELOP,
     "viewer": ("*.read", "app.logs", "change.watch"),
+    "app": _APP,
     "billing": ("tenant.read", "usage.read"),
 }
 

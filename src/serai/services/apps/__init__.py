@@ -10,7 +10,10 @@ from serai.daemon.service import Service
 SERVICE = Service(
     name="apps",
     summary="Web applications: build, run, switch, scale, roll back",
-    modules={"apps.agent": "serai.services.apps.agent:Agent"},
+    modules={
+        "apps.agent": "serai.services.apps.agent:Agent",
+        "apps.door": "serai.services.apps.door.module:Door",
+    },
     kinds="serai.services.apps.descriptors:KINDS",
     tasks={
         "apps.build": "serai.services.apps.tasks:build",

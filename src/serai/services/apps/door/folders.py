@@ -13,9 +13,14 @@ PLACE = "/serai/door"  # where a sandbox sees its application's folder
 SOCKET = f"{PLACE}/{NAME}"  # $SERAI_SOCKET
 
 
+def all_of(home: Path) -> Path:
+    """Return where the folders of all applications are."""
+    return home / "run/doors"
+
+
 def path(home: Path, tenant: str, app: str) -> Path:
     """Return an application's folder. Neither name holds a dot."""
-    return home / "run/doors" / f"{tenant}.{app}"
+    return all_of(home) / f"{tenant}.{app}"
 
 
 def owner(folder: Path) -> tuple[str, str]:

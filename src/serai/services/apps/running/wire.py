@@ -39,7 +39,7 @@ class Door:
         self._sock.close()
 
 
-def bind_in(sock: socket.socket, folder: Path, name: str, gid: int | None) -> None:
+def bind_in(sock: socket.socket, folder: Path, name: str, gid: int | None, mode: int = 0o660) -> None:
     """Bind a Unix socket to a name in a folder, however long its path, in place of one that is there.
 
     ``gid``'s users may connect; None: whoever the folder lets in, which is its owner.
@@ -51,7 +51,7 @@ def bind_in(sock: socket.socket, folder: Path, name: str, gid: int | None) -> No
         path = folder / new
         if gid is not None:
             os.chown(path, -1, gid)
-        path.chmod(0o660)
+        path.chmod(mode)
         path.rename(folder / name)
     finally:
         os.close(fd)

@@ -9,13 +9,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import PurePosixPath
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
 
 from serai.errors import InvalidError
-from serai.store.contract import NewTask
+from serai.store.contract import Backoff, NewTask
 
 #: ``package.module:function`` or ``module:Class.method``.
 FUNCTION = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*\Z", re.ASCII)
@@ -26,6 +26,7 @@ _NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9._+-]")
 
 Name = Annotated[str, Meta(max_length=200)]
 Key = Annotated[str, Meta(max_length=200)]
+Identity = Annotated[str, Meta(max_length=64)]
 Word = Annotated[str, Meta(max_length=8192)]
 
 
@@ -40,8 +41,17 @@ class Work(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     release: int = 0
 
 
+class Repeat(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How long to wait before a failed run is repeated: ``first`` seconds, times ``factor`` each time."""
+
+    first: Annotated[float, Meta(ge=0, le=86400)] = 2.0
+    factor: Annotated[float, Meta(ge=1, le=100)] = 2.0
+    longest: Annotated[float, Meta(ge=0, le=86400)] = 600.0
+    jitter: Annotated[float, Meta(ge=0, le=1)] = 0.5
+
+
 class Wish(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A task as an application asks for it; see docs/tasks.md. Times in seconds; ``delay`` counts from now."""
+    """A task as an application asks for it: see docs/tasks.md and `NewTask`. ``delay`` is in seconds from now."""
 
     call: Annotated[str, Meta(max_length=LISTED)] = ""
     args: list[Any] = []
@@ -57,6 +67,11 @@ class Wish(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     retries: Annotated[int, Meta(ge=0, le=1000)] = 0
     provider: Name = ""
     key: Key = ""
+    unique: Literal["ever", "live", "waiting"] = "ever"
+    expires: Annotated[float, Meta(ge=0, le=1e11)] = 0.0
+    backoff: Repeat | None = None
+    after: Annotated[tuple[Identity, ...], Meta(max_length=MAX_ITEMS)] = ()
+    on_error: Literal["fail", "run"] = "fail"
     parent: Annotated[str, Meta(max_length=64)] = ""
 
 
@@ -107,6 +122,11 @@ def new_task(wish: Wish, owner: Owner, now: float) -> NewTask:
         provider=owner.own(wish.provider),
         key=owner.own(wish.key),
         parent=wish.parent,
+        unique=wish.unique,
+        expires=wish.expires,
+        backoff=None if wish.backoff is None else Backoff(**msgspec.structs.asdict(wish.backoff)),
+        after=wish.after,
+        on_error=wish.on_error,
     )
 
 

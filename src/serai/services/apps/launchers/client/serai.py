@@ -35,14 +35,15 @@ from urllib.parse import quote, urlencode
 
 __all__ = [
     "Canceled", "Fail", "Function", "Later", "ProviderDown", "SeraiError", "Task", "call", "cancel", "canceled",
-    "chain", "checkpoint", "command", "current", "enqueue", "enqueue_many", "follow", "get", "group", "log",
-    "progress", "task", "tasks",
+    "chain", "checkpoint", "command", "command_call", "current", "enqueue", "enqueue_many", "follow", "get", "group",
+    "log", "progress", "results", "schedule", "task", "tasks", "unschedule",
 ]  # fmt: skip
 
 FINAL = frozenset({"done", "error", "canceled"})
 PATIENCE = 15.0  # seconds that a call goes on trying while the platform's socket is being replaced
 OPTIONS = frozenset(
     {"channel", "priority", "delay", "at", "deadline", "retries", "provider", "key", "release", "unique", "parent"}
+    | {"expires", "backoff", "after", "on_error"}
 )
 MAX_ANSWER = 16 << 20  # octets
 _BUSY = frozenset({429, 503})
@@ -230,9 +231,16 @@ def command(argv: Sequence[str], arguments: Any = None, **options: Any) -> Task:
     Options, all of them for functions as well: ``channel`` (its tasks run one after the other), ``priority`` (-1000 to
     1000, higher first), ``delay`` in seconds or ``at`` a time (datetime or seconds since the epoch), ``deadline``
     (seconds that it may run), ``retries``, ``provider``, ``key`` (a second task of the same key is the first one),
-    ``release`` (a number; default: the live one when it runs).
+    ``release`` (a number; default: the live one when it runs), ``expires`` (a time by which it must have begun),
+    ``backoff`` (``{"first", "factor", "longest", "jitter"}`` between retries), ``unique`` ("ever", or the key counts
+    only while its task is "live" or "waiting"), ``after`` (IDs of tasks that must end first) and ``on_error``.
     """
-    return _add([_new({"argv": list(argv), "arguments": arguments}, options)])[0]
+    return _add([command_call(argv, arguments, **options)])[0]
+
+
+def command_call(argv: Sequence[str], arguments: Any = None, **options: Any) -> dict[str, Any]:
+    """Return a command to be, for `enqueue_many`, `group`, `chain` and `schedule`."""
+    return _new({"argv": list(argv), "arguments": arguments}, options)
 
 
 def enqueue_many(calls: Sequence[Mapping[str, Any]]) -> list[Task]:
@@ -240,21 +248,34 @@ def enqueue_many(calls: Sequence[Mapping[str, Any]]) -> list[Task]:
     return _add(calls)
 
 
-def group(
-    calls: Sequence[Mapping[str, Any]], then: Mapping[str, Any] | None = None, failed: str = "skip"
-) -> list[Task]:
+def group(calls: Sequence[Mapping[str, Any]], then: Mapping[str, Any] | None = None) -> list[Task]:
     """Enqueue tasks that run side by side, and with ``then`` one that runs when all of them are over.
 
-    Where one failed or was canceled, ``then`` is canceled; with ``failed="run"`` it runs all the same.
-    The last one returned is ``then``.
+    Where one did not end well, ``then`` is an error; with the option ``on_error="run"`` it runs all the same. The last
+    task returned is ``then``; it reads what the others returned with `results`.
     """
-    body = {"items": [dict(each) for each in calls], "then": None if then is None else dict(then), "failed": failed}
+    body = {"items": [dict(each) for each in calls], **({} if then is None else {"then": dict(then)})}
     return _answered(_request("POST", "/v1/groups", body))
 
 
 def chain(calls: Sequence[Mapping[str, Any]]) -> list[Task]:
-    """Enqueue tasks of which each waits until the one before is done; one that fails cancels those behind it."""
+    """Enqueue tasks of which each runs when the one before is done; where one fails, those behind it are errors.
+
+    Each reads what the one before it returned with `results`.
+    """
     return _answered(_request("POST", "/v1/chains", {"items": [dict(each) for each in calls]}))
+
+
+def schedule(name: str, when: str, plan: Mapping[str, Any], zone: str = "UTC", missed: str = "once") -> dict[str, Any]:
+    """Let a task recur: ``when`` is cron or ``every 5m``; ``plan`` is what `call` or `command_call` returns."""
+    body = {key: value for key, value in plan.items() if key not in {"key", "parent"}}
+    body.update(when=when, zone=zone, missed=missed)
+    return dict(_request("PUT", "/v1/schedules/" + quote(name, safe=""), body))
+
+
+def unschedule(name: str) -> None:
+    """End what recurs."""
+    _request("DELETE", "/v1/schedules/" + quote(name, safe=""))
 
 
 def get(task_id: str) -> Task:
@@ -303,6 +324,14 @@ def current() -> Run | None:
         return None
     _runs.append(Run(number, int(os.environ.get("SERAI_ATTEMPT", "1")), _write_line))
     return _runs[-1]
+
+
+def results() -> list[Any]:
+    """Return what the tasks returned that this one came after, in their order; None for one that failed."""
+    run = current()
+    if run is None:
+        return []
+    return [each["result"] for each in _request("GET", _path(run.id, "/results"))["items"]]
 
 
 def progress(fraction: float, sentence: str = "") -> None:

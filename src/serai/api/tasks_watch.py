@@ -1,0 +1,148 @@
+"""Tasks live: server-sent events of one task with its log, or of all that a filter names."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from typing import Annotated, Any
+
+import msgspec
+from litestar import Request, get
+from litestar.params import FromPath, FromQuery, QueryParameter
+from litestar.response import Stream
+from litestar.types import ControllerRouterHandler
+
+from serai.api.changes import HEADERS, HEARTBEAT, MAX_STREAMS
+from serai.api.depend import Aim, Ctx
+from serai.daemon.module import Context
+from serai.errors import ExhaustedError, NotFoundError
+from serai.identity import Target
+from serai.store.tasks import State
+from serai.tasks import Filter, Tasks, follow
+from serai.tasks.view import view
+
+LOOK = 0.5  # seconds between looks whether this process is being replaced
+
+Limit = Annotated[int, QueryParameter(ge=1, le=200)]
+
+
+async def of_task(ctx: Context, parameters: Mapping[str, str]) -> Target:
+    """Return whose a task is: its path does not tell.
+
+    One that does not exist is the platform's, so that a tenant's people get the same answer as for a foreign one.
+    """
+    try:
+        task = await Tasks(ctx.store).get(parameters["task"])
+    except NotFoundError:
+        return Target(kind="task", name=parameters["task"][:256])
+    return Target(tenant=task.tenant, app=task.app, kind="task", name=task.id)
+
+
+class Streams:
+    """The streams of an application of this process: bounded, and ended when it is being replaced."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    async def guard(self, events: AsyncGenerator[bytes, None], nudge: Any) -> AsyncIterator[bytes]:
+        """Yield events as they come, a sign of life where none come for long; end as the process does.
+
+        The next event is made when the client has taken the last one: a slow one costs one event, and no memory.
+        """
+        if self.count >= MAX_STREAMS:
+            raise ExhaustedError("Too many watch streams are open.")
+        self.count += 1
+        try:
+            async with contextlib.aclosing(events):
+                while True:
+                    coming = asyncio.ensure_future(anext(events, None))
+                    silent = 0.0
+                    while not coming.done():
+                        await asyncio.wait({coming}, timeout=LOOK)
+                        silent += LOOK
+                        if nudge is not None and nudge.closed:
+                            coming.cancel()
+                            await asyncio.wait({coming})
+                            return
+                        if silent >= HEARTBEAT and not coming.done():
+                            silent = 0.0
+                            yield b": alive\n\n"
+                    event = coming.result()
+                    if event is None:
+                        return
+                    yield event
+        finally:
+            self.count -= 1
+
+
+def _streams(request: Request[Any, Any, Any]) -> tuple[Streams, Any]:
+    state = request.app.state
+    if "task_streams" not in state:
+        state["task_streams"] = Streams()
+    return state["task_streams"], state.get("nudge")
+
+
+@get("/v1/tasks/watch", action="task.read", summary="Follow tasks", operation_id="watchTasks")
+async def watch(
+    request: Request[Any, Any, Any],
+    ctx: Ctx,
+    target: Aim,
+    *,
+    tenant: FromQuery[str | None] = None,
+    app: FromQuery[str | None] = None,
+    in_state: Annotated[State | None, QueryParameter(name="state")] = None,
+    function: FromQuery[str | None] = None,
+    channel: FromQuery[str | None] = None,
+    limit: Limit = 50,
+) -> Stream:
+    """Stream the newest tasks, oldest first, and then each that moves, as events ``task``."""
+    whose = None if tenant is None else target.tenant
+    wanted = Filter(tenant=whose, app=app, state=in_state, function=function, channel=channel, limit=limit)
+    streams, nudge = _streams(request)
+    events = streams.guard(_moves(ctx, wanted), nudge)
+    return Stream(_chain(await anext(events), events), media_type="text/event-stream", headers=HEADERS)
+
+
+@get(
+    "/v1/tasks/{task:str}/watch", action="task.read", target=of_task, summary="Follow a task and its log",
+    operation_id="watchTask",
+)  # fmt: skip
+async def watch_one(
+    request: Request[Any, Any, Any],
+    ctx: Ctx,
+    task: FromPath[str],
+    after: Annotated[int, QueryParameter(ge=0, le=1 << 62)] = 0,
+) -> Stream:
+    """Stream a task as events ``task``, and what it logs past a line as events ``line``, until it is over."""
+    await Tasks(ctx.store).get(task)
+    streams, nudge = _streams(request)
+    events = streams.guard(_story(ctx, task, after), nudge)
+    return Stream(_chain(await anext(events), events), media_type="text/event-stream", headers=HEADERS)
+
+
+async def _moves(ctx: Context, wanted: Filter) -> AsyncGenerator[bytes, None]:
+    yield b": tasks\n\n"
+    async with contextlib.aclosing(follow.many(Tasks(ctx.store), ctx.bus, wanted)) as news:
+        async for tasks in news:
+            for each in tasks:
+                yield b"id: %d\nevent: task\ndata: %b\n\n" % (each.number, msgspec.json.encode(view(each)))
+
+
+async def _story(ctx: Context, task: str, after: int) -> AsyncGenerator[bytes, None]:
+    yield b": task\n\n"
+    async with contextlib.aclosing(follow.one(Tasks(ctx.store), ctx.bus, task, after)) as news:
+        async for each in news:
+            for line in each.lines:
+                yield b"event: line\ndata: %b\n\n" % msgspec.json.encode(line)
+            yield b"event: task\ndata: %b\n\n" % msgspec.json.encode(view(each.task))
+    yield b"event: end\ndata: {}\n\n"
+
+
+async def _chain(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    yield first
+    async for each in rest:
+        yield each
+
+
+ROUTES: list[ControllerRouterHandler] = [watch, watch_one]
