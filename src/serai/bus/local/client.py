@@ -7,11 +7,12 @@ import contextlib
 import itertools
 import random
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from serai.bus.body import decode_body, encode_body
 from serai.bus.contract import Handler
 from serai.bus.local import wire
+from serai.bus.local.link import Link
 from serai.bus.subjects import check_subject
 from serai.bus.subscription import QueueSubscription
 from serai.errors import (
@@ -33,58 +34,12 @@ _SUBSCRIBE_GRACE = 2.0  # seconds that subscribe waits for the server's word
 _MAX_DENIED = 256  # subjects of which we remember that we may not publish on them
 
 
-class _Link(asyncio.Protocol):
-    """One connection to the server."""
-
-    def __init__(self, bus: LocalBus) -> None:
-        self._bus = bus
-        self._reader = wire.FrameReader()
-        self._transport: asyncio.Transport | None = None
-        self.writable = asyncio.Event()
-        self.closed = asyncio.Event()
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast("asyncio.Transport", transport)  # a stream's, on either loop
-        self.writable.set()
-
-    def data_received(self, data: bytes) -> None:
-        try:
-            for payload in self._reader.feed(data):
-                self._bus.received(self, wire.unpack(payload))
-        except InvalidError:
-            self.abort()
-
-    def connection_lost(self, _: Exception | None) -> None:
-        self._transport = None
-        self.writable.set()
-        self.closed.set()
-
-    def pause_writing(self) -> None:
-        self.writable.clear()
-
-    def resume_writing(self) -> None:
-        self.writable.set()
-
-    def send(self, message: wire.Message) -> None:
-        if self._transport is not None:
-            self._transport.write(wire.pack(message))
-
-    def abort(self) -> None:
-        if self._transport is not None:
-            self._transport.abort()
-
-    def close(self) -> None:
-        """Close after what was written has left."""
-        if self._transport is not None:
-            self._transport.close()
-
-
 class LocalBus:
     """Talk over the server at a Unix socket. Connects at first use, in the loop that uses it."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._link: _Link | None = None
+        self._link: Link | None = None
         self._linked = asyncio.Event()
         self._tried = asyncio.Event()  # at least one attempt to connect is over
         self._hurry = asyncio.Event()  # somebody waits: do not back off
@@ -149,7 +104,7 @@ class LocalBus:
         for subscription in self._subscriptions.values():
             subscription.end()
 
-    def received(self, link: _Link, message: wire.Message) -> None:
+    def received(self, link: Link, message: wire.Message) -> None:
         """Act on what the server sent."""
         match message:
             case wire.Deliver(numbers, subject, body, lost):
@@ -189,7 +144,7 @@ class LocalBus:
                 except InvalidError:  # another client's fault is not this connection's
                     subscription.lost += 1
 
-    async def _answer(self, link: _Link, ask: wire.Ask) -> None:
+    async def _answer(self, link: Link, ask: wire.Ask) -> None:
         handler = self._handlers.get(ask.handler)
         if handler is None:
             link.send(wire.failure(ask.id, UnavailableError("That handler has just left.")))
@@ -231,11 +186,11 @@ class LocalBus:
         if self._link:
             self._link.send(wire.Leave(number))
 
-    def _announce(self, link: _Link, number: int) -> None:
+    def _announce(self, link: Link, number: int) -> None:
         subject = self._subscriptions[number].subject
         link.send((wire.Serve if number in self._handlers else wire.Subscribe)(number, subject))
 
-    async def _connected(self) -> _Link:
+    async def _connected(self) -> Link:
         self._start()
         if not self._link:
             self._hurry.set()
@@ -259,7 +214,7 @@ class LocalBus:
         while True:
             began = loop.time()
             try:
-                _, link = await loop.create_unix_connection(lambda: _Link(self), str(self._path))
+                _, link = await loop.create_unix_connection(lambda: Link(self.received), str(self._path))
             except OSError:
                 self._tried.set()
             else:
@@ -270,7 +225,7 @@ class LocalBus:
                     await self._hurry.wait()
             self._hurry.clear()
 
-    async def _follow(self, link: _Link) -> None:
+    async def _follow(self, link: Link) -> None:
         self._link = link
         self._denied.clear()
         for number in self._subscriptions:
