@@ -75,7 +75,7 @@ class BotModule:
             queues=(config.queue,),
             name=f"{ctx.host}/{ctx.group}.{ctx.worker}/{config.queue}",
             settings=settings,
-            resources={"home": ctx.home, "host": ctx.host, "base": ctx.base},
+            resources={"home": ctx.home, "host": ctx.host, "base": ctx.base, "stop_seconds": settings.stop},
             clock=ctx.clock,
             fence=self.fence(),
             log=ctx.log,

@@ -156,6 +156,7 @@ class Connection:
                     await self._write(self._http.send(Data(data)))
         finally:
             gone.cancel()
+            await asyncio.wait({gone})
 
     async def _linger(self) -> None:
         """Take what still comes for a moment: who is cut off while it sends never reads our answer."""
