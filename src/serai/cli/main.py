@@ -17,7 +17,7 @@ import serai
 from serai.cli import exit as ends
 from serai.cli.arguments import take_home
 from serai.daemon.service import load
-from serai.errors import SeraiError
+from serai.errors import InvalidError, SeraiError
 
 #: Commands of the house, each in the module that is imported for it. Services name theirs in their manifests.
 COMMANDS = {
@@ -35,6 +35,8 @@ COMMANDS = {
 }
 
 
+#: Characters of an error: what somebody typed may stand in it, however long that is.
+MAX_SENTENCE = 4000
 #: Set by a shell that asks for completions.
 COMPLETE = "_SERAI_COMPLETE"
 
@@ -100,6 +102,7 @@ def _brought() -> dict[str, Any]:
 def run(words: Sequence[str]) -> int:
     """Run one command; return its exit status. Nothing is raised."""
     try:
+        _check_text(words)
         given, rest = take_home(words)
         terminal = _terminal(given)
         if COMPLETE in os.environ:
@@ -131,12 +134,20 @@ def _terminal(given: str | None) -> Any:
     return Terminal(Path("/var/lib/serai") if os.geteuid() == 0 else Path.home() / ".local/share/serai")
 
 
+def _check_text(words: Sequence[str]) -> None:
+    """Refuse octets that are no text: they could go into no request, and come back in no answer."""
+    if any("\ud800" <= character <= "\udfff" for word in words for character in word):
+        raise InvalidError("An argument is not UTF-8.")
+
+
 def _tell(error: SeraiError) -> int:
     """Print one clear sentence, and what helps to find the place."""
     text = error.public.strip()
     path = error.fields.get("path")
     if path and path not in {"$", ""} and str(path) not in text:
         text = f"{text} ({path})"
+    if len(text) > MAX_SENTENCE:
+        text = f"{text[: MAX_SENTENCE // 2]}… …{text[-MAX_SENTENCE // 2 :]}"
     sys.stderr.write(f"serai: {printable(text)}\n")
     return ends.STATUS.get(error.code, 1)
 
