@@ -402,3 +402,77 @@ async def test_a_delayed_task_starts_at_its_time_without_a_nudge(work, tasks) ->
     start = time.time() + 0.3
     over = await tasks.wait(await tasks.add("user:x", add.new(Numbers(one=1), not_before=start)), 5)
     assert 0 <= over.started - start < 1
+
+
+async def test_short_plain_functions_run_and_what_they_return_is_awaited_where_it_has_to_be(work, tasks, store) -> None:
+    @task("plain", short=True)
+    def plain(ctx: TaskContext, arguments: dict[str, Any]) -> int:
+        if arguments["n"] == 3:
+            raise SystemExit(3)
+        return arguments["n"] * 2
+
+    async def later(n: int) -> int:
+        await asyncio.sleep(0.01)
+        return n * 3
+
+    @task("wrapped", short=True)
+    def wrapped(ctx: TaskContext, arguments: dict[str, Any]) -> Any:
+        return later(arguments["n"])
+
+    work(plain, wrapped)
+    new = [each.new({"n": n}) for n in range(5) for each in (plain, wrapped)]
+    await store.change("user:x", "many", new)
+    found = {}
+    for each in await tasks.find(Filter(limit=10)):
+        over = await tasks.wait(each.id, 5)
+        found[each.function, over.arguments["n"]] = over.result if over.state == "done" else over.error["public"]
+    assert found == {("plain", n): n * 2 for n in (0, 1, 2, 4)} | {("wrapped", n): n * 3 for n in range(5)} | {
+        ("plain", 3): "The function raised SystemExit: 3"
+    }
+
+
+@pytest.mark.parametrize("error", [SystemExit, KeyboardInterrupt, BaseException, GeneratorExit])
+async def test_nothing_that_a_function_raises_ends_its_bot(work, tasks, error) -> None:
+    @task("quit")
+    async def quit_(ctx: TaskContext, arguments: dict[str, Any]) -> None:
+        raise error("enough")
+
+    @task("leave")
+    def leave(ctx: TaskContext, arguments: dict[str, Any]) -> None:
+        raise error("enough")
+
+    bot = work(quit_, leave)
+    for each in (quit_, leave):
+        over = await tasks.wait(await tasks.add("user:x", each.new()), 5)
+        assert (over.state, "enough" in over.error["public"]) == ("error", True)
+    assert not bot.job.done()
+
+
+async def test_a_plain_function_that_is_long_runs_beside_the_others_and_stops_at_its_checkpoint(work, tasks) -> None:
+    import time
+
+    @task("grind")
+    def grind(ctx: TaskContext, arguments: dict[str, Any]) -> None:
+        while True:
+            ctx.checkpoint()
+            time.sleep(0.01)
+
+    work(grind, add)
+    identity = await tasks.add("user:x", grind.new())
+    await until(tasks, identity, "is_processing")
+    assert (await tasks.wait(await tasks.add("user:x", add.new(Numbers(one=1))), 5)).result == 3
+    await tasks.cancel("user:x", identity)
+    assert (await tasks.wait(identity, 5)).state == "canceled"
+
+
+async def test_of_a_million_lines_a_bot_keeps_the_last(work, tasks) -> None:
+    @task("chatter")
+    def chatter(ctx: TaskContext, arguments: dict[str, Any]) -> None:
+        for n in range(100_000):
+            ctx.log(str(n))
+
+    work(chatter)
+    identity = await tasks.add("user:x", chatter.new())
+    assert (await tasks.wait(identity, 20)).state == "done"
+    lines = await tasks.log(identity)
+    assert (len(lines), lines[-1].text) == (1000, "99999")

@@ -123,6 +123,8 @@ class Bot:
             while not self._draining and not self._stuck:
                 self._wake.clear()
                 pause = await self._turn()
+                if self._wake.is_set():
+                    continue
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(pause):
                         await self._wake.wait()

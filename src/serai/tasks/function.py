@@ -65,7 +65,8 @@ class TaskFunction:
         self.short = short
         self.isolated = isolated
         self.memory = memory
-        self.threaded = not (short or isolated or _is_async(run))
+        self.plain = not _is_async(run)
+        self.threaded = self.plain and not (short or isolated)
         self.first_delay = first_delay
         self.longest_delay = longest_delay
         self.__doc__ = run.__doc__

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from time import monotonic, thread_time
 from typing import Any
 
@@ -23,11 +23,16 @@ _SLICE, _LONG_SLICE = 0.005, 0.02
 _LOOK = 0.05  # seconds between looks at a function that awaits
 
 
+#: A function that was called, its context, and what it returned to be awaited.
+Pending = tuple[TaskFunction, TaskContext, Awaitable[Any]]
+
+
 class Lane:
     """A queue of short tasks and the one that runs.
 
-    All functions of a batch run in the lane's own asyncio task: one that ends without waiting costs a call. One that
-    waits is watched: after a while what stands behind it goes back to others, and at its deadline it is cancelled.
+    Plain functions are just called; all async ones of a batch run in the lane's own asyncio task, so that one that
+    ends without waiting costs a call, too. One that waits is watched: after a while what stands behind it goes back to
+    others, and at its deadline it is cancelled.
     """
 
     def __init__(self, registry: Registry, house: House, ended: Ended, look: Callable[[], None], pace: Pace) -> None:
@@ -47,10 +52,12 @@ class Lane:
         self._watch: asyncio.TimerHandle | None = None
 
     def start(self) -> None:
-        """Work on the queue until it is empty."""
-        if self.queue and self.job is None:
-            self.job = asyncio.create_task(self._main(), name="short tasks")
-            self.job.add_done_callback(self._over)
+        """Work on the queue until it is empty; plain functions that compute are over when this returns."""
+        if self.job is None and self.queue:
+            pending = None if self._pace.waits else self._run_plain()
+            if pending or self.queue:
+                self.job = asyncio.create_task(self._main(pending), name="short tasks")
+                self.job.add_done_callback(self._over)
 
     def stop(self, reason: Stop) -> None:
         """Tell the current one to stop; a lost lease outranks all other reasons."""
@@ -63,26 +70,65 @@ class Lane:
         if self._stopped is None or reason == "lost":
             self._stopped = reason
 
-    async def _main(self) -> None:
-        queue, pace = self.queue, self._pace
-        began = slice_began = monotonic()
+    def _run_plain(self) -> Pending | None:
+        """Run plain functions at the head of the queue; return what turned out to have to be awaited."""
+        queue, pace, count = self.queue, self._pace, 0
+        first = began = monotonic()
         busy = thread_time()
-        count = 0
-        self._tick()
         while queue:
-            task = queue.popleft()
+            task = queue[0]
             function = self._find(task)
+            if function is not None and not function.plain:
+                break
+            queue.popleft()
             if function is None:
                 continue
             self.current = ctx = TaskContext(task, self._house)
-            self._began = began
             try:
                 result = function.run(ctx, function.decode(task.payload))
+                if result is not None and inspect.isawaitable(result):
+                    function.plain = False
+                    return function, ctx, result
+                finish = outcome.done(task, result)
+            except BaseException as error:  # noqa: BLE001 - a bot outlives whatever a function raises
+                finish = self._failed(function, task, error)
+            self._leave(finish)
+            count += 1
+            now = monotonic()
+            if now - began > SLOW:
+                pace.dawdled(task.function, now)
+            began = now
+            if now - first > _LONG_SLICE:
+                break
+        if count:
+            pace.ran(count, began - first, thread_time() - busy)
+        self._look()
+        return None
+
+    async def _main(self, pending: Pending | None) -> None:
+        queue, pace, count = self.queue, self._pace, 0
+        self._began = began = first = monotonic()
+        busy = thread_time()
+        self._tick()
+        while pending or queue:
+            if pending is None:
+                task = queue.popleft()
+                function = self._find(task)
+                if function is None:
+                    continue
+                self.current = ctx = TaskContext(task, self._house)
+            else:
+                function, ctx, _ = pending
+                task = ctx.task
+            self._began = began
+            try:
+                result = pending[2] if pending else function.run(ctx, function.decode(task.payload))
                 if result is not None and inspect.isawaitable(result):
                     result = await result
                 finish = outcome.done(task, result)
             except BaseException as error:  # noqa: BLE001 - a bot outlives whatever a function raises
                 finish = self._failed(function, task, error)
+            pending = None
             if self._leave(finish):
                 return
             count += 1
@@ -90,13 +136,13 @@ class Lane:
             if now - began > SLOW:
                 pace.dawdled(task.function, now)
             began = now
-            if now - slice_began > (_SLICE if pace.waits else _LONG_SLICE) or not queue:
-                pace.ran(count, now - slice_began, thread_time() - busy)
+            if now - first > (_SLICE if pace.waits else _LONG_SLICE) or not queue:
+                pace.ran(count, now - first, thread_time() - busy)
                 if queue:
                     self._look()
                     await asyncio.sleep(0)
                 count, busy, began = 0, thread_time(), monotonic()
-                slice_began = began
+                first = began
 
     def _leave(self, finish: Finish) -> bool:
         """Note how the current one ended; return whether the lane has to end, too."""
