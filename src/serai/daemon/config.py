@@ -38,7 +38,7 @@ _GROUPS: dict[str, dict[str, Any]] = {
             "api.http",
             "tasks.clock",
             "apps.door",
-        ],  # fmt: skip
+        ],
     },
     "bots": {"modules": ["tasks.bot"], "processes": "cores"},
     "keeper": {"modules": ["tasks.bot@store"]},

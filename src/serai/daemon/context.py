@@ -18,7 +18,7 @@ from serai.daemon.accept import AcceptLoop
 from serai.daemon.address import Address
 from serai.daemon.home import Home
 from serai.daemon.module import Clock, Needs
-from serai.daemon.service import Service, load
+from serai.daemon.service import Service, kinds_of, load
 from serai.errors import DeniedError, NotFoundError
 from serai.store.contract import NewTask
 
@@ -97,7 +97,7 @@ class Engines:
             await bus.close()
 
     def _kinds(self) -> list[type[Spec]]:
-        return [kind for service in self._services.values() if service.kinds for kind in load(service.kinds)]
+        return list(kinds_of(self._services.values()))
 
     # Nudges for those who wait: a lost one only costs them their poll interval.
     def _committed(self, last_change: int) -> None:

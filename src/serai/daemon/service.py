@@ -6,11 +6,14 @@ dotted paths ``package.module:attribute``, so that a process loads only what it 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
+
+if TYPE_CHECKING:
+    from serai.store import Spec
 
 
 class Service(msgspec.Struct, frozen=True, kw_only=True):
@@ -27,6 +30,13 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
     tasks: Mapping[str, str] = {}
     routes: str = ""
     commands: str = ""
+
+
+def kinds_of(services: Iterable[Service]) -> Iterator[type[Spec]]:
+    """Import and yield the kinds that services declare."""
+    for service in services:
+        if service.kinds:
+            yield from load(service.kinds)
 
 
 def load(path: str) -> Any:

@@ -14,7 +14,7 @@ import msgspec
 from serai.daemon.home import Home
 from serai.daemon.module import Context, Needs
 from serai.daemon.modules.relay import CHANGED, Relay
-from serai.daemon.service import load
+from serai.daemon.service import kinds_of
 from serai.errors import SeraiError
 from serai.store.fill import Filler
 from serai.store.replica import Replica
@@ -42,9 +42,10 @@ class ReplicaFiller:
         self._config = config
         self._ctx = ctx
         home = Home(ctx.home)
+        public = (kind.KIND for kind in kinds_of(ctx.services.values()) if kind.PUBLIC)
         self._replicas = (
             Replica(home.replica, writable=True),
-            Replica(home.public_replica, writable=True, kinds=_public_kinds(ctx)),
+            Replica(home.public_replica, writable=True, kinds=frozenset(public)),
         )
         self._fillers: tuple[Filler, ...] = ()
         self._told: set[asyncio.Task[None]] = set()
@@ -95,8 +96,3 @@ class ReplicaFiller:
             except SeraiError as error:
                 self._ctx.log.info("replica.deaf", error=error)
             await self._ctx.clock.sleep(_AGAIN)
-
-
-def _public_kinds(ctx: Context) -> frozenset[str]:
-    kinds = (kind for service in ctx.services.values() if service.kinds for kind in load(service.kinds))
-    return frozenset(kind.KIND for kind in kinds if kind.PUBLIC)

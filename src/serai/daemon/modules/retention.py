@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar
 import msgspec
 
 from serai.daemon.module import Context, Needs
-from serai.daemon.service import load
+from serai.daemon.service import kinds_of
 from serai.errors import SeraiError
 from serai.store.retention import Retention, Terms
 
@@ -53,9 +53,10 @@ class RetentionModule:
     async def provision(self) -> None:
         """Need nothing but the store."""
         config, ctx = self._config, self._ctx
+        declared = kinds_of(ctx.services.values())
         terms = Terms(
             history_days=config.history_days,
-            kinds=_days_of_kinds(ctx) | config.kinds,
+            kinds={each.KIND: each.HISTORY_DAYS for each in declared if each.HISTORY_DAYS} | config.kinds,
             versions=config.versions,
             feed_days=config.feed_days,
             feed_changes=config.feed_changes,
@@ -95,8 +96,3 @@ class RetentionModule:
             "first_change": retention.first_change,
             "removed": retention.removed,
         }
-
-
-def _days_of_kinds(ctx: Context) -> dict[str, float]:
-    kinds = (kind for service in ctx.services.values() if service.kinds for kind in load(service.kinds))
-    return {kind.KIND: kind.HISTORY_DAYS for kind in kinds if kind.HISTORY_DAYS}
