@@ -76,7 +76,7 @@ class Host:
                 links.append(str(link.readlink()).partition(":")[0])
         return sorted(links)
 
-    def until(self, true: Any, seconds: float = 10.0) -> None:
+    def until(self, true: Any, seconds: float = 30.0) -> None:
         deadline = time.monotonic() + seconds
         while not true():
             assert time.monotonic() < deadline, "it did not happen in time"
