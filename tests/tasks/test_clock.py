@@ -99,6 +99,23 @@ async def test_a_clock_that_jumps_back_repeats_nothing(store, hand, clock) -> No
     assert len(await functions(store)) == 1
 
 
+async def test_a_schedule_may_skip_times_while_its_last_task_is_not_over(store, hand, clock) -> None:
+    other = TaskClock(store, clock=hand, settings=ClockSettings(looks=3))
+    await put(store, when="every 60s", busy="skip")
+    await clock.insert_due()
+    for _ in range(3):
+        hand.time += 60
+        await clock.insert_due()
+        await other.insert_due()
+    assert await functions(store) == ["f"]
+    await Tasks(store, now=hand.now).cancel("user:x", (await Tasks(store).find())[0].id)
+    await other.insert_due()
+    assert await functions(store) == ["f"], "a time that was dealt with came again"
+    hand.time += 60
+    await asyncio.gather(clock.insert_due(), other.insert_due())
+    assert await functions(store) == ["f", "f"]
+
+
 async def test_a_paused_schedule_lets_its_times_pass(store, hand, clock) -> None:
     await put(store, when="every 1m", paused=True)
     await clock.insert_due()

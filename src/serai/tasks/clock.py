@@ -153,14 +153,17 @@ class TaskClock:
             return
         task = schedule.new_task(record, due.time)
 
-        def work(tx: Any) -> None:
-            if due.run:
+        def work(tx: Any) -> bool:
+            # A key that is given on with its task's end can't tell that another clock was here first; the mark does.
+            run = due.run and (task.unique == "ever" or rows.marks(tx).get(key) == last)
+            if run:
                 rows.insert(tx, task, who=f"schedule:{key}", now=now)
             rows.mark(tx, key, due.time)
+            return run
 
-        await self._store.driver.write(work)
-        self.inserted += due.run
-        if due.run and self._bus:
+        run = await self._store.driver.write(work)
+        self.inserted += run
+        if run and self._bus:
             await self._bus.publish(subjects.NEW, task.queue)
 
     def _until(self, due: float | None) -> float:

@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 import msgspec
 
-from serai.store.contract import NewTask, Record, Spec
+from serai.store.contract import Backoff, NewTask, Record, Spec
 from serai.tasks import cron
 
 #: A time that is at most this many seconds old was not missed, just found a little late.
@@ -40,6 +40,8 @@ class Schedule(Spec, frozen=True, kw_only=True):
     priority: int = 0
     deadline: Annotated[float, msgspec.Meta(gt=0)] = 600.0
     retries: Annotated[int, msgspec.Meta(ge=0)] = 0
+    provider: str = ""
+    backoff: Backoff | None = None
 
     def check(self) -> None:
         """Refuse a time that means nothing or never comes, and a time zone that nobody knows."""
@@ -83,7 +85,10 @@ def next_due(spec: Schedule, now: float) -> float | None:
 
 
 def new_task(record: Record[Schedule], time: float) -> NewTask:
-    """Return the task for one due time; its key makes it one, however many clocks insert it."""
+    """Return the task for one due time; its key makes it one, however many clocks insert it.
+
+    Where times are skipped while a task is live, all of them have one key, which a live task holds.
+    """
     spec = record.spec
     alone = spec.busy == "skip"
     return NewTask(
