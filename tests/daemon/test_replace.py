@@ -164,3 +164,14 @@ def test_settings_given_at_the_start_outlive_reloads_and_upgrades(host: Any) -> 
     host.configure("file")
     machine.reload(host.folder)
     assert "kept" in host.get()
+
+
+def test_a_plan_that_is_not_the_running_hosts_is_known_as_such(host: Any) -> None:
+    assert not machine.differs(host.folder, [])  # nothing runs
+    host.configure()
+    host.up()
+    assert not machine.differs(host.folder, machine.planned(host.folder))
+    host.configure(processes=3)
+    assert machine.differs(host.folder, machine.planned(host.folder))
+    machine.reload(host.folder)
+    assert not machine.differs(host.folder, machine.planned(host.folder))

@@ -115,7 +115,10 @@ def _status(terminal: Terminal) -> dict[str, Any]:
 def _plan(terminal: Terminal, sets: list[str], *, as_json: bool) -> None:
     from serai.cli import machine  # noqa: PLC0415 - the kernel: only what changes the host pays for it
 
-    rows = [msgspec.to_builtins(row) for row in machine.planned(terminal.home, sets)]
+    planned = machine.planned(terminal.home, sets)
+    rows = [msgspec.to_builtins(row) for row in planned]
     for row in rows:
         row["sockets"] = list(row["sockets"])
     terminal.table(rows, ("group", "module", "user", "processes", "sockets"), as_json=as_json)
+    if machine.differs(terminal.home, planned):
+        terminal.note("The host that runs is another: serai.toml or --set differ. `serai reload` applies serai.toml.")

@@ -72,6 +72,15 @@ def planned(home: Path, sets: Sequence[str] = ()) -> list[plan.Row]:
     return plan.rows(_plans(place, sets, installed()), root=os.geteuid() == 0)
 
 
+def differs(home: Path, rows: Sequence[plan.Row]) -> bool:
+    """Tell whether a host runs at this home that is another than these rows; no answer counts as no."""
+    try:
+        running = control.ask(Home(home.absolute()).control, "plan", deadline=2.0)
+    except SeraiError:
+        return False
+    return msgspec.convert(running, list[plan.Row]) != list(rows)
+
+
 def reload(home: Path) -> dict[str, Any]:
     """Apply serai.toml: ``{"changed": [group…]}``, or raise what refused, with everything as it was."""
     told: dict[str, Any] = control.ask(Home(home.absolute()).control, "reload", deadline=CHANGE_SECONDS)
