@@ -18,19 +18,19 @@ from msgspec.structs import replace
 
 from serai.bus import Subscription
 from serai.cloud import host
-from serai.cloud.descriptors import Host
 from serai.cloud.drivers import Handle
 from serai.daemon.module import Context, Needs
-from serai.errors import NotFoundError, SeraiError, UnsupportedError
+from serai.errors import SeraiError, UnsupportedError
 from serai.services.apps import hosting, launch
-from serai.services.apps.addresses import Site, environment_path
+from serai.services.apps.addresses import Site
 from serai.services.apps.calls import Calls
 from serai.services.apps.desired import Known, View
 from serai.services.apps.fullness import Fullness
 from serai.services.apps.journal import Journal
-from serai.services.apps.keeper import Keeper, Probe
+from serai.services.apps.keeper import Keeper
+from serai.services.apps.lookout import look_around, sweep
 from serai.services.apps.place import place, uid_of
-from serai.services.apps.plan import WEB
+from serai.services.apps.probing import probe_of
 from serai.services.apps.reconcile import (
     Action,
     Drain,
@@ -47,10 +47,8 @@ from serai.services.apps.reconcile import (
 )
 from serai.services.apps.usage import Meter
 
-#: Seconds between two counts of the connections of what drains, and of what runs on demand.
-DRAINING, IDLING = 0.2, 5.0
+DRAINING, IDLING = 0.2, 5.0  # seconds between two counts of connections: of what drains, of what runs on demand
 PATIENCE = 5.0  # seconds until what runs is kept up although the replica is behind the store
-SWEEP = 30.0  # seconds that the tasks of an earlier process have to begin again
 
 
 class AgentConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -95,15 +93,17 @@ class Agent:
         self._subscriptions.append(self._changes)
         async with asyncio.TaskGroup() as self._tasks:
             self._journal = Journal(self._ctx.store, self._who, self._ctx.log, self._tasks.create_task)
-            # An agent before us may still be at work; it lets go when its process ends.
-            handles = await self._driver.recover()
+            handles = await self._driver.recover()  # an agent before us lets go when its process ends
             self._found = [handle for handle in handles if handle.id.startswith("app.")]
-            self._tasks.create_task(self._sweep([handle for handle in handles if handle not in self._found]))
+            others = [handle for handle in handles if handle not in self._found]
+            self._tasks.create_task(sweep(self._driver, self._ctx.clock, others))
             self._tasks.create_task(self._follow())
             await self._take_over()
             calls = Calls(self._ctx.store, self._site, self._apps, self._keepers)
             self._subscriptions += await calls.register(self._ctx.bus)
-            self._tasks.create_task(self._look_around())
+            meter = Meter(self._ctx.registry, self._driver, self._apps)
+            seconds = self._config.measure_seconds
+            self._tasks.create_task(look_around(self._ctx, meter, self._keepers, self._probes, seconds))
             fullness = Fullness(self._driver, self._apps, self._view, self._ctx.clock, self._kick.set)
             self._tasks.create_task(fullness.run())
             while True:
@@ -150,17 +150,8 @@ class Agent:
         for handle in [handle for handle in self._found if handle.id in by_id]:
             known = self._view.known[by_id[handle.id]]
             keeper = self._keeper(by_id[handle.id])
-            keeper.adopt(handle, self._probe(known), ready=known.record.spec.state == "ready")
+            keeper.adopt(handle, probe_of(known, self._site), ready=known.record.spec.state == "ready")
             self._found.remove(handle)
-
-    async def _sweep(self, handles: list[Handle]) -> None:
-        """End builds and one-off commands whose bot died, unless their task began again and did so itself."""
-        await self._ctx.clock.sleep(SWEEP)
-        left = await self._driver.recover()
-        for handle in handles:
-            if handle in left:
-                await self._driver.stop(handle, grace=0)
-                await self._driver.remove(handle)
 
     async def _follow(self) -> None:
         """Look again once the replica has what the store announced."""
@@ -171,32 +162,6 @@ class Agent:
                     break
                 await self._ctx.clock.sleep(0.005)
             self._kick.set()
-
-    async def _look_around(self) -> None:
-        """Measure, and say what this host can do."""
-        meter = Meter(self._ctx.registry, self._driver, self._apps)
-        measured, described = 0.0, False
-        while True:
-            now = self._ctx.clock.now()
-            try:
-                described = described or await self._describe()
-            except SeraiError as error:
-                self._ctx.log.warning("agent.store", code=error.code, reason=error.public)
-            if abs(now - measured) >= self._config.measure_seconds:
-                measured = now
-                await meter.measure(dict(self._keepers))
-            await self._ctx.clock.sleep(1.0)
-
-    async def _describe(self) -> bool:
-        if self._probes:
-            spec = host.describe(self._probes)
-            try:
-                same = (await self._ctx.store.get(Host, "", self._ctx.host)).spec == spec
-            except NotFoundError:
-                same = False
-            if not same:
-                await self._ctx.store.put(self._who, "what probes found", "", self._ctx.host, spec)
-        return True
 
     async def halt(self) -> None:
         """Stop all instances of this host, and start nothing more; the next agent starts them again."""
@@ -273,18 +238,7 @@ class Agent:
         await self._driver.prepare(where, release.data_mb)
         workload = launch.instance(where, known.variables, release, record.name, record.spec.process)
         self._ctx.log.info("start", tenant=record.tenant, instance=record.name, restarts=keeper.seen.restarts)
-        await keeper.start(workload, self._probe(known))
-
-    def _probe(self, known: Known) -> Probe | None:
-        if known.record.spec.process != WEB:
-            return None
-        app = known.release.app
-        path = next(
-            (environment_path(app, name) for name, live in known.app.live.items() if live == known.release.number),
-            f"/{app}/{known.release.number}/",
-        )
-        name = self._site.name(known.record.tenant)
-        return Probe(known.release.health, known.release.port, name, path.rstrip("/"))
+        await keeper.start(workload, probe_of(known, self._site))
 
     async def _drop(self, key: Key, keeper: Keeper) -> None:
         await keeper.clear()

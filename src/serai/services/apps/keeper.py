@@ -12,25 +12,11 @@ from msgspec.structs import replace
 from serai.cloud.drivers import Driver, Exit, Handle, Workload
 from serai.daemon.module import Clock
 from serai.errors import SeraiError
-from serai.services.apps import health, logs, reconcile
-from serai.services.apps.descriptors import Health
+from serai.services.apps import logs, reconcile
+from serai.services.apps.probing import Probe
 from serai.services.apps.reconcile import STABLE, Seen
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.01, 0.25  # seconds between two looks at a program that starts
-
-
-class Probe:
-    """What is needed to ask one instance for its health: its port, what a request by the edge would carry."""
-
-    def __init__(self, check: Health, port: int, host: str, prefix: str) -> None:
-        self.check = check
-        self.port = port
-        self.host = host
-        self.prefix = prefix
-
-    async def ask(self, connector: Path) -> str:
-        """Return "" or what is wrong."""
-        return await health.ask(connector, self.port, self.check, self.host, self.prefix)
 
 
 class Keeper:

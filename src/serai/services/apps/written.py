@@ -19,17 +19,7 @@ def written(release: Release, built: Built, now: float) -> Release:
     plan, manifest = built.plan, built.manifest
     static = {item.path: item.folder for item in plan.static}
     check_static(release.app, static)
-    health, timeouts = manifest.health, {item.name: item.timeout_seconds for item in manifest.schedule}
-    recurring = {
-        item.name: Recurring(
-            argv=item.program.argv,
-            env=dict(item.program.env),
-            timeout=timeouts.get(item.name, TIMEOUT),
-            when=item.cron or f"every {item.every_seconds}s",
-            zone=item.time_zone,
-        )
-        for item in plan.recurring
-    }
+    health = manifest.health
     return replace(
         release,
         state="built",
@@ -53,10 +43,24 @@ def written(release: Release, built: Built, now: float) -> Release:
             failures=health.failures,
         ),
         before_live=_command(plan.release, manifest.release.timeout_seconds) if plan.release else None,
-        recurring=recurring,
+        recurring=_recurring(built),
         keep=manifest.keep_releases,
         data_mb=manifest.resources.disk_mb or DATA_MB,
     )
+
+
+def _recurring(built: Built) -> dict[str, Recurring]:
+    timeouts = {item.name: item.timeout_seconds for item in built.manifest.schedule}
+    return {
+        item.name: Recurring(
+            argv=item.program.argv,
+            env=dict(item.program.env),
+            timeout=timeouts.get(item.name, TIMEOUT),
+            when=item.cron or f"every {item.every_seconds}s",
+            zone=item.time_zone,
+        )
+        for item in built.plan.recurring
+    }
 
 
 def _command(program: Program, timeout: float) -> Command:
