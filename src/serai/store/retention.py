@@ -11,8 +11,8 @@ from serai.store.driver import Keep
 from serai.store.store import Store
 
 DAY = 86400.0  # seconds
-#: Revisions that one transaction looks at: a few milliseconds.
-STEP = 500
+#: Revisions that one transaction looks at: some 10 ms where all of them go, 2 where none does.
+STEP = 200
 #: Seconds between two of them, in which writers have the store to themselves.
 PAUSE = 0.05
 
