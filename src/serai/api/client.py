@@ -80,7 +80,7 @@ class Client:
             answer = self._ask(connection, "GET", with_query(path, query), None, {"accept": "text/event-stream"})
             connection.sock.settimeout(None)
             fields: dict[str, str] = {}
-            for raw in answer:
+            for raw in _lines(answer):
                 line = raw.decode().rstrip("\r\n")
                 if line:
                     name, _, value = line.partition(":")
@@ -158,6 +158,13 @@ class Client:
             return json.loads(data)
         except ValueError as error:
             raise InternalError("The platform's answer is not JSON.") from error
+
+
+def _lines(answer: http.client.HTTPResponse) -> Iterator[bytes]:
+    try:
+        yield from answer
+    except (OSError, http.client.HTTPException) as error:
+        raise UnavailableError("The platform ended the stream.") from error
 
 
 def descriptor(kind: str, tenant: str, name: str) -> str:

@@ -5,6 +5,7 @@ Names of tenants' own channels and providers begin with ``TENANT/``; all others 
 
 from __future__ import annotations
 
+import urllib.parse
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
@@ -108,6 +109,11 @@ class Bots(msgspec.Struct, frozen=True):
     items: list[BotView]
 
 
+def meant(segment: str) -> str:
+    """Return the name that a segment of a path stands for: these names hold slashes."""
+    return urllib.parse.unquote(segment)
+
+
 def owner_of(name: str) -> Target:
     """Return whose a channel or provider is by its name (``TENANT/APP/NAME``); all else is the platform's."""
     parts = name.split("/", 2)
@@ -116,12 +122,13 @@ def owner_of(name: str) -> Target:
 
 async def of_channel(_ctx: Context, parameters: Mapping[str, str]) -> Target:
     """Return whose the path's channel is."""
-    return msgspec.structs.replace(owner_of(parameters["channel"]), kind="channel", name=parameters["channel"][:256])
+    name = meant(parameters["channel"])
+    return msgspec.structs.replace(owner_of(name), kind="channel", name=name[:256])
 
 
 async def of_provider(_ctx: Context, parameters: Mapping[str, str]) -> Target:
     """Return whose the path's provider is."""
-    name = parameters["provider"]
+    name = meant(parameters["provider"])
     return msgspec.structs.replace(owner_of(name), kind="provider", name=name[:256])
 
 
@@ -143,8 +150,8 @@ async def pauses(ctx: Ctx, tenant: FromQuery[str | None] = None) -> Pauses:
 )  # fmt: skip
 async def pause(ctx: Ctx, principal: Caller, channel: Name, why: Why = "") -> Paused:
     """Start nothing more of a channel until it is resumed; what runs goes on."""
-    await Tasks(ctx.store, ctx.bus).pause(principal.who, channel, why)
-    return Paused(channel, paused=True)
+    await Tasks(ctx.store, ctx.bus).pause(principal.who, meant(channel), why)
+    return Paused(meant(channel), paused=True)
 
 
 @post(
@@ -153,9 +160,10 @@ async def pause(ctx: Ctx, principal: Caller, channel: Name, why: Why = "") -> Pa
 )  # fmt: skip
 async def resume(ctx: Ctx, channel: Name) -> Paused:
     """Let a channel's tasks start again."""
-    if not await Tasks(ctx.store, ctx.bus).resume(channel):
-        raise NotFoundError(f"The channel {channel[:200]} is not paused.", channel=channel[:200])
-    return Paused(channel, paused=False)
+    name = meant(channel)
+    if not await Tasks(ctx.store, ctx.bus).resume(name):
+        raise NotFoundError(f"The channel {name[:200]} is not paused.", channel=name[:200])
+    return Paused(name, paused=False)
 
 
 @get("/v1/limits", action="limit.read", summary="List limits", operation_id="listLimits")
@@ -173,7 +181,7 @@ async def set_limit(
 ) -> RuleBody:
     """Set how much of a tenant, a channel or a provider may run at most; the platform's people only."""
     rule = msgspec.structs.asdict(data)
-    await Tasks(ctx.store, ctx.bus).limit(principal.who, what, limit, **rule, why=why)
+    await Tasks(ctx.store, ctx.bus).limit(principal.who, what, meant(limit), **rule, why=why)
     return data
 
 
@@ -183,7 +191,7 @@ async def set_limit(
 )  # fmt: skip
 async def end_limit(ctx: Ctx, principal: Caller, what: FromPath[Scope], limit: Name, why: Why = "") -> None:
     """End a limit."""
-    await Tasks(ctx.store, ctx.bus).limit(principal.who, what, limit, why=why)
+    await Tasks(ctx.store, ctx.bus).limit(principal.who, what, meant(limit), why=why)
 
 
 @get("/v1/providers", action="provider.read", summary="List providers", operation_id="listProviders")
@@ -200,8 +208,8 @@ async def providers(ctx: Ctx, tenant: FromQuery[str | None] = None) -> Providers
 async def down(ctx: Ctx, principal: Caller, provider: Name, why: Why = "") -> ProviderView:
     """Declare a provider down: its tasks wait until it is declared up."""
     tasks = Tasks(ctx.store, ctx.bus)
-    await tasks.provider_down(principal.who, provider, why)
-    return await _provider(tasks, provider)
+    await tasks.provider_down(principal.who, meant(provider), why)
+    return await _provider(tasks, meant(provider))
 
 
 @post(
@@ -211,8 +219,8 @@ async def down(ctx: Ctx, principal: Caller, provider: Name, why: Why = "") -> Pr
 async def up(ctx: Ctx, principal: Caller, provider: Name, why: Why = "") -> ProviderView:
     """Declare a provider up: its tasks resume, few at first."""
     tasks = Tasks(ctx.store, ctx.bus)
-    await tasks.provider_up(principal.who, provider, why)
-    return await _provider(tasks, provider)
+    await tasks.provider_up(principal.who, meant(provider), why)
+    return await _provider(tasks, meant(provider))
 
 
 @get("/v1/bots", action="host.status", summary="List bots", operation_id="listBots")

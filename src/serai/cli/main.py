@@ -31,6 +31,8 @@ COMMANDS = {
     "untrust": "serai.cli.trust:app",
     "tenant": "serai.cli.tenant:app",
     "task": "serai.cli.task:app",
+    "provider": "serai.cli.provider:app",
+    "schedule": "serai.cli.schedule:app",
     "completion": "serai.cli.completion:app",
 }
 

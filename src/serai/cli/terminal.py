@@ -117,16 +117,21 @@ class Terminal:
 
         self.progress(title, run)
 
+    @staticmethod
+    def end(task: Mapping[str, Any]) -> None:
+        """Raise the error of a task that is over and did not end well."""
+        if task["state"] == "error":
+            raise _failure(task)
+        if task["state"] == "canceled":
+            raise ConflictError(f"The task {task['function']} was canceled.", task=task["id"])
+
     def _wait(self, task: str, move: Callable[[float, str], None]) -> None:
         shown: Mapping[str, Any] = {}
         while shown.get("state") not in {"done", "error", "canceled"}:
             # A stream ends early where the API is being replaced: ask the next one.
             for shown in self._states(task):
                 move(float(shown["progress"]), shown["sentence"] or shown["function"])
-        if shown["state"] == "error":
-            raise _failure(shown)
-        if shown["state"] == "canceled":
-            raise ConflictError(f"The task {shown['function']} was canceled.", task=task)
+        self.end(shown)
 
     def _states(self, task: str) -> Iterator[Mapping[str, Any]]:
         for attempt in range(RECONNECTS):
@@ -144,6 +149,11 @@ def write(text: str) -> None:
     """Write a line to stdout; a terminal gets no control characters."""
     sys.stdout.write(f"{text.translate(_STEERING) if sys.stdout.isatty() else text}\n")
     sys.stdout.flush()
+
+
+def printed(text: str) -> str:
+    """Return text that can't steer a terminal."""
+    return text.translate(_STEERING)
 
 
 def _cell(value: Any) -> str:
