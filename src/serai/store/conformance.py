@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 
 from serai.errors import ConflictError, InvalidError, NotFoundError, UnavailableError
+from serai.store.audit_conformance import AuditConformance
 from serai.store.conformance_kit import (
     WHO,
     WHY,
@@ -30,7 +31,7 @@ from serai.store.past_conformance import PastConformance
 __all__ = ["Lamp", "NewLamp", "OldLamp", "StoreConformance"]
 
 
-class StoreConformance(PastConformance):
+class StoreConformance(PastConformance, AuditConformance):
     """Each test is a promise of `serai.store.driver.Driver`, seen through a `Store`."""
 
     async def test_an_empty_store_has_an_identity_and_nothing_else(self) -> None:

@@ -7,7 +7,7 @@ it. An engine never repeats, never logs, and knows no kinds: all that lives once
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import msgspec
@@ -17,6 +17,8 @@ from serai.store.tasks import TaskRows
 
 if TYPE_CHECKING:
     from typing import TypeAlias
+
+    from serai.store.audit import Refused, Wanted, Written
 
 T = TypeVar("T")
 
@@ -171,6 +173,22 @@ class Driver(Protocol):
 
     async def revision(self, kind: str, tenant: str, name: str, version: int) -> RevisionRow | None:
         """Return one revision of a key."""
+        ...
+
+    async def audit_changes(self, wanted: Wanted) -> list[Written]:
+        """Return revisions that fit, newest first."""
+        ...
+
+    async def refuse(self, refused: Sequence[Refused]) -> None:
+        """Keep refused attempts, durably, numbered in order."""
+        ...
+
+    async def refusals(self, wanted: Wanted) -> list[Refused]:
+        """Return refused attempts that fit, newest first."""
+        ...
+
+    async def prune_refusals(self, before: float, limit: int) -> int:
+        """Remove up to ``limit`` of the oldest refused attempts, those from before a time; return how many."""
         ...
 
     async def listen(self, heard: Callable[[Nudge], None]) -> None:

@@ -58,7 +58,7 @@ class Store:
 
     async def identity(self) -> str:
         """Return the random ID that the store got when it was created."""
-        return await self._call("identity", self.driver.identity)
+        return await self.call("identity", self.driver.identity)
 
     async def get(self, kind: type[S], tenant: str, name: str) -> Record[S]:
         """Return one descriptor, or raise `NotFoundError`."""
@@ -91,7 +91,7 @@ class Store:
     async def export(self, after: tuple[str, str, str] = ("", "", ""), limit: int = 1000) -> list[Row]:
         """Return all kinds' descriptors as they are stored, by (kind, tenant, name), those greater than ``after``."""
         checks.check_number(limit, "limit", 1, checks.MAX_LIMIT)
-        return await self._call("export", lambda: self.driver.export(after, limit))
+        return await self.call("export", lambda: self.driver.export(after, limit))
 
     async def commit(self, transaction: Transaction) -> list[int]:
         """Apply all operations or none; return the change number of each Put and Delete, in order.
@@ -120,15 +120,15 @@ class Store:
         """
         checks.check_number(after, "after")
         checks.check_number(limit, "limit", 1, checks.MAX_LIMIT)
-        return await self._call("changes", lambda: self.driver.changes(after, limit))
+        return await self.call("changes", lambda: self.driver.changes(after, limit))
 
     async def last_change(self) -> int:
         """Return the newest change's number, 0 where there is none."""
-        return await self._call("last_change", self.driver.last_change)
+        return await self.call("last_change", self.driver.last_change)
 
     async def first_change(self) -> int:
         """Return the number from which on the feed is complete."""
-        return await self._call("first_change", self.driver.first_change)
+        return await self.call("first_change", self.driver.first_change)
 
     async def prune(self, keep: Keep, after: int = 0, limit: int = 500) -> tuple[int, int]:
         """Remove what may go among the next ``limit`` revisions; see `serai.store.driver.Driver.prune`.
@@ -139,13 +139,13 @@ class Store:
         checks.check_number(limit, "limit", 1, checks.MAX_LIMIT)
         checks.check_number(keep.versions, "versions", 1)
         bounded = msgspec.structs.replace(keep, feed=min(keep.feed, await self.last_change()))
-        return await self._call("prune", lambda: self.driver.prune(bounded, after, limit))
+        return await self.call("prune", lambda: self.driver.prune(bounded, after, limit))
 
     async def history(self, kind: type[Spec] | str, tenant: str, name: str, *, limit: int = 100) -> list[Revision]:
         """Return a descriptor's revisions, newest first; they outlive its deletion."""
         key = checks.key(kind, tenant, name)
         checks.check_number(limit, "limit", 1, checks.MAX_LIMIT)
-        rows = await self._call("history", lambda: self.driver.history(*key, limit))
+        rows = await self.call("history", lambda: self.driver.history(*key, limit))
         return [
             Revision(
                 row.change,
@@ -217,7 +217,7 @@ class Store:
         await self.driver.close()
 
     async def _get(self, key: tuple[str, str, str]) -> Row:
-        row = await self._call("get", lambda: self.driver.get(*key))
+        row = await self.call("get", lambda: self.driver.get(*key))
         if row is None:
             kind, tenant, name = key
             raise NotFoundError(f"there is no {kind} {tenant}/{name}", kind=kind, tenant=tenant, name=name)
@@ -230,17 +230,17 @@ class Store:
         checks.check_text(prefix, "prefix", checks.MAX_NAME)
         checks.check_number(limit, "limit", 1, checks.MAX_LIMIT)
         start = checks.position(after)
-        return await self._call("scan", lambda: self.driver.scan(kind, tenant, prefix, start, limit))
+        return await self.call("scan", lambda: self.driver.scan(kind, tenant, prefix, start, limit))
 
     async def _revision(self, key: tuple[str, str, str], version: int) -> RevisionRow:
         checks.check_number(version, "version", 1)
-        row = await self._call("revision", lambda: self.driver.revision(*key, version))
+        row = await self.call("revision", lambda: self.driver.revision(*key, version))
         if row is None:
             raise NotFoundError(f"there is no version {version} of {'/'.join(key)}", version=version)
         return row
 
     async def _apply(self, transaction: Transaction, batch: Batch) -> Committed:
-        done = await self._call("apply", lambda: self.driver.apply(batch))
+        done = await self.call("apply", lambda: self.driver.apply(batch))
         for hook in self.on_apply:
             hook(transaction, done)
         if done.changes:
@@ -248,8 +248,8 @@ class Store:
                 tell(done.changes[-1])
         return done
 
-    async def _call(self, operation: str, call: Callable[[], Awaitable[T]]) -> T:
-        """Await an engine's operation: repeat it where it may help, and measure it."""
+    async def call(self, operation: str, call: Callable[[], Awaitable[T]]) -> T:
+        """Await an operation of the driver: repeat it where it may help, and measure it."""
         started, code = time.perf_counter(), "internal"
         try:
             result = await repeat(self._patience, call)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from serai.store.cluster import records, tasks
+from serai.store.audit import Refused, Wanted, Written
+from serai.store.cluster import audit, records, tasks
 from serai.store.cluster.address import Address, parse
 from serai.store.cluster.connection import Tx
 from serai.store.cluster.database import Database
@@ -98,6 +99,22 @@ class ClusterDriver:
     async def revision(self, kind: str, tenant: str, name: str, version: int) -> RevisionRow | None:
         """Return one revision of a key."""
         return await self._reader.run(lambda tx: records.revision(tx, (kind, tenant, name), version))
+
+    async def audit_changes(self, wanted: Wanted) -> list[Written]:
+        """Return revisions that fit, newest first."""
+        return await self._reader.run(lambda tx: audit.changes(tx, wanted))
+
+    async def refuse(self, refused: Sequence[Refused]) -> None:
+        """Keep refused attempts, durably."""
+        await self._writer.run(lambda tx: audit.refuse(tx, refused))
+
+    async def refusals(self, wanted: Wanted) -> list[Refused]:
+        """Return refused attempts that fit, newest first."""
+        return await self._reader.run(lambda tx: audit.refusals(tx, wanted))
+
+    async def prune_refusals(self, before: float, limit: int) -> int:
+        """Remove some of the oldest refused attempts."""
+        return await self._writer.run(lambda tx: audit.prune(tx, before, limit))
 
     async def listen(self, heard: Callable[[Nudge], None]) -> None:
         """Tell what is committed, by whichever host, until cancelled."""

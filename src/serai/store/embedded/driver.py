@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
+from serai.store.audit import Refused, Wanted, Written
 from serai.store.contract import Change, Committed
 from serai.store.driver import Batch, Keep, Nudge, RevisionRow, Row
-from serai.store.embedded import records, tasks
+from serai.store.embedded import audit, records, tasks
 from serai.store.embedded.session import File, Session
 from serai.store.embedded.thread import Transactor
 from serai.store.jobs import Worker
@@ -92,6 +93,22 @@ class EmbeddedDriver:
     async def revision(self, kind: str, tenant: str, name: str, version: int) -> RevisionRow | None:
         """Return one revision of a key."""
         return await self.read(lambda cursor: records.revision(cursor, (kind, tenant, name), version))
+
+    async def audit_changes(self, wanted: Wanted) -> list[Written]:
+        """Return revisions that fit, newest first."""
+        return await self.read(lambda cursor: audit.changes(cursor, wanted))
+
+    async def refuse(self, refused: Sequence[Refused]) -> None:
+        """Keep refused attempts, durably."""
+        await self.write(lambda cursor: audit.refuse(cursor, refused))
+
+    async def refusals(self, wanted: Wanted) -> list[Refused]:
+        """Return refused attempts that fit, newest first."""
+        return await self.read(lambda cursor: audit.refusals(cursor, wanted))
+
+    async def prune_refusals(self, before: float, limit: int) -> int:
+        """Remove some of the oldest refused attempts."""
+        return await self.write(lambda cursor: audit.prune(cursor, before, limit))
 
     async def listen(self, heard: Callable[[Nudge], None]) -> None:
         """Return at once: who writes here tells it by the host's own bus."""

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import copy
+import itertools
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 import msgspec
 
 from serai.errors import UnavailableError
 from serai.store import rules
+from serai.store.audit import Refused, Wanted, Written
 from serai.store.contract import Change, Committed, NewTask
 from serai.store.driver import Batch, DeleteRow, Keep, Nudge, PutRow, RevisionRow, Row
-from serai.store.memory import tasks
+from serai.store.memory import audit, tasks
 from serai.store.tasks import TaskRows
 
 T = TypeVar("T")
@@ -28,6 +30,8 @@ class MemoryDriver:
         self._rows: dict[Key, Row] = {}
         self._history: dict[Key, list[RevisionRow]] = {}
         self._feed: list[Change] = []  # without gaps up to the newest; never empty after the first change
+        self._refusals: list[Refused] = []
+        self._refused = 0  # attempts so far, those included that were removed
         self._state: dict[str, object] = {}
         self._closed = False
 
@@ -139,6 +143,31 @@ class MemoryDriver:
         self._check_open()
         found = self._history.get((kind, tenant, name), [])
         return next((row for row in found if row.version == version), None)
+
+    async def audit_changes(self, wanted: Wanted) -> list[Written]:
+        """Return revisions that fit, newest first."""
+        self._check_open()
+        return audit.changes(self._history.items(), wanted)
+
+    async def refuse(self, refused: Sequence[Refused]) -> None:
+        """Keep refused attempts."""
+        self._check_open()
+        for one in refused:
+            self._refused += 1
+            self._refusals.append(msgspec.structs.replace(one, number=self._refused))
+
+    async def refusals(self, wanted: Wanted) -> list[Refused]:
+        """Return refused attempts that fit, newest first."""
+        self._check_open()
+        found = (one for one in reversed(self._refusals) if one.number < wanted.before and audit.fits(one, wanted))
+        return list(itertools.islice(found, wanted.limit))
+
+    async def prune_refusals(self, before: float, limit: int) -> int:
+        """Remove some of the oldest refused attempts."""
+        self._check_open()
+        spent = {one.number for one in [one for one in self._refusals if one.at < before][:limit]}
+        self._refusals = [one for one in self._refusals if one.number not in spent]
+        return len(spent)
 
     async def listen(self, heard: Callable[[Nudge], None]) -> None:
         """Return at once: who writes here tells it by the host's own bus."""
