@@ -11,6 +11,7 @@ import pytest
 
 from serai.errors import ExhaustedError, InternalError, InvalidError, UnavailableError
 from serai.store import NewTask
+from serai.store.contract import Backoff
 from serai.store.open import open_store
 from serai.store.tasks import Filter
 from serai.tasks import TaskContext, task
@@ -476,3 +477,32 @@ async def test_of_a_million_lines_a_bot_keeps_the_last(work, tasks) -> None:
     assert (await tasks.wait(identity, 20)).state == "done"
     lines = await tasks.log(identity)
     assert (len(lines), lines[-1].text) == (1000, "99999")
+
+
+async def test_a_provider_that_is_down_parks_the_task_without_burning_a_retry(work, tasks) -> None:
+    @task("send", retries=0)
+    async def send(ctx: TaskContext, arguments: dict[str, Any]) -> None:
+        raise UnavailableError("The mail exchanger does not answer.", **arguments)
+
+    work(send)
+    known = await tasks.add("user:x", send.new({"provider": "mx.example"}, provider="mx.example"))
+    found_out = await tasks.add("user:x", send.new({"provider": "other.example"}))
+    nameless = await tasks.add("user:x", send.new())
+    assert (await tasks.wait(nameless, 5)).error["code"] == "unavailable"
+    for identity, provider in ((known, "mx.example"), (found_out, "other.example")):
+        async with asyncio.timeout(5):
+            while (found := await tasks.get(identity)).run == 0 or found.state != "to_do":
+                await asyncio.sleep(0.01)
+        assert (found.provider, found.failures) == (provider, 0)
+        assert f"its provider {provider} is down" in (await tasks.story(identity))[2].why
+
+
+async def test_a_task_that_says_how_it_is_repeated_is_repeated_so(work, tasks) -> None:
+    work(refuse, fail)
+    backoff = Backoff(first=100.0, jitter=0.0)
+    identity = await tasks.add("user:x", fail.new(backoff=backoff))
+    async with asyncio.timeout(5):
+        while (found := await tasks.get(identity)).wait != "time":
+            await asyncio.sleep(0.01)
+    assert "retry 1 of 2 in 100.0 s" in (await tasks.story(identity))[-1].why
+    assert found.failures == 1

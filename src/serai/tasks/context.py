@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import threading
 from collections import deque
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -16,6 +18,9 @@ if TYPE_CHECKING:
     from serai.store import Store
     from serai.tasks.manager import Tasks
     from serai.tasks.timing import Clock
+
+#: Held while a run's log is made, which happens once in it.
+_making = threading.Lock()
 
 
 class CanceledError(asyncio.CancelledError):
@@ -83,7 +88,8 @@ class TaskContext:
     def log(self, line: str) -> None:
         """Keep a line of output with the task; text of several lines is split. Visible within a second."""
         if self._lines is None:
-            self._lines = deque(maxlen=MAX_LOG_LINES)
+            with _making:
+                self._lines = self._lines or deque(maxlen=MAX_LOG_LINES)
         for each in line.splitlines() or [""]:
             self._lines.append((self._house.clock.now(), each[:MAX_LINE]))
 
@@ -101,12 +107,12 @@ class TaskContext:
         report, lines = self._report, self._lines
         if report is None and not lines:
             return None
-        self._report = self._lines = None
+        self._report = None
+        taken: list[tuple[float, str]] = []
+        if lines:
+            with contextlib.suppress(IndexError):  # the function may go on logging meanwhile
+                while len(taken) < MAX_LOG_LINES:
+                    taken.append(lines.popleft())
         fraction, sentence = report or (None, "")
-        return Note(
-            number=self.task.number,
-            run=self.task.run,
-            progress=fraction,
-            sentence=sentence,
-            lines=tuple(lines or ()),
-        )
+        number, run = self.task.number, self.task.run
+        return Note(number=number, run=run, progress=fraction, sentence=sentence, lines=tuple(taken))

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from serai.errors import DeadlineError, InternalError, SeraiError
+from serai.errors import DeadlineError, InternalError, SeraiError, UnavailableError
 from serai.store.tasks import Finish, Task
 from serai.store.tasks_rules import encode
 from serai.tasks.function import TaskFunction
@@ -18,6 +18,7 @@ from serai.tasks.reason import Stop
 _FINAL_CODES = frozenset({"invalid", "denied", "not_found", "already_exists", "unsupported"})
 _TRACE_LINES = 30
 _TRACE_CHARACTERS = 6000
+_NAME = 400  # characters of a provider
 #: Why a run that was told to stop as its bot drains goes back.
 DRAINED = "handed back: its bot is shutting down"
 _jitter = random.SystemRandom()
@@ -62,16 +63,22 @@ def parked(task: Task, why: str) -> Finish:
 
 
 def failed(task: Task, function: TaskFunction | None, error: BaseException, now: float, *, final: bool) -> Finish:
-    """Repeat a run, or give up: an unexpected error's traceback goes into the story, an expected one comes without.
+    """Repeat a run, wait for its provider, or give up.
 
+    An unexpected error's traceback goes into the story, an expected one comes without.
     ``final``: it is not to be repeated, whatever its retries.
     """
     blob = describe(error)
     why = f"{blob['code']}: {blob['public']}\n{blob['trace']}".strip()
     packed = msgspec.msgpack.encode(blob)
+    if not final and (provider := _provider(error)):
+        down = f"its provider {provider} is down; {why}"
+        return Finish(number=task.number, run=task.run, state="to_do", why=down, error=packed, provider=provider)
     if final or function is None or blob["code"] in _FINAL_CODES or task.failures >= task.retries:
         return Finish(number=task.number, run=task.run, state="error", why=why, error=packed)
-    delay = function.delay(task.failures, _jitter.random())
+    chance = _jitter.random()
+    own = task.backoff
+    delay = own.delay(task.failures, chance) if own else function.delay(task.failures, chance)
     return Finish(
         number=task.number,
         run=task.run,
@@ -94,14 +101,22 @@ def stuck(task: Task, function: TaskFunction | None, reason: Stop, seconds: floa
 
 
 def describe(error: BaseException) -> dict[str, str]:
-    """Return an error's code, its text for people, and where it came from."""
+    """Return an error's code, its text for people, where it came from, and which provider is down."""
     if isinstance(error, FailedError):
-        return error.blob
+        return dict(error.blob)
     if isinstance(error, SeraiError):
         trace = _tail(error) if error.code == "internal" and not isinstance(error, KilledError) else ""
-        return {"code": error.code, "public": error.public[:_TRACE_CHARACTERS], "trace": trace}
+        blob = {"code": error.code, "public": error.public[:_TRACE_CHARACTERS], "trace": trace}
+        return blob | {"provider": provider} if (provider := _provider(error)) else blob
     public = f"{type(error).__name__}: {_text(error)}"
     return {"code": "internal", "public": public[:_TRACE_CHARACTERS], "trace": _tail(error)}
+
+
+def _provider(error: BaseException) -> str:
+    """Return the provider that is down, where an `UnavailableError` names it as its field ``provider``."""
+    if isinstance(error, FailedError):
+        return str(error.blob.get("provider", ""))
+    return str(error.fields.get("provider", ""))[:_NAME] if isinstance(error, UnavailableError) else ""
 
 
 def escaped(error: BaseException) -> EscapedError:

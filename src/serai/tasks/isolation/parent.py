@@ -174,7 +174,7 @@ class _Child:
                 raise outcome.KilledError(f"it did not stop within {self._stop_seconds:g} s; it was killed")
             raise InternalError(f"The function's process ended before the function did: {_how(self._code)}.")
         if last.failed is not None:
-            raise outcome.FailedError({key: last.failed.get(key, "") for key in ("code", "public", "trace")})
+            raise outcome.FailedError({"code": "internal", "public": "", "trace": "", **last.failed})
         if last.canceled:
             raise asyncio.CancelledError
         if last.done is None or len(last.done) > MAX_PAYLOAD:
