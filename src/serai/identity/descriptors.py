@@ -7,16 +7,21 @@ from typing import ClassVar
 
 from serai.store.contract import Spec
 
+#: Labels below BASE that lead to the platform itself; no tenant has them.
+PLATFORM_NAMES = ("api", "console")
+
 
 class Tenant(Spec, frozen=True, kw_only=True):
-    """A customer; its record lives under its own name (tenant = name). Its name is a DNS label.
+    """A customer; its record lives under its own name (tenant = name). Its name is a DNS label, and not the platform's.
 
     ``uid`` is a small number that the host adds to its own base to get the tenant's user ID; it is given at creation
     and never used again for another.
     """
 
     KIND: ClassVar[str] = "tenant"
-    NAME: ClassVar[re.Pattern[str]] = re.compile(r"[a-z](?:[a-z0-9-]{0,30}[a-z0-9])?\Z")
+    NAME: ClassVar[re.Pattern[str]] = re.compile(
+        rf"(?!(?:{'|'.join(PLATFORM_NAMES)})\Z)[a-z](?:[a-z0-9-]{{0,30}}[a-z0-9])?\Z"
+    )
 
     uid: int
     title: str = ""

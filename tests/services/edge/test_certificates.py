@@ -20,7 +20,7 @@ async def test_tenants_and_routes_get_certificates_as_they_come(tmp_path: Path) 
             await ctx.store.put("user:test", "", "demo", "demo", Tenant(uid=1))
             await ctx.store.put("user:test", "", "", "www.example.test/", Route(tenant="demo", app="hello", release=1))
             async with asyncio.timeout(10):
-                for name in ("localhost", "demo.localhost", "www.example.test"):
+                for name in ("localhost", "api.localhost", "console.localhost", "demo.localhost", "www.example.test"):
                     while not leaf_path(folder, name).exists():
                         await asyncio.sleep(0)
             assert module.status()["ok"]

@@ -13,6 +13,7 @@ from serai.cloud.descriptors import Route
 from serai.daemon.module import Context, Needs
 from serai.identity.descriptors import Tenant
 from serai.services.edge.authority import Authority, utc
+from serai.services.edge.names import own_names
 
 FOLLOWED = frozenset({Route.KIND, Tenant.KIND})
 POLL = 30.0  # seconds between two looks at the routes when nobody says that they changed
@@ -76,6 +77,7 @@ class CertificatesModule:
             self._names = set()
         replica = self._ctx.replica
         wanted = {route.name.partition("/")[0] for route in replica.find(Route, "")} | {self._ctx.base}
+        wanted.update(own_names(self._ctx.base))
         wanted |= {f"{tenant.name}.{self._ctx.base}" for tenant in replica.find(Tenant)}
         for name in sorted(wanted - self._names):
             if self._authority.ensure(name, now):

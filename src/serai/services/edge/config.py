@@ -24,6 +24,9 @@ class EdgeConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     https_port: Annotated[int, Meta(ge=0, le=65535)] = 0
     """The port that redirects name; 0 takes 443 for requests to port 80, and the first HTTPS address otherwise."""
 
+    platform: Annotated[str, Meta(max_length=90, pattern=r"^[^\0]*$")] = "run/front.sock"
+    """The socket, below the home, that api.BASE and console.BASE lead to; empty leads them nowhere."""
+
     max_connections: Count = 16384
     """Open connections of clients, per worker; those beyond are closed at once."""
     max_per_address: Annotated[int, Meta(ge=0, le=1_000_000)] = 0

@@ -26,6 +26,8 @@ from serai.services.edge.hold import Hold
 from serai.services.edge.log import AccessLog
 from serai.services.edge.memory import Memory
 from serai.services.edge.metrics import Metrics
+from serai.services.edge.names import own_names
+from serai.services.edge.platform import TENANT, PlatformPool, own_sites
 from serai.services.edge.pool import Pool
 from serai.services.edge.routes import Routes
 from serai.services.edge.static import StaticFiles
@@ -49,6 +51,9 @@ class Edge:
         self.wall = ctx.clock.now() - ctx.clock.monotonic()
         self.metrics = Metrics(self.gauges)
         self.routes = Routes(ctx.replica, ctx.host, self.metrics, partial(Pool, self))
+        self.platform = PlatformPool(self, ctx.home / config.platform) if config.platform else None
+        if self.platform is not None:
+            self.routes.own = own_sites(own_names(ctx.base), self.platform, self.metrics.tenant(TENANT))
         path = ctx.home / "logs" / "edge" / f"access-{ctx.group}-{ctx.worker}.log"
         self.access = AccessLog(path, limit=config.log_octets, files=config.log_files)
         self.static = StaticFiles()
@@ -117,7 +122,7 @@ class Edge:
         return {
             "connections": len(self.sessions),
             "held_requests": len(self.hold),
-            "upstream_connections": sum(pool.open for pool in pools),
+            "upstream_connections": sum(pool.open for pool in self._all_pools()),
             "instances": len(pools),
             "log_entries_lost": self.access.lost,
         }
@@ -130,7 +135,7 @@ class Edge:
         if self.routes.refresh(now):
             self.routes.sync()
         resting = now - self.config.upstream_idle_seconds
-        for pool in self.routes.pools():
+        for pool in self._all_pools():
             pool.expire(resting)
         self.wall = self.ctx.clock.now() - now
         self.access.flush()
@@ -148,6 +153,9 @@ class Edge:
             task.cancel()
         for session in list(self.sessions):
             session.abort()
-        for pool in self.routes.pools():
+        for pool in self._all_pools():
             pool.retire()
         self.access.close()
+
+    def _all_pools(self) -> list[Pool]:
+        return [*self.routes.pools(), *([self.platform] if self.platform is not None else [])]

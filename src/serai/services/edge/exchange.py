@@ -50,6 +50,15 @@ class Exchange(Client):
         else:
             pool.connect(self)
 
+    def dispatch_anew(self, now: float) -> None:
+        """Send the request to the API, on a new connection unless it may be sent twice.
+
+        A resting connection may be closing at this moment, since the API is replaced now and then.
+        """
+        if self.head.method not in SAFE or self.head.has_body:
+            self._attempts = max(self._attempts, 1)
+        self.dispatch(now)
+
     def finish(self, now: float) -> None:
         """Write the log, and be ready for the next request. Whoever calls this from outside gets it read at once."""
         edge = self.edge

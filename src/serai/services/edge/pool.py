@@ -97,14 +97,17 @@ class Pool(Member):
             self._edge.spawn(self._connect(sock))
 
     async def _connect(self, sock: socket.socket) -> None:
-        loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(self._edge.config.connect_seconds):
-                await loop.sock_connect(sock, ("127.0.0.1", self.port))
-                await loop.create_connection(lambda: Upstream(self._edge, self, sock), sock=sock)
+                await self._join(sock)
         except (OSError, TimeoutError) as error:
             sock.close()
             self._failed(1, error)
+
+    async def _join(self, sock: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        await loop.sock_connect(sock, ("127.0.0.1", self.port))
+        await loop.create_connection(lambda: Upstream(self._edge, self, sock), sock=sock)
 
     def _failed(self, count: int, error: Exception) -> None:
         self._opening -= count

@@ -78,7 +78,10 @@ def unusual(session: Exchange, now: float) -> None:
         serve_file(session, target, now)
     else:
         session.deadline = now + target.timeout
-        session.dispatch(now)
+        if target.release.fixed:
+            session.dispatch_anew(now)
+        else:
+            session.dispatch(now)
 
 
 def redirect(session: Exchange, location: bytes) -> None:

@@ -18,13 +18,17 @@ ReleaseKey = tuple[str, str, int]  # tenant, app, release
 
 
 class Release(Group[Pool]):
-    """The ready instances of one release on this host, and the change up to which that is known."""
+    """The ready instances of one release on this host, and the change up to which that is known.
 
-    __slots__ = ("key", "version")
+    A ``fixed`` one is the platform's own API: it is known without the replica.
+    """
 
-    def __init__(self, key: ReleaseKey) -> None:
+    __slots__ = ("fixed", "key", "version")
+
+    def __init__(self, key: ReleaseKey, *, fixed: bool = False) -> None:
         super().__init__()
         self.key = key
+        self.fixed = fixed
         self.version = -1
 
 
@@ -39,7 +43,7 @@ class Target:
         self.route = route
         self.release = release
         self.counters = counters
-        self.proxied = route.target == "instances"
+        self.proxied = route.target == "instances" and not release.fixed  # the usual way
         self.timeout = route.timeout
         self.released = route.released
         prefix = route.prefix.encode("ascii").rstrip(b"/")
@@ -91,6 +95,7 @@ class Routes:
         self._metrics = metrics
         self._make_pool = make_pool
         self._sites: dict[str, Site | None] = {}
+        self.own: dict[str, Site] = {}  # of the platform's own names, which come before all others
         self._releases: dict[ReleaseKey, Release] = {}
         self._pools: dict[tuple[str, str, str, int, int], Pool] = {}
         self._checked = 0.0
@@ -139,6 +144,8 @@ class Routes:
         if release.version == self.version:
             return
         release.version = self.version
+        if release.fixed:
+            return
         tenant, app, number = release.key
         members = [
             self._pool(record)
@@ -169,6 +176,9 @@ class Routes:
         return pool
 
     def _load(self, host: str) -> Site | None:
+        own = self.own.get(host)
+        if own is not None:
+            return own
         if not self.available:
             return None
         if len(self._sites) >= MAX_SITES:

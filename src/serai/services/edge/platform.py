@@ -1,0 +1,54 @@
+"""The platform's own host names (``api.BASE``, ``console.BASE``) lead to the API's front socket, not to instances.
+
+They are known without the replica, and no route of a tenant's comes before them. The supervisor holds that socket, so a
+request that comes while the API is being replaced waits there for the next one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from serai.cloud.descriptors import Route
+from serai.services.edge.metrics import Counters
+from serai.services.edge.pool import Pool
+from serai.services.edge.routes import Release, Site, Target
+from serai.services.edge.upstream import Upstream
+
+if TYPE_CHECKING:
+    from serai.services.edge.edge import Edge
+
+TENANT = "-"  # what figures call it: no tenant can have this name
+BODY = 1 << 50  # octets: how large an upload may be is the API's to say
+SECONDS = 300.0  # for the API to begin its answer, such as after an upload that it must make durable
+
+
+class PlatformPool(Pool):
+    """The API and the connections to it."""
+
+    __slots__ = ()
+
+    def __init__(self, edge: Edge, path: Path) -> None:
+        super().__init__(edge, "platform", str(path), 0)
+
+    async def _fetch(self, count: int) -> None:
+        for _ in range(count):
+            sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
+            self._edge.spawn(self._connect(sock))
+
+    async def _join(self, sock: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        await loop.sock_connect(sock, self.connector)
+        await loop.create_unix_connection(lambda: Upstream(self._edge, self, sock), sock=sock)
+
+
+def own_sites(names: Iterable[str], pool: Pool, counters: Counters) -> dict[str, Site]:
+    """Return what leads each of these host names to the API."""
+    release = Release((TENANT, "", 0), fixed=True)
+    release.members = [pool]
+    route = Route(tenant=TENANT, app="", release=0, max_body=BODY, timeout=SECONDS)
+    target = Target(b"/", route, release, counters)
+    return {name: Site({b"/": target}) for name in names}
