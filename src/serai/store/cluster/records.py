@@ -144,7 +144,7 @@ def apply(tx: Tx, batch: Batch) -> Committed:
             staged.write(operation)
     if staged is not None:
         staged.finish()
-    inserted = [tasks.ROWS.insert(tx, task, who=batch.who, now=batch.when) for task in new_tasks]
+    inserted = tasks.ROWS.insert_all(tx, new_tasks, who=batch.who, now=batch.when) if new_tasks else []
     written = staged.changes if staged is not None else []
     return Committed([c.number for c in written], inserted, [c.version for c in written])
 

@@ -35,23 +35,38 @@ CREATE TABLE task (
     lane       bigint,                                  -- where it is ready
     lock       text COLLATE "C",                        -- its key, while that is its own
     lines      integer           NOT NULL DEFAULT 0     -- log lines ever written
-) WITH (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_insert_scale_factor = 0.2,
-        autovacuum_analyze_scale_factor = 0.05);
+) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.05, autovacuum_analyze_scale_factor = 0.05);
 
--- Each of these holds only the rows that it is for, so that a claim costs the same however many tasks wait.
+-- No index has a column that a move changes: so a move writes the row, and nothing else (a heap-only tuple). A key's
+-- lock is the exception, and few tasks have one that changes.
 CREATE UNIQUE INDEX task_id ON task (id);
 CREATE UNIQUE INDEX task_lock ON task (tenant, lock) WHERE lock IS NOT NULL;
-CREATE INDEX task_ready ON task (lane, priority DESC, number) WHERE lane IS NOT NULL;
-CREATE INDEX task_held ON task (bot) WHERE state IN ('is_processing', 'to_cancel');
-CREATE INDEX task_due ON task (not_before, number) WHERE wait = 'time';
-CREATE INDEX task_parked ON task (function, number) WHERE wait = 'function';
-CREATE INDEX task_behind ON task (channel, number) WHERE wait = 'channel';
-CREATE INDEX task_inside ON task (channel)
-    WHERE channel <> '' AND state IN ('to_do', 'is_processing', 'to_cancel') AND wait NOT IN ('channel', 'tasks');
-CREATE INDEX task_expires ON task (expires, number) WHERE expires > 0 AND state = 'to_do';
 CREATE INDEX task_tenant ON task (tenant, number);
-CREATE INDEX task_failed ON task (state, number) WHERE state IN ('error', 'canceled');
 CREATE INDEX task_parent ON task (parent, number) WHERE parent <> '';
+
+-- Where the tasks are that something may still happen to, or that failed: the columns of `task` by which they are
+-- found. Each index holds only the rows that it is for, so that a claim costs the same however many tasks wait.
+CREATE TABLE task_place (
+    number     bigint           PRIMARY KEY,
+    state      text COLLATE "C" NOT NULL,
+    wait       text COLLATE "C" NOT NULL,
+    lane       bigint,
+    priority   integer          NOT NULL,
+    bot        text COLLATE "C" NOT NULL,
+    channel    text COLLATE "C" NOT NULL,
+    function   text COLLATE "C" NOT NULL,
+    not_before double precision NOT NULL,
+    expires    double precision NOT NULL
+) WITH (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.02, autovacuum_analyze_scale_factor = 0.05);
+CREATE INDEX task_ready ON task_place (lane, priority DESC, number) INCLUDE (function) WHERE lane IS NOT NULL;
+CREATE INDEX task_held ON task_place (bot) WHERE state IN ('is_processing', 'to_cancel');
+CREATE INDEX task_due ON task_place (not_before, number) WHERE wait = 'time';
+CREATE INDEX task_parked ON task_place (function, number) WHERE wait = 'function';
+CREATE INDEX task_behind ON task_place (channel, number) WHERE wait = 'channel';
+CREATE INDEX task_inside ON task_place (channel)
+    WHERE channel <> '' AND state IN ('to_do', 'is_processing', 'to_cancel') AND wait NOT IN ('channel', 'tasks');
+CREATE INDEX task_expires ON task_place (expires, number) WHERE expires > 0 AND state = 'to_do';
+CREATE INDEX task_failed ON task_place (state, number) WHERE state IN ('error', 'canceled');
 
 CREATE TABLE task_payload (
     task      bigint PRIMARY KEY,

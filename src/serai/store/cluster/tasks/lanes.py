@@ -16,8 +16,9 @@ WHERE g.opens IS NOT NULL AND (g.opens <= %s OR g.at > %s) ORDER BY l.time, l.id
 _FIND = "SELECT id FROM task_lane WHERE queue = %s AND tenant = %s AND provider = %s AND channel = %s"
 _NEW = """
 INSERT INTO task_lane (queue, tenant, provider, channel, time)
-SELECT q, %s, %s, %s, coalesce((SELECT t.time FROM task_time t WHERE t.queue = q), 0)
-FROM (SELECT %s::text COLLATE "C" AS q) one RETURNING id
+SELECT q, w, %s, %s, greatest((SELECT t.time FROM task_time t WHERE t.queue = q),
+                             (SELECT max(l.time) + 1 FROM task_lane l WHERE l.queue = q AND l.tenant = w), 0)
+FROM (SELECT %s::text COLLATE "C" AS q, %s::text COLLATE "C" AS w) one RETURNING id
 """
 _PUT = """
 UPDATE task_lane l SET time = n.time, shut = n.shut
@@ -29,12 +30,15 @@ class LaneTable(Table):
     """The tables ``task_lane`` and ``task_time``."""
 
     def lane(self, queue: str, tenant: str, provider: str, channel: str) -> int:
-        """Return the id of a lane; a new one begins at its queue's time. Who is idle there will be told."""
+        """Return the id of a lane; a new one begins at its queue's time, one task behind its tenant's others.
+
+        Who is idle there will be told.
+        """
         self._tx.queues.add(queue)
         key = (queue, tenant, provider, channel)
         if key not in self._tx.lanes:
             found = self._one(_FIND, *key)
-            self._tx.lanes[key] = int(self._one(_NEW, tenant, provider, channel, queue) if found is None else found)
+            self._tx.lanes[key] = int(self._one(_NEW, provider, channel, queue, tenant) if found is None else found)
         return self._tx.lanes[key]
 
     def open_lanes(self, queue: str, limit: int) -> list[Lane]:

@@ -24,6 +24,10 @@ class PeopleTables(Table):
         sql = "INSERT INTO task_bot (name, beat, queues, since) VALUES (%s, 1, %s, %s) ON CONFLICT DO NOTHING"
         return self._tx.run(sql, (bot, "\n".join(queues), now)) == 1
 
+    def has_bot(self, bot: str) -> bool:
+        """Tell whether there is a bot of that name."""
+        return self._one("SELECT 1 FROM task_bot WHERE name = %s", bot) is not None
+
     def beat(self, bot: str) -> bool:
         """Count a bot's beat; False where there is none of that name."""
         return self._tx.run("UPDATE task_bot SET beat = beat + 1 WHERE name = %s", (bot,)) == 1

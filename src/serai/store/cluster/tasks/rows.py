@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from serai.store.cluster.tasks.table import COLUMNS, Table, storable
+from serai.store.cluster.tasks.table import COLUMNS, PLACED, Table, storable
 from serai.store.taskrows.shelf import GATED, LOOSE, Done
 from serai.store.tasks import MAX_PAGE, Filter, Task
 
@@ -15,25 +15,43 @@ from serai.store.tasks import MAX_PAGE, Filter, Task
 INLINE = 1024
 
 _GIVEN = COLUMNS.split(", ")[1:]
-_ADD = (
-    f"INSERT INTO task ({', '.join(_GIVEN)}, arguments, lane, lock) "  # noqa: S608 - constants
-    f"VALUES ({', '.join(['%s'] * (len(_GIVEN) + 3))}) RETURNING number"
+_PLACE = f"INSERT INTO task_place (number, {', '.join(PLACED)}) SELECT number, {', '.join(PLACED)} FROM t"  # noqa: S608 - constants
+_ADD = f"""
+WITH t AS (
+    INSERT INTO task ({", ".join(_GIVEN)}, arguments, lane, lock) VALUES ({", ".join(["%s"] * (len(_GIVEN) + 3))})
+    RETURNING *
 )
+{_PLACE} RETURNING number
+"""  # noqa: S608 - constants
+#: What is set goes into the middle.
+_CHANGE = f"""
+WITH t AS (UPDATE task SET {{}} WHERE number = %s RETURNING *),
+gone AS (DELETE FROM task_place p USING t WHERE p.number = t.number AND t.state = 'done')
+{_PLACE} WHERE state <> 'done'
+ON CONFLICT (number) DO UPDATE SET {", ".join(f"{name} = excluded.{name}" for name in PLACED)}
+"""  # noqa: S608 - constants
 _ARGUMENTS = "coalesce(arguments, (SELECT p.arguments FROM task_payload p WHERE p.task = number), '')"
 _WHOLE = f"""
 SELECT {COLUMNS}, {_ARGUMENTS}, coalesce((SELECT p.result FROM task_payload p WHERE p.task = number), '')
 FROM task WHERE number = %s
 """  # noqa: S608 - constants
 _TAKE = f"""
+WITH p AS (
+    UPDATE task_place SET state = 'is_processing', wait = '', lane = NULL, bot = %s WHERE number = ANY (%s)
+)
 UPDATE task SET state = 'is_processing', wait = '', lane = NULL, bot = %s, run = run + 1, started = %s, progress = 0,
                 sentence = '', ties = ties | %s::int
 WHERE number = ANY (%s) RETURNING {COLUMNS}, {_ARGUMENTS}
 """  # noqa: S608 - constants
 _FINISH = f"""
+WITH o AS (
+    SELECT number, ties, tenant, provider, channel FROM task
+    WHERE number = ANY (%s) AND bot = %s AND run = %s AND state = 'is_processing' AND ties & ~{LOOSE} = 0
+), gone AS (
+    DELETE FROM task_place p USING o WHERE p.number = o.number
+)
 UPDATE task t SET state = 'done', finished = %s, progress = 1, ties = t.ties & ~{GATED}
-FROM (SELECT number, ties, tenant, provider, channel FROM task
-      WHERE number = ANY (%s) AND bot = %s AND run = %s AND state = 'is_processing' AND ties & ~{LOOSE} = 0) o
-WHERE t.number = o.number RETURNING o.number, o.ties, o.tenant, o.provider, o.channel
+FROM o WHERE t.number = o.number RETURNING o.number, o.ties, o.tenant, o.provider, o.channel
 """  # noqa: S608 - constants
 _KEEP = """
 INSERT INTO task_payload (task, result) SELECT * FROM unnest(%s::bigint[], %s::bytea[])
@@ -42,7 +60,7 @@ ON CONFLICT (task) DO UPDATE SET result = excluded.result
 _EQUALS = ("state", "tenant", "app", "function", "queue", "channel", "parent", "provider")
 #: What a partial index says of its rows has to stand in the statement, or it is not used.
 _PARTIAL = {"parent": "parent <> ''"}
-_STATES = {
+_FEW = {
     "error": "state IN ('error', 'canceled')",
     "canceled": "state IN ('error', 'canceled')",
     "is_processing": "state IN ('is_processing', 'to_cancel')",
@@ -90,8 +108,9 @@ class RowTable(Table):
                 clauses.append(f"{column} = %s")
                 values.append(storable(value))
                 clauses += [_PARTIAL[column]] if value and column in _PARTIAL else []
-        if wanted.state in _STATES:
-            clauses.append(_STATES[wanted.state])
+        if wanted.state in _FEW:
+            clauses.append(f"number IN (SELECT number FROM task_place WHERE {_FEW[wanted.state]} AND state = %s)")  # noqa: S608 - constants
+            values.append(wanted.state)
         if wanted.before is not None:
             clauses.append("number < %s")
             values.append(wanted.before)
@@ -100,18 +119,19 @@ class RowTable(Table):
 
     def change(self, number: int, **columns: Any) -> None:
         """Set columns of a row."""
-        names = " = %s, ".join(columns)
+        names = " = %s, ".join(columns) + " = %s"
         values = [storable(value) if isinstance(value, str) else value for value in columns.values()]
-        self._tx.run(f"UPDATE task SET {names} = %s WHERE number = %s", (*values, number))  # noqa: S608 - names are our own
+        statement = _CHANGE if columns.keys() & PLACED else "UPDATE task SET {} WHERE number = %s"
+        self._tx.run(statement.format(names), (*values, number))
 
     def take(self, numbers: Sequence[int], bot: str, now: float, ties: int) -> list[Task]:
         """Start rows; return them in the order of their numbers' list, arguments included."""
-        rows = {row[0]: Task(*row) for row in self._tx.rows(_TAKE, (bot, now, ties, list(numbers)))}
+        rows = {row[0]: Task(*row) for row in self._tx.rows(_TAKE, (bot, list(numbers), bot, now, ties, list(numbers)))}
         return [rows[number] for number in numbers]
 
     def finish(self, bot: str, run: int, numbers: Sequence[int], now: float) -> list[Done]:
         """End those of the rows well that a bot holds in this run, with no ties but `LOOSE` ones."""
-        found = {row[0]: Done(*row) for row in self._tx.rows(_FINISH, (now, list(numbers), bot, run))}
+        found = {row[0]: Done(*row) for row in self._tx.rows(_FINISH, (list(numbers), bot, run, now))}
         return [found[number] for number in numbers if number in found]
 
     def keep(self, results: Sequence[tuple[int, bytes]]) -> None:

@@ -14,6 +14,13 @@ COLUMNS = (
     "awaits, ties, options, failure"
 )
 
+_PLACED = f"""
+SELECT {", ".join(f"t.{name}" for name in COLUMNS.split(", "))}
+FROM task_place p JOIN task t ON t.number = p.number WHERE
+"""  # noqa: S608 - constants
+#: Those of a row by which it is found in ``task_place``, as long as its state is not `done`.
+PLACED = ("state", "wait", "lane", "priority", "bot", "channel", "function", "not_before", "expires")
+
 
 class Table:
     """What is made for each piece of work.
@@ -28,6 +35,11 @@ class Table:
 
     def _rows(self, where: str, *values: Any) -> list[Task]:
         return [Task(*row) for row in self._tx.rows(f"SELECT {COLUMNS} FROM task WHERE {where}", values)]  # noqa: S608 - constants
+
+    def _placed(self, where: str, *values: Any) -> list[Task]:
+        """Return the rows of places, in their order; ``where`` speaks of ``p``, and may say an order and a limit."""
+        found = self._tx.rows(f"{_PLACED} {where}", values)
+        return [Task(*row) for row in found]
 
     def _one(self, statement: str, *values: Any) -> Any:
         """Return the first column of the first row, or None."""

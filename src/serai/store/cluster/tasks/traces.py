@@ -23,6 +23,7 @@ _TABLES = (
     ("task_payload", "task"),
     ("task_after", "task"),
     ("task_after", "first"),
+    ("task_place", "number"),
     ("task", "number"),
 )
 

@@ -10,12 +10,16 @@ from serai.store.tasks import Ended, Scope, Task
 
 #: The index's own words, so that it is used.
 _INSIDE = (
-    "channel = %s AND channel <> '' AND state IN ('to_do', 'is_processing', 'to_cancel') "
-    "AND wait NOT IN ('channel', 'tasks')"
+    "p.channel = %s AND p.channel <> '' AND p.state IN ('to_do', 'is_processing', 'to_cancel') "
+    "AND p.wait NOT IN ('channel', 'tasks')"
 )
-_RUNS = "state IN ('is_processing', 'to_cancel')"
-_READY = """
-SELECT number, function, ties FROM task WHERE lane = %s ORDER BY priority DESC, number LIMIT %s OFFSET %s
+_RUNS = "p.state IN ('is_processing', 'to_cancel')"
+_TO_CANCEL = f"SELECT p.number FROM task_place p WHERE p.bot = %s AND {_RUNS} AND p.state = 'to_cancel' ORDER BY 1"  # noqa: S608 - constants
+_TIE_RUNNING = f"UPDATE task t SET ties = t.ties | %s::int FROM task_place p WHERE p.number = t.number AND {_RUNS}"  # noqa: S608 - constants
+_READY = "SELECT number, function FROM task_place WHERE lane = %s ORDER BY priority DESC, number LIMIT %s OFFSET %s"
+_TIMERS = """
+SELECT (SELECT min(not_before) FROM task_place WHERE wait = 'time'),
+       (SELECT min(expires) FROM task_place WHERE expires > 0 AND state = 'to_do')
 """
 _FIRSTS = """
 SELECT t.id, t.function, t.state, coalesce(p.result, ''), t.failure
@@ -25,43 +29,48 @@ WHERE a.task = %s ORDER BY a.position
 
 
 class WaitTables(Table):
-    """Partial indexes of ``task``, and the table ``task_after``."""
+    """The partial indexes of ``task_place``, and the table ``task_after``."""
 
-    def ready(self, lane: int, limit: int, skip: int = 0) -> list[tuple[int, str, int]]:
-        """Return number, function and ties of a lane's rows past the first ones, by priority, then number."""
-        return [(number, function, ties) for number, function, ties in self._tx.rows(_READY, (lane, limit, skip))]
+    def ready(self, lane: int, limit: int, skip: int) -> list[tuple[int, str]]:
+        """Return number and function of a lane's rows past the first ones, by priority, then number."""
+        return [(number, function) for number, function in self._tx.rows(_READY, (lane, limit, skip))]
+
+    def functions(self, lane: int, limit: int, skip: int) -> set[str]:
+        """Return the functions of the rows that `ready` would return."""
+        sql = f"SELECT DISTINCT function FROM ({_READY}) r"  # noqa: S608 - a constant
+        return {function for (function,) in self._tx.rows(sql, (lane, limit, skip))}
 
     def parked(self, function: str, limit: int) -> list[Task]:
         """Return rows that wait for somebody who knows their function."""
-        return self._rows("wait = 'function' AND function = %s ORDER BY number LIMIT %s", function, limit)
+        return self._placed("p.wait = 'function' AND p.function = %s ORDER BY p.number LIMIT %s", function, limit)
 
     def due(self, now: float, limit: int) -> list[Task]:
         """Return rows whose time has come, earliest first."""
-        return self._rows("wait = 'time' AND not_before <= %s ORDER BY not_before, number LIMIT %s", now, limit)
+        return self._placed(
+            "p.wait = 'time' AND p.not_before <= %s ORDER BY p.not_before, p.number LIMIT %s", now, limit
+        )
 
     def expired(self, now: float, limit: int) -> list[Task]:
         """Return rows in to_do that had to start by now."""
-        where = "expires > 0 AND state = 'to_do' AND expires <= %s ORDER BY expires, number LIMIT %s"
-        return self._rows(where, now, limit)
+        where = "p.expires > 0 AND p.state = 'to_do' AND p.expires <= %s ORDER BY p.expires, p.number LIMIT %s"
+        return self._placed(where, now, limit)
 
-    def next_due(self) -> float | None:
-        """Return when the next row's time comes."""
-        found = self._one("SELECT min(not_before) FROM task WHERE wait = 'time'")
-        return None if found is None else float(found)
+    def timers(self) -> tuple[float | None, float | None]:
+        """Return when the next row's time comes, and when the next one expires."""
+        [(due, expires)] = self._tx.rows(_TIMERS)
+        return due, expires
 
     def held(self, bot: str) -> list[Task]:
         """Return what a bot runs."""
-        return self._rows(f"bot = %s AND {_RUNS} ORDER BY number", bot)
+        return self._placed(f"p.bot = %s AND {_RUNS} ORDER BY p.number", bot)
 
     def to_cancel(self, bot: str) -> list[int]:
         """Return the numbers of what a bot runs and has to stop."""
-        sql = f"SELECT number FROM task WHERE bot = %s AND {_RUNS} AND state = 'to_cancel' ORDER BY number"  # noqa: S608 - constants
-        return [number for (number,) in self._tx.rows(sql, (bot,))]
+        return [number for (number,) in self._tx.rows(_TO_CANCEL, (bot,))]
 
     def tie_running(self, scope: Scope, name: str, ties: int) -> int:
         """Add ties to all that runs in a scope; return how many that are."""
-        sql = f"UPDATE task SET ties = ties | %s::int WHERE {_RUNS} AND {scope} = %s"  # noqa: S608 - constants
-        return self._tx.run(sql, (ties, name))
+        return self._tx.run(f"{_TIE_RUNNING} AND t.{scope} = %s", (ties, name))
 
     def children(self, parent: str, limit: int) -> list[Task]:
         """Return rows in to_do with this parent."""
@@ -69,15 +78,15 @@ class WaitTables(Table):
 
     def inside(self, channel: str) -> int:
         """Count the rows inside a channel."""
-        return int(self._one(f"SELECT count(*) FROM task WHERE {_INSIDE}", channel))  # noqa: S608 - a constant
+        return int(self._one(f"SELECT count(*) FROM task_place p WHERE {_INSIDE}", channel))  # noqa: S608 - a constant
 
     def waiting_inside(self, channel: str) -> list[Task]:
         """Return rows inside a channel that are in to_do."""
-        return self._rows(f"{_INSIDE} AND state = 'to_do' ORDER BY number", channel)
+        return self._placed(f"{_INSIDE} AND p.state = 'to_do' ORDER BY p.number", channel)
 
     def behind(self, channel: str, limit: int) -> list[Task]:
         """Return the first rows that wait for their place in a channel."""
-        return self._rows("wait = 'channel' AND channel = %s ORDER BY number LIMIT %s", channel, limit)
+        return self._placed("p.wait = 'channel' AND p.channel = %s ORDER BY p.number LIMIT %s", channel, limit)
 
     def link(self, number: int, firsts: Sequence[int]) -> None:
         """Keep which rows a row comes after, in this order, and tie those with `FOLLOWED`."""
