@@ -189,7 +189,7 @@ class Shelf(Protocol):
         ...
 
     def lane(self, queue: str, tenant: str, provider: str, channel: str) -> int:
-        """Return the id of a lane; a new one begins at its queue's time."""
+        """Return the id of a lane; a new one begins at its queue's time, one task behind its tenant's others."""
         ...
 
     def open_lanes(self, queue: str, limit: int) -> list[Lane]:

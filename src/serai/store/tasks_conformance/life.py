@@ -80,6 +80,19 @@ class LifeConformance:
         late = await bench.insert(tenant="late")
         expect(late in [t.id for t in await bench.claim("b1", slots=2)], "a newcomer waits behind a backlog")
 
+    async def test_neither_priority_nor_providers_give_a_tenant_more_than_its_share(self, driver: Driver) -> None:
+        """Order by priority within a tenant, and count all of its lanes as one."""
+        bench = Bench(driver)
+        for number in range(60):
+            await bench.insert(tenant="loud", priority=1000, provider=f"p{number % 30}")
+        for _ in range(20):
+            await bench.insert(tenant="quiet", priority=-1000)
+        quiet = 0
+        for _ in range(10):
+            claimed = await bench.claim("b1", slots=4)
+            quiet += sum(task.tenant == "quiet" for task in claimed)
+        expect(quiet >= 18, f"one of two tenants got {quiet} of 40")
+
     async def test_a_bot_gets_its_own_queues_only(self, driver: Driver) -> None:
         """Leave other hosts' tasks alone."""
         bench = Bench(driver)

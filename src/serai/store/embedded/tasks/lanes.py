@@ -20,14 +20,15 @@ class LaneTable(Table):
     """The tables ``task_lane`` and ``task_time``."""
 
     def lane(self, queue: str, tenant: str, provider: str, channel: str) -> int:
-        """Return the id of a lane; a new one begins at its queue's time."""
+        """Return the id of a lane; a new one begins at its queue's time, one task behind its tenant's others."""
         key = (queue, tenant, provider, channel)
         where = "queue = ? AND tenant = ? AND provider = ? AND channel = ?"
         found = self._one(f"SELECT id FROM task_lane WHERE {where}", *key)  # noqa: S608 - a constant
         if found is not None:
             return int(found)
+        behind = self._one("SELECT max(time) + 1 FROM task_lane WHERE queue = ? AND tenant = ?", queue, tenant)
         sql = "INSERT INTO task_lane (queue, tenant, provider, channel, time) VALUES (?, ?, ?, ?, ?)"
-        return self._cursor.execute(sql, (*key, self.time(queue))).lastrowid or 0
+        return self._cursor.execute(sql, (*key, max(self.time(queue), behind or 0.0))).lastrowid or 0
 
     def open_lanes(self, queue: str, limit: int) -> list[Lane]:
         """Return lanes that no gate closed, by time, then id."""

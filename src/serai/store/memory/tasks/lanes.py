@@ -17,7 +17,7 @@ class LaneTables(Memory):
     """Lanes and gates by their keys; what is given out is a copy, as any engine's."""
 
     def lane(self, queue: str, tenant: str, provider: str, channel: str) -> int:
-        """Return the id of a lane; a new one begins at its queue's time."""
+        """Return the id of a lane; a new one begins at its queue's time, one task behind its tenant's others."""
         key = (queue, tenant, provider, channel)
         kept = self._table
         for lane in kept.lanes.values():
@@ -25,7 +25,8 @@ class LaneTables(Memory):
                 return lane.id
         # As SQLite does: one more than the greatest that is there.
         number = max(kept.lanes, default=0) + 1
-        time = self.time(queue)
+        others = [lane.time + 1 for lane in kept.lanes.values() if (lane.queue, lane.tenant) == (queue, tenant)]
+        time = max([self.time(queue), *others])
         kept.lanes[number] = Lane(id=number, queue=queue, tenant=tenant, provider=provider, channel=channel, time=time)
         return number
 
