@@ -252,7 +252,7 @@ class Runner:
         return _result(report.result)
 
     def _failure(self, error: BaseException) -> dict[str, Any]:
-        kinds = (_UnknownError, self._client.Fail, self._client.Later, self._client.ProviderDown)
+        kinds = (_UnknownError, self._client.Fail, self._client.ProviderDown)
         if not isinstance(error, kinds):
             _show(error)
         public = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
@@ -262,8 +262,6 @@ class Runner:
             return {"error": {"code": "invalid", "public": str(error) or "it failed for good"}}
         if isinstance(error, self._client.ProviderDown):
             return {"error": {"code": "unavailable", "public": str(error) or "its provider does not answer"}}
-        if isinstance(error, self._client.Later):
-            return {"error": {"code": "internal", "public": str(error), "after": float(error.seconds)}}
         return {"error": {"code": "internal", "public": public[:4000]}}
 
 

@@ -34,7 +34,7 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 __all__ = [
-    "Canceled", "Fail", "Function", "Later", "ProviderDown", "SeraiError", "Task", "call", "cancel", "canceled",
+    "Canceled", "Fail", "Function", "ProviderDown", "SeraiError", "Task", "call", "cancel", "canceled",
     "chain", "checkpoint", "command", "command_call", "current", "enqueue", "enqueue_many", "follow", "get", "group",
     "log", "progress", "results", "schedule", "task", "tasks", "unschedule",
 ]  # fmt: skip
@@ -64,14 +64,6 @@ class Canceled(BaseException):
 
 class Fail(Exception):  # noqa: N818
     """Raise it where another attempt would change nothing: no retry follows."""
-
-
-class Later(Exception):  # noqa: N818
-    """Raise it to be run again in ``seconds``; it counts as one of the task's retries."""
-
-    def __init__(self, seconds: float, why: str = "") -> None:
-        super().__init__(why or f"again in {seconds:g} s")
-        self.seconds = seconds
 
 
 class ProviderDown(Exception):  # noqa: N818
