@@ -49,6 +49,8 @@ ACTIONS = {
     ("POST", "/v1/invitations/{tenant}"): "invitation.write",
     ("DELETE", "/v1/invitations/{tenant}/{name}"): "invitation.delete",
     ("POST", "/v1/join"): "invitation.take",
+    ("GET", "/v1/audit/changes"): "audit.read",
+    ("GET", "/v1/audit/refusals"): "audit.read",
     ("GET", "/v1/openapi.json"): "schema.read",
     ("GET", "/v1/changes"): "change.watch",
     ("POST", "/v1/tenants"): "tenant.write",
@@ -136,7 +138,7 @@ KIND_ACTIONS = {"variables": "app.env"}
 
 #: What each role may do in its own tenant, kind by kind where an action is about descriptors.
 MAY: dict[str, set[str]] = {
-    "viewer": {"token.read", "invitation.read", "change.watch", "app.read", "app.logs", "task.read"}
+    "viewer": {"audit.read", "token.read", "invitation.read", "change.watch", "app.read", "app.logs", "task.read"}
     | {"channel.read", "limit.read", "provider.read"}
     | {f"{kind}.read" for kind in KINDS if kind not in KIND_ACTIONS},
     "billing": {"tenant.read"},

@@ -28,7 +28,7 @@ async def test_a_password_opens_a_session(town: Town, hashed: str) -> None:
     admitted = await sign_in(town)
     principal = town.recogniser.session(admitted.cookie, "192.0.2.9", town.now)
     assert principal is not None
-    assert (principal.who, principal.address, principal.strong) == ("user:ada", "192.0.2.9", False)
+    assert (principal.id, principal.who, principal.strong) == ("user:ada", "user:ada from 192.0.2.9", False)
     assert admitted.cookie.partition(".")[2] not in str([one async for one in _all(town)])
 
 

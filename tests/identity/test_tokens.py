@@ -36,7 +36,7 @@ async def test_a_token_does_what_its_scope_says(town: Town) -> None:
     token = await issue(town, Scope(tenant="demo", actions=("app.deploy", "app.read"), names=("shop*",)))
     principal = shown(town, token)
     assert principal is not None
-    assert principal.who == "token:demo/ci"
+    assert principal.who == "token:demo/ci from 192.0.2.7"
 
     def may(action: str, **where: str) -> bool:
         return allowed(principal, action, Target(**where))[0]
@@ -53,8 +53,8 @@ async def test_a_token_does_what_its_scope_says(town: Town) -> None:
     with pytest.raises(DeniedError):
         authorize(principal, "app.delete", Target(tenant="demo", app="shop"), audit)
     assert [(one.who, one.action) for one in audit.refusals] == [
-        ("token:demo/ci", "app.read"),
-        ("token:demo/ci", "app.delete"),
+        ("token:demo/ci from 192.0.2.7", "app.read"),
+        ("token:demo/ci from 192.0.2.7", "app.delete"),
     ]
 
 

@@ -16,6 +16,7 @@ from litestar.types import ControllerRouterHandler
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
 from serai.api import (
+    audit,
     blobs,
     changes,
     descriptors,
@@ -32,7 +33,7 @@ from serai.api import (
 from serai.api.depend import dependencies
 from serai.api.desk import Desk
 from serai.api.entrance import Entrance
-from serai.api.guard import Guard, LogAudit, table
+from serai.api.guard import Guard, table
 from serai.api.kinds import Kinds
 from serai.api.nudge import Nudge
 from serai.api.server import canonical
@@ -66,6 +67,7 @@ def build(
         *sessions.ROUTES,
         *tokens.ROUTES,
         *invitations.ROUTES,
+        *audit.ROUTES,
         *tasks.ROUTES,
         blobs.router(max_upload),
         changes.router(changes.Watch(nudge)),
@@ -73,7 +75,7 @@ def build(
     ]
     app = Litestar(
         handlers,
-        guards=[Guard(ctx, Entrance(desk.recogniser, owner, ctx.clock.now), LogAudit(), kinds)],
+        guards=[Guard(ctx, Entrance(desk.recogniser, owner, ctx.clock.now), desk.audit, kinds)],
         dependencies=dependencies(ctx, kinds, desk),
         exception_handlers={
             SeraiError: problems.on_serai_error,

@@ -11,6 +11,7 @@ from serai.api.nudge import Nudge
 from serai.daemon.module import Context
 from serai.errors import SeraiError
 from serai.identity import sessions
+from serai.identity.audit import StoreAudit
 from serai.identity.directory import Directory
 from serai.identity.passkeys import Passkeys, Site
 from serai.identity.passwords import Passwords
@@ -35,6 +36,7 @@ class Desk:
         self._ctx = ctx
         self.keyring = keyring
         self.passwords = passwords or Passwords()
+        self.audit = StoreAudit(ctx.store, ctx.clock.now)
         self.directory = Directory(ctx.store)
         self.recogniser = Recogniser(self.directory)
         self.vault = Vault(ctx.store, keyring)

@@ -10,46 +10,22 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import Any
 
-import structlog
 from litestar import Litestar
 from litestar.connection import ASGIConnection
 from litestar.handlers import BaseRouteHandler, HTTPRouteHandler
 from litestar.routes import HTTPRoute
 
-from serai.api.entrance import Entrance
+from serai.api.entrance import Entrance, seen
 from serai.api.kinds import Kinds
 from serai.daemon.module import Context
 from serai.errors import InternalError, InvalidError
-from serai.identity import Refusal, Target, authorize
+from serai.identity import Audit, Target, authorize
 
 #: How a path writes the platform itself, which has no tenant.
 PLATFORM = "-"
 
 Resolver = Callable[[Context, Mapping[str, str]], Awaitable[Target]]
 Connection = ASGIConnection[Any, Any, Any, Any]
-
-log = structlog.get_logger("audit")
-
-
-class LogAudit:
-    """Keep refused attempts in the structured log."""
-
-    def __init__(self) -> None:
-        self.count = 0
-
-    def refused(self, refusal: Refusal) -> None:
-        """Write one line."""
-        self.count += 1
-        log.warning(
-            "authorize.refused",
-            who=refusal.who,
-            action=refusal.action,
-            reason=refusal.reason,
-            tenant=refusal.target.tenant[:64],
-            app=refusal.target.app[:64],
-            kind=refusal.target.kind[:64],
-            name=refusal.target.name[:256],
-        )
 
 
 def tenant_of(parameters: Mapping[str, str], query: Mapping[str, str]) -> str:
@@ -61,7 +37,7 @@ def tenant_of(parameters: Mapping[str, str], query: Mapping[str, str]) -> str:
 class Guard:
     """Recognise who asks and ask `authorize`; handlers find the outcome as `principal` and `target`."""
 
-    def __init__(self, ctx: Context, entrance: Entrance, audit: LogAudit, kinds: Kinds) -> None:
+    def __init__(self, ctx: Context, entrance: Entrance, audit: Audit, kinds: Kinds) -> None:
         self._ctx = ctx
         self._kinds = kinds
         self._entrance = entrance
@@ -86,7 +62,7 @@ class Guard:
         if any("\x00" in value for value in (target.tenant, target.app, target.name)):
             raise InvalidError("A name holds no NUL.", path="name")
         action = self._kinds.action(target.kind, action)
-        state["principal"] = authorize(principal, action, target, self._audit)
+        state["principal"] = authorize(principal, action, target, self._audit, seen(connection).address)
         state["target"] = target
         state["action"] = action
 

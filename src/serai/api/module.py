@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Annotated, Any, ClassVar
 
 import msgspec
@@ -13,6 +14,7 @@ from serai.api.desk import Desk, keyring_of, site_of
 from serai.api.nudge import Nudge
 from serai.api.server import Server
 from serai.daemon.module import Context, Needs
+from serai.errors import SeraiError
 
 
 class ApiConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -65,6 +67,7 @@ class ApiHttp:
         self._following = [
             asyncio.create_task(self._nudge.run(self._ctx.bus)),
             asyncio.create_task(desk.follow(self._nudge)),
+            asyncio.create_task(desk.audit.run()),
         ]
         stops = [self._ctx.accept(sock, server.accepted) for sock in self._ctx.sockets("listen")]
         stops += [self._ctx.accept(sock, server.accepted_front) for sock in self._ctx.sockets("front")]
@@ -83,6 +86,9 @@ class ApiHttp:
         if self._following:
             await asyncio.wait(self._following)
             self._following = []
+        if self._desk is not None:
+            with suppress(SeraiError):
+                await self._desk.audit.flush()
 
     def status(self) -> Mapping[str, Any]:
         """Tell how many clients there are."""

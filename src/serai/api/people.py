@@ -97,7 +97,7 @@ async def me(desk: People, principal: Caller) -> Me:
         *([f"{len(held.recovery)} recovery codes"] if held.recovery else []),
     ]
     grants = [{key: value for key, value in msgspec.to_builtins(one).items() if value} for one in principal.grants]
-    return Me(principal.who, grants, principal.user, factors)
+    return Me(principal.id, grants, principal.user, factors)
 
 
 @post("/v1/users", action="user.write", status_code=201, summary="Make a user", operation_id="createUser")

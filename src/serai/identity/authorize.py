@@ -77,21 +77,23 @@ def check_gift(giver: Principal, actions: Sequence[str], target: Target) -> None
             raise DeniedError(f"You can't give {pattern}, which you don't have there.", action=pattern)
 
 
-def authorize(principal: Principal | None, action: str, target: Target, audit: Audit) -> Principal:
+def authorize(principal: Principal | None, action: str, target: Target, audit: Audit, address: str = "") -> Principal:
     """Return the principal where it may, `NOBODY` for what is open to all; record and raise where it may not.
 
+    ``address`` is where somebody asks from who was not recognised.
     Raises `DeniedError` for nobody (None) and for too small a role, `NotFoundError` where no grant reaches the
     target: the same answer as for what does not exist.
     """
     if action in OPEN_TO_ALL:
         return principal or NOBODY
     if principal is None:
-        audit.refused(Refusal(who=NOBODY.who, action=action, target=target, reason="not recognised"))
+        nobody = msgspec.structs.replace(NOBODY, address=address)
+        audit.refused(Refusal(who=nobody.who, action=action, target=target, reason="not recognised"))
         raise DeniedError("You are not known here.", action=action, need="sign-in")
     permitted, reason = allowed(principal, action, target)
     if permitted:
         return principal
     audit.refused(Refusal(who=principal.who, action=action, target=target, reason=reason))
     if reaches(principal, target):
-        raise DeniedError(f"{principal.who} may not do {action} here.", action=action)
+        raise DeniedError(f"{principal.id} may not do {action} here.", action=action)
     raise NotFoundError("Nothing has that name.", action=action)

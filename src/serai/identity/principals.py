@@ -10,6 +10,7 @@ import msgspec
 
 from serai.errors import InvalidError
 from serai.identity.roles import ROLES, allows, check_patterns
+from serai.store.audit import FROM
 
 MAX_SCOPE = 100  # entries of each of a scope's lists
 
@@ -96,9 +97,9 @@ def _named(pattern: str, name: str) -> bool:
 class Principal(msgspec.Struct, frozen=True, kw_only=True):
     """Somebody or something that was recognised, with all that it was granted.
 
-    ``name`` is unique within its kind; history holds `who`, such as ``user:root`` or ``host:a1``. A token acts with its
-    user's grants, narrowed by ``scope``. ``address`` is where it asks from, "" for a local socket; ``strong`` says that
-    more than a password was shown.
+    ``name`` is unique within its kind. History holds `who`, such as ``user:root`` or ``user:ada from 192.0.2.7``. A
+    token acts with its user's grants, narrowed by ``scope``. ``address`` is where it asks from, "" for a local socket;
+    ``strong`` says that more than a password was shown.
     """
 
     kind: Literal["user", "token", "host", "app"]
@@ -110,6 +111,11 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
     strong: bool = False
 
     @property
-    def who(self) -> str:
-        """Return the principal as history and logs write it."""
+    def id(self) -> str:
+        """Return the principal without where it asks from, such as ``user:ada``."""
         return f"{self.kind}:{self.name}"
+
+    @property
+    def who(self) -> str:
+        """Return the principal as history, logs and the audit write it: with the address that it asks from."""
+        return f"{self.id}{FROM}{self.address}" if self.address else self.id
