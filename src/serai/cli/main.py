@@ -30,6 +30,7 @@ COMMANDS = {
     "trust": "serai.cli.trust:app",
     "untrust": "serai.cli.trust:app",
     "tenant": "serai.cli.tenant:app",
+    "audit": "serai.cli.audit:app",
     "task": "serai.cli.task:app",
     "provider": "serai.cli.provider:app",
     "schedule": "serai.cli.schedule:app",
