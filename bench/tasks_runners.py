@@ -238,14 +238,18 @@ def memory(process: subprocess.Popen[bytes]) -> float:
 
 
 def steady(folder: Path, count: int) -> float:
-    """Measure from a tenth to nine tenths, so that neither starting nor ending counts."""
+    """Wait until all ran; measure from a tenth to nine tenths, so that neither starting nor ending counts."""
     low, high, deadline = count // 10, count * 9 // 10, time.monotonic() + 180
-    first: tuple[int, float] | None = None
-    while time.monotonic() < deadline:
-        done, now = tasks_work.counted(folder), time.monotonic()
-        if first is None and done >= low:
+    first = last = (0, 0.0)
+    while (done := tasks_work.counted(folder)) < count:
+        now = time.monotonic()
+        if done >= low and not first[0]:
             first = done, now
-        if first and done >= high:
-            return (done - first[0]) / (now - first[1])
-        time.sleep(0.005)
-    raise TimeoutError(f"{folder}: {tasks_work.counted(folder)} of {count} in three minutes")
+        if done <= high or not last[0]:
+            last = done, now
+        if now > deadline:
+            raise TimeoutError(f"{done} of {count} in three minutes")
+        time.sleep(0.002)
+    if last[0] <= first[0]:  # too fast for our eyes
+        last = count, time.monotonic()
+    return (last[0] - first[0]) / (last[1] - first[1])
