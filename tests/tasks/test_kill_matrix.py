@@ -19,16 +19,20 @@ import matrix
 
 
 @pytest.mark.timeout(110)
-async def test_whatever_dies_or_sleeps_every_task_runs_and_none_twice_at_once(tmp_path: Path) -> None:
+@pytest.mark.parametrize("engine", ["embedded", "cluster"])
+async def test_whatever_dies_or_sleeps_every_task_runs_and_none_twice_at_once(
+    tmp_path: Path, engine: str, request: pytest.FixtureRequest
+) -> None:
+    address = str(tmp_path / "store.db") if engine == "embedded" else request.getfixturevalue("database")()
     chance = random.Random(11)
-    store = open_store(tmp_path / "store.db")
-    machine = matrix.Machine(tmp_path, bots=2)
+    store = open_store(address)
+    machine = matrix.Machine(tmp_path, bots=2, store=address)
     try:
-        inserted = await matrix.torment(store, machine, chance, hurts=12, seconds=90)
+        inserted = await matrix.torment(store, machine, chance, hurts=10, seconds=90)
     finally:
         machine.end()
-        await store.close()
-    counted = await matrix.verify(Tasks(open_store(tmp_path / "store.db")), machine)
+    counted = await matrix.verify(Tasks(store), machine)
+    await store.close()
     assert counted["tasks"] == inserted >= 200
     assert counted["losses"] > 0, "nobody was hit: this proves nothing"
 
