@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import itertools
+import random
 import sqlite3
 from collections import Counter
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from serai.errors import ConflictError
+from serai.store import tasks_rules
 from serai.store.contract import NewTask
 from serai.store.embedded.migrate import migrate, shipped
 from serai.store.embedded.tasks import ROWS as EMBEDDED
@@ -38,10 +41,16 @@ class TwoEngines(RuleBasedStateMachine):
         self.ids: list[str] = []
         self.held: dict[str, list[Task]] = {}
         self.names = itertools.count()
+        self.calls = 0
+        self.chance = random.Random()
+        self.patch = pytest.MonkeyPatch()
+        self.patch.setattr(tasks_rules.secrets, "randbits", self.chance.getrandbits)
 
     def both(self, name: str, *arguments: Any, **more: Any) -> Any:
         results = []
+        self.calls += 1
         for rows, tx in ((EMBEDDED, self.cursor), (MEMORY, self.state)):
+            self.chance.seed(self.calls)  # both give their probes the same ids
             try:
                 results.append(getattr(rows, name)(tx, *arguments, **more))
             except ConflictError:
@@ -242,6 +251,7 @@ class TwoEngines(RuleBasedStateMachine):
                     break
             assert not self.live(), self.live()
         finally:
+            self.patch.undo()
             self.connection.close()
 
 

@@ -167,5 +167,7 @@ def _sources(desk: Desk, queue: str, most: int, reached: float) -> list[Source]:
         lanes = sorted([*lanes, *reopened], key=lambda lane: (lane.time, lane.id))
     if len(lanes) == 1:
         return [Source(desk, lanes[0], 1)]
-    steps = {tenant: max(1, desk.shelf.siblings(queue, tenant)) for tenant in {lane.tenant for lane in lanes}}
+    steps = {tenant: desk.shelf.siblings(queue, tenant) for tenant in {lane.tenant for lane in lanes}}
+    for lane in lanes:
+        steps[lane.tenant] += bool(lane.shut)
     return [Source(desk, lane, steps[lane.tenant]) for lane in lanes]

@@ -80,6 +80,13 @@ class Desk:
         else:
             self.admit(task)
 
+    def stay(self, task: Task) -> None:
+        """Let a task that came back wait inside its channel, unless that has become too narrow meanwhile."""
+        if task.channel and self.shelf.inside(task.channel) > self.window(task.channel):
+            self.shelf.change(task.number, wait="channel", lane=None)
+        else:
+            self.admit(task)
+
     def admit(self, task: Task) -> None:
         """Let a task in to_do that is inside its channel, or has none, wait for what it has to."""
         wait = self.reason(task.channel, task.not_before)

@@ -157,7 +157,7 @@ def _moved(desk: Desk, task: Task, new: State, *, who: str, why: str, parks: boo
         changed["lock"] = task.key  # one that was to be alone while it waited waits again
     back = desk.move(task, new, who=who, why=why, wait="function" if parks else "", **changed)
     if new == "to_do" and not parks:
-        desk.admit(back)
+        desk.stay(back)
 
 
 def _lost(bot: str) -> ConflictError:

@@ -201,7 +201,7 @@ class Shelf(Protocol):
         ...
 
     def siblings(self, queue: str, tenant: str) -> int:
-        """Count a tenant's lanes in a queue."""
+        """Count a tenant's lanes in a queue that no gate closed."""
         ...
 
     def put_lanes(self, lanes: Sequence[Lane]) -> None:

@@ -58,6 +58,17 @@ class LimitConformance:
         expect([task.id for task in claimed] == names[:2], "not the two oldest")
         expect((await bench.get(names[3])).wait == "channel", "it still waits elsewhere")
 
+    async def test_what_comes_back_into_a_narrowed_channel_stands_in_line(self, driver: Driver) -> None:
+        """Run one at a time again as soon as the wide time is over."""
+        bench = Bench(driver)
+        await bench.limit("channel", "c", most=2)
+        names = [await bench.insert(channel="c") for _ in range(2)]
+        first, second = await bench.claim("b1")
+        await bench.limit("channel", "c", most=1)
+        back = done(first, state="to_do", why="handed back")
+        expect((await bench.exchange("b1", back)).claimed == [], "two of a channel at once")
+        expect([t.id for t in (await bench.exchange("b1", done(second))).claimed] == names[:1], "it is lost")
+
     async def test_a_rate_is_kept_and_tells_when_to_look_again(self, driver: Driver) -> None:
         """Start two a second at most, whatever the bots ask for."""
         bench = Bench(driver)
@@ -107,6 +118,17 @@ class LimitConformance:
             expect(len(rest) <= 3 and sum(task.tenant == "a" for task in rest) <= 2, "a limit was not kept")
         counts = [limit.running for limit in await bench.do(bench.rows.limits)]
         expect(rest == [] and counts == [0, 0], "something is left")
+
+    async def test_a_closed_lane_costs_its_tenant_no_share(self, driver: Driver) -> None:
+        """Give a tenant whose provider is down as many as another one."""
+        bench = Bench(driver)
+        for provider in ("p", "q", "r"):
+            await bench.do(partial(bench.rows.provider_down, name=provider, who="x", why="", now=bench.now))
+        for number in range(80):
+            await bench.insert(tenant="a", provider=("p", "q", "r", "")[number % 4])
+            await bench.insert(tenant="b")
+        claimed = [task for _ in range(6) for task in await bench.claim("b1", slots=4)]
+        expect(10 <= sum(task.tenant == "a" for task in claimed) <= 14, "not a half for each")
 
     async def test_a_limit_outlives_lost_bots(self, driver: Driver) -> None:
         """Give the places of a dead bot to others."""

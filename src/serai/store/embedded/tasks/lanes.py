@@ -39,8 +39,9 @@ class LaneTable(Table):
         return [_lane(row) for row in self._cursor.execute(_REOPENED, (queue, now, limit)).fetchall()]
 
     def siblings(self, queue: str, tenant: str) -> int:
-        """Count a tenant's lanes in a queue."""
-        return int(self._one("SELECT count(*) FROM task_lane WHERE queue = ? AND tenant = ?", queue, tenant))
+        """Count a tenant's lanes in a queue that no gate closed."""
+        sql = "SELECT count(*) FROM task_lane WHERE queue = ? AND tenant = ? AND shut = ''"
+        return int(self._one(sql, queue, tenant))
 
     def put_lanes(self, lanes: Sequence[Lane]) -> None:
         """Write the time and the gate of lanes."""

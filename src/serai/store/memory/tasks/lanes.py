@@ -45,8 +45,9 @@ class LaneTables(Memory):
         return self._sorted(lanes, limit)
 
     def siblings(self, queue: str, tenant: str) -> int:
-        """Count a tenant's lanes in a queue."""
-        return sum((lane.queue, lane.tenant) == (queue, tenant) for lane in self._table.lanes.values())
+        """Count a tenant's lanes in a queue that no gate closed."""
+        lanes = self._table.lanes.values()
+        return sum((lane.queue, lane.tenant, lane.shut) == (queue, tenant, "") for lane in lanes)
 
     def put_lanes(self, lanes: Sequence[Lane]) -> None:
         """Write the time and the gate of lanes."""
