@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import os
 import random
@@ -11,16 +12,20 @@ import subprocess
 import sys
 import time
 from collections import defaultdict
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from serai.errors import UnavailableError
 from serai.store import NewTask, Store
+from serai.store.retry import Patience, repeat
 from serai.store.tasks import Filter, Task
 from serai.tasks import Tasks
 
 HERE = Path(__file__).parent
 LEASE = 1.5
 _BACKLOG = 100
+_PATIENCE = Patience(attempts=40)
 LIVE = ("to_do", "is_processing", "to_cancel")
 
 
@@ -32,6 +37,7 @@ class Machine:
         self.ledger = folder / "ledger"
         self.dead: dict[int, float] = {}  # pid to the time after which it can't have done anything
         self.killed: list[str] = []  # what was done to whom
+        self.more: list[Callable[[], str]] = []  # further harm; each says what it did
         self._store = store or str(folder / "store.db")
         self._lease = str(lease)
         self._argv: dict[str, list[Any]] = {}
@@ -73,6 +79,9 @@ class Machine:
 
     def hurt(self, chance: random.Random) -> None:
         """Do something to somebody."""
+        if self.more and chance.random() < 0.25:
+            self.killed.append(chance.choice(self.more)())
+            return
         name = chance.choice(list(self.processes))
         if chance.random() < 0.5:
             self.kill(name)
@@ -113,8 +122,9 @@ async def torment(store: Store, machine: Machine, chance: random.Random, *, hurt
             machine.tend()
             if hurts and not await _live(store, _BACKLOG):
                 new = new_tasks(machine, chance, _BACKLOG)
-                await store.change("user:x", "load", new)
-                inserted += len(new)
+                with contextlib.suppress(UnavailableError):  # it may have been done all the same
+                    await store.change("user:x", "load", new)
+                    inserted += len(new)
             if hurts and time.monotonic() > hurt_at:
                 machine.hurt(chance)
                 hurts -= 1
@@ -189,8 +199,11 @@ async def every(tasks: Tasks) -> list[Task]:
 async def _live(store: Store, count: int) -> bool:
     """Tell whether so many tasks are not over, as of one moment."""
     rows = store.driver.tasks
-    found = await store.driver.read(lambda tx: [len(rows.find(tx, Filter(state=s, limit=count))) for s in LIVE])
-    return sum(found) >= count
+
+    def look(tx: Any) -> int:
+        return sum(len(rows.find(tx, Filter(state=state, limit=count))) for state in LIVE)
+
+    return await repeat(_PATIENCE, lambda: store.driver.read(look)) >= count
 
 
 def _path() -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import os
 import random
 import signal
 import sys
@@ -11,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from serai.store import NewTask
+from serai.store.cluster.private import private_server
 from serai.store.open import open_store
 from serai.tasks import Tasks
 
@@ -35,6 +38,39 @@ async def test_whatever_dies_or_sleeps_every_task_runs_and_none_twice_at_once(
     await store.close()
     assert counted["tasks"] == inserted >= 200
     assert counted["losses"] > 0, "nobody was hit: this proves nothing"
+
+
+@pytest.mark.timeout(110)
+async def test_whatever_happens_to_the_database_server_the_same_holds(tmp_path: Path) -> None:
+    server = private_server()
+    store = open_store(address := server.address(server.database()))
+    machine = matrix.Machine(tmp_path, bots=2, store=address)
+
+    def crash() -> str:
+        server.stop(signal.SIGQUIT)
+        server.start()
+        return "PostgreSQL crashed"
+
+    def cut() -> str:
+        for pid in children(server.pid):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGTERM)
+        return "all connections were cut"
+
+    machine.more = [crash, cut]
+    try:
+        await matrix.torment(store, machine, random.Random(5), hurts=10, seconds=90)
+        counted = await matrix.verify(Tasks(store), machine)
+    finally:
+        machine.end()
+        await store.close()
+        server.remove()
+    assert counted["tasks"] >= 100
+    assert any("crashed" in line or "cut" in line for line in machine.killed)
+
+
+def children(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 @pytest.mark.timeout(60)
