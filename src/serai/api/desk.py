@@ -8,8 +8,9 @@ from pathlib import Path
 import structlog
 
 from serai.api.nudge import Nudge
+from serai.daemon.home import Home
 from serai.daemon.module import Context
-from serai.errors import SeraiError
+from serai.errors import DeadlineError, SeraiError, UnavailableError
 from serai.identity import sessions
 from serai.identity.audit import StoreAudit
 from serai.identity.directory import Directory
@@ -19,9 +20,6 @@ from serai.identity.recognise import Recogniser
 from serai.identity.seal import Keyring, create_key, open_keyring
 from serai.identity.signin import SignIn
 from serai.identity.vault import Vault
-
-#: The key file's place in the home. A backup of ``data`` does not hold it.
-KEYS = Path("keys/secrets.key")
 
 _POLL = 5.0  # seconds: a nudge may be lost
 _SWEEP = 3600.0  # seconds between looks for what has expired
@@ -38,6 +36,7 @@ class Desk:
         self.passwords = passwords or Passwords()
         self.audit = StoreAudit(ctx.store, ctx.clock.now)
         self.directory = Directory(ctx.store)
+        self._opened = False
         self.recogniser = Recogniser(self.directory)
         self.vault = Vault(ctx.store, keyring)
         self.passkeys = Passkeys(site)
@@ -46,8 +45,12 @@ class Desk:
         )
 
     async def open(self) -> None:
-        """Read who there is."""
-        await self.directory.open()
+        """Read who there is; nobody is known as long as the store is away."""
+        try:
+            await self.directory.open()
+            self._opened = True
+        except (UnavailableError, DeadlineError) as error:
+            log.warning("api.people_unknown", reason=error.public)
 
     async def follow(self, nudge: Nudge) -> None:
         """Keep up with what other processes change, and end what has expired, until cancelled."""
@@ -55,6 +58,9 @@ class Desk:
         while True:
             seen = nudge.count
             try:
+                if not self._opened:
+                    await self.directory.open()
+                    self._opened = True
                 await self.directory.follow()
                 if self._ctx.clock.monotonic() - swept >= _SWEEP:
                     swept = self._ctx.clock.monotonic()
@@ -73,7 +79,7 @@ def site_of(base: str) -> Site:
 
 def keyring_of(home: Path) -> Keyring:
     """Return the home's keys, the first of which is made where there is none."""
-    path = home / KEYS
+    path = Home(home).keys
     if not path.exists():
         path.parent.mkdir(mode=0o700, exist_ok=True)
         create_key(path)
