@@ -21,6 +21,16 @@ UNLIMITED = (
     "no control group is ours: limits per process, memory watched; systemd gives a plain user one in the foreground of "
     "a login of its own, or anywhere after `loginctl enable-linger`"
 )
+# Settings below /proc/sys, the value that forbids, and what to do about it.
+NAMESPACES = (
+    ("user/max_user_namespaces", "0", "As root: sysctl user.max_user_namespaces=15000"),
+    ("kernel/unprivileged_userns_clone", "0", "As root: sysctl kernel.unprivileged_userns_clone=1"),
+    (
+        "kernel/apparmor_restrict_unprivileged_userns",
+        "1",
+        "As root: scripts/setup (permits bwrap), or sysctl kernel.apparmor_restrict_unprivileged_userns=0",
+    ),
+)
 
 
 class Runs(Protocol):
@@ -121,5 +131,18 @@ async def _sandbox(facts: Facts, driver: Runs) -> Probe:
             await driver.stop(handle, grace=0)
             await driver.remove(handle)
     except SeraiError as error:
-        return Probe("sandbox", f"{error} {error.fields.get('log', '')}".strip(), required=True)
+        said = " ".join(filter(None, (str(error), str(error.fields.get("log", "")).strip(), forbidden())))
+        return Probe("sandbox", said, required=True)
     return Probe("sandbox", "ok" if ended.code == 0 else f"a program ended with {ended.code}", required=True)
+
+
+def forbidden(settings: Path = Path("/proc/sys")) -> str:
+    """Return what to do where this host's settings keep unprivileged users from user namespaces, else ""."""
+    for name, value, remedy in NAMESPACES:
+        try:
+            found = (settings / name).read_text().strip()
+        except OSError:
+            continue
+        if found == value:
+            return f"This host forbids user namespaces ({name.replace('/', '.')} = {value}). {remedy}"
+    return ""
