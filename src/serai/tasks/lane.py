@@ -72,10 +72,10 @@ class Lane:
 
     def _run_plain(self) -> Pending | None:
         """Run plain functions at the head of the queue; return what turned out to have to be awaited."""
-        queue, pace, count = self.queue, self._pace, 0
-        first = began = monotonic()
+        queue, count = self.queue, 0
+        first = self._began = monotonic()
         busy = thread_time()
-        while queue:
+        while queue and self._began - first < _LONG_SLICE:
             task = queue[0]
             function = self._find(task)
             if function is not None and not function.plain:
@@ -92,60 +92,53 @@ class Lane:
                 finish = outcome.done(task, result)
             except BaseException as error:  # noqa: BLE001 - a bot outlives whatever a function raises
                 finish = self._failed(function, task, error)
-            self._leave(finish)
+            self._leave(task, finish)
             count += 1
-            now = monotonic()
-            if now - began > SLOW:
-                pace.dawdled(task.function, now)
-            began = now
-            if now - first > _LONG_SLICE:
-                break
         if count:
-            pace.ran(count, began - first, thread_time() - busy)
+            self._pace.ran(count, self._began - first, thread_time() - busy)
         self._look()
         return None
 
     async def _main(self, pending: Pending | None) -> None:
         queue, pace, count = self.queue, self._pace, 0
-        self._began = began = first = monotonic()
+        first = self._began = monotonic()
         busy = thread_time()
         self._tick()
         while pending or queue:
+            pending = pending or self._call(queue.popleft())
             if pending is None:
-                task = queue.popleft()
-                function = self._find(task)
-                if function is None:
-                    continue
-                self.current = ctx = TaskContext(task, self._house)
-            else:
-                function, ctx, _ = pending
-                task = ctx.task
-            self._began = began
-            try:
-                result = pending[2] if pending else function.run(ctx, function.decode(task.payload))
-                if result is not None and inspect.isawaitable(result):
-                    result = await result
-                finish = outcome.done(task, result)
-            except BaseException as error:  # noqa: BLE001 - a bot outlives whatever a function raises
-                finish = self._failed(function, task, error)
+                continue
+            function, ctx, result = pending
             pending = None
-            if self._leave(finish):
+            try:
+                finish = outcome.done(ctx.task, await result)
+            except BaseException as error:  # noqa: BLE001 - a bot outlives whatever a function raises
+                finish = self._failed(function, ctx.task, error)
+            if self._leave(ctx.task, finish):
                 return
             count += 1
-            now = monotonic()
-            if now - began > SLOW:
-                pace.dawdled(task.function, now)
-            began = now
-            if now - first > (_SLICE if pace.waits else _LONG_SLICE) or not queue:
-                pace.ran(count, now - first, thread_time() - busy)
+            if self._began - first > (_SLICE if pace.waits else _LONG_SLICE) or not queue:
+                pace.ran(count, self._began - first, thread_time() - busy)
                 if queue:
                     self._look()
                     await asyncio.sleep(0)
-                count, busy, began = 0, thread_time(), monotonic()
-                first = began
+                count, busy = 0, thread_time()
+                first = self._began = monotonic()
 
-    def _leave(self, finish: Finish) -> bool:
+    def _call(self, task: Task) -> Pending | None:
+        """Begin a task in the lane's own asyncio task; return what is to be awaited."""
+        function = self._find(task)
+        if function is None:
+            return None
+        self.current = ctx = TaskContext(task, self._house)
+        return function, ctx, _decoded(function, ctx)
+
+    def _leave(self, task: Task, finish: Finish) -> bool:
         """Note how the current one ended; return whether the lane has to end, too."""
+        now = monotonic()
+        if now - self._began > SLOW:
+            self._pace.dawdled(task.function, now)
+        self._began = now
         ctx, self.current = self.current, None
         lost, self._stopped = self._stopped == "lost", None
         if self._stuck:
@@ -223,3 +216,7 @@ class Lane:
         self._look()
         if not job.cancelled() and (error := job.exception()):  # our bug: a task would be held for ever
             asyncio.get_running_loop().call_exception_handler({"message": str(error), "exception": error, "task": job})
+
+
+async def _decoded(function: TaskFunction, ctx: TaskContext) -> Any:
+    return await function(ctx, function.decode(ctx.task.payload))
