@@ -73,6 +73,11 @@ class Home(msgspec.Struct, frozen=True):
         return self.path / "data/replica-public"
 
     @property
+    def keys(self) -> Path:
+        """The file of the keys that seal secrets; a backup of ``data`` does not hold it."""
+        return self.path / "keys/secrets.key"
+
+    @property
     def bus(self) -> str:
         """The URL of the local bus."""
         return f"unix:{self.path / 'run/bus.sock'}"
