@@ -96,3 +96,18 @@ def test_delays_double_have_jitter_and_a_limit(failures: int, chance: float) -> 
     delay = build.delay(failures, chance)
     whole = min(600.0, 2.0 * 2 ** min(failures, 60))
     assert whole / 2 <= delay <= whole
+
+
+@given(
+    failures=st.integers(0, 10_000),
+    chance=st.floats(0, 1),
+    first=st.floats(0, 100),
+    factor=st.floats(1, 1000),
+    jitter=st.floats(0, 1),
+)
+def test_a_backoff_stays_between_nothing_and_its_longest(
+    failures: int, chance: float, first: float, factor: float, jitter: float
+) -> None:
+    backoff = Backoff(first=first, factor=factor, longest=600.0, jitter=jitter)
+    assert 0 <= backoff.delay(failures, chance) <= 600.0
+    assert backoff.delay(failures, 1.0) <= backoff.delay(failures + 1, 1.0)

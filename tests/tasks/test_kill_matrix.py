@@ -94,3 +94,21 @@ async def test_a_bot_that_sleeps_beyond_its_lease_never_wakes(tmp_path: Path, fu
     counted = await matrix.verify(Tasks(store), machine)
     assert counted == {"tasks": 4, "reruns": 4, "losses": 4, "hurt": 1}
     await store.close()
+
+
+@pytest.mark.timeout(60)
+async def test_a_bot_that_sleeps_for_less_than_its_lease_keeps_its_tasks(tmp_path: Path) -> None:
+    store = open_store(tmp_path / "store.db")
+    machine = matrix.Machine(tmp_path, bots=1, lease=4.0)
+    try:
+        new = [NewTask(function=function, arguments={"seconds": 0.5}) for function in ("step", "grind")]
+        await store.change("user:x", "", new)
+        async with asyncio.timeout(20):
+            while not machine.ledger.exists() or machine.ledger.read_text().count("begin") < 2:
+                await asyncio.sleep(0.01)
+        machine.stop("bot0", 1.5)
+        await matrix.torment(store, machine, random.Random(1), hurts=0, seconds=40)
+    finally:
+        machine.end()
+    assert await matrix.verify(Tasks(store), machine) == {"tasks": 2, "reruns": 0, "losses": 0, "hurt": 1}
+    await store.close()
