@@ -85,7 +85,7 @@ def build(
         request_max_body_size=MAX_BODY,
         openapi_config=openapi.config(),
         logging_config=None,
-        state=State({"kinds": kinds}),
+        state=State({"kinds": kinds, "nudge": nudge}),
     )
     for _ in table(app):
         pass  # raises for a route without an action

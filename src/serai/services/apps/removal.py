@@ -8,8 +8,9 @@ from serai.services.apps import prune, variables
 from serai.services.apps.addresses import Site
 from serai.services.apps.checks import check_number
 from serai.services.apps.descriptors import App, Domain, Release
-from serai.services.apps.picture import Picture, again, take
+from serai.services.apps.picture import Picture, again, everything, take
 from serai.services.apps.rollout import task
+from serai.services.apps.running import schedules
 from serai.services.apps.variables import Variables
 from serai.store import Delete, Store
 from serai.tasks.schedule import Schedule
@@ -66,10 +67,12 @@ async def delete_app(
         blobs = sorted({record.spec.blob for record in picture.releases.values()})
         clear = task("apps.remove", picture.app.spec, tenant, app, data=data, blobs=blobs[:MAX_BLOBS])
         _, version = await variables.stored(store, tenant, app)
+        own = await everything(store, Schedule, tenant, schedules.prefix_of(app))
         deletes = [
             *(Delete(Route.KIND, "", name, route.version) for name, route in picture.routes.items()),
             *(Delete(Domain.KIND, tenant, domain.name, domain.version) for domain in picture.domains),
             *(Delete(Schedule.KIND, tenant, name, one.version) for name, one in picture.schedules.items()),
+            *(Delete(Schedule.KIND, tenant, one.name, one.version) for one in own),
             *(Delete(Instance.KIND, tenant, one.name, one.version) for one in picture.instances),
             *(Delete(Release.KIND, tenant, one.name, one.version) for one in picture.releases.values()),
             *([Delete(Variables.KIND, tenant, app, version)] if version else []),

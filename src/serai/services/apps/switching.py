@@ -10,8 +10,10 @@ from serai.cloud.descriptors import Instance
 from serai.errors import ExhaustedError
 from serai.services.apps import plan, quota, recurring
 from serai.services.apps.descriptors import App
+from serai.services.apps.door import folders
 from serai.services.apps.picture import Picture, again, take
 from serai.services.apps.reconcile import DRAIN
+from serai.services.apps.running import pool
 from serai.services.apps.seal import clear
 from serai.services.apps.steps import FailedError, fail, routes
 from serai.services.apps.work import Work, until
@@ -151,6 +153,11 @@ async def restart(work: Work) -> str:
 async def remove(work: Work, *, data: bool) -> str:
     """Take away the folders of an app that was deleted, once nothing of it runs; its data only where it was named."""
     prefix = f"app.{work.tenant}.{work.app}."
+    # Its tasks have nothing left to run in; what instances do is the agent's to end.
+    for handle in await work.driver.recover():
+        if handle.id.startswith(f"{pool.KIND}.{work.tenant}.{work.app}."):
+            await work.driver.stop(handle, grace=0)
+            await work.driver.remove(handle)
 
     async def quiet() -> bool:
         return not any(handle.id.startswith(prefix) for handle in await work.driver.recover())
@@ -160,6 +167,7 @@ async def remove(work: Work, *, data: bool) -> str:
     folder = work.home / "data/apps" / work.tenant / work.app
     for name in ("releases", "cache", "logs"):
         await asyncio.to_thread(clear, folder / name)
+    await asyncio.to_thread(clear, folders.path(work.home, work.tenant, work.app))
     await work.driver.discard(folder / "data", forever=data)
     if data:
         await asyncio.to_thread(clear, folder)

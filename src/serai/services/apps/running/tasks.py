@@ -27,6 +27,7 @@ from serai.services.apps.work import Work
 from serai.store.blobs import Blobs
 from serai.tasks import TaskContext, task
 from serai.tasks.function import APPLICATIONS
+from serai.tasks.outcome import FailedError
 
 RUNNER = f"{contract.LIB}/runner.py"
 GRACE = 0.6  # of the seconds that a bot gives a function to stop: the rest is for killing it
@@ -50,9 +51,15 @@ async def run(ctx: TaskContext, what: What) -> Any:
     """Run a function or a command of a tenant's application in the context of its release."""
     work = work_of(ctx)
     context = await context_of(work, what.release)
-    async with pool_of(work.home).lend(context.key(work.tenant), functools.partial(prepare, work, context)) as runner:
-        grace = GRACE * float(ctx.resources.get("stop_seconds", STOP_SECONDS))
-        return await runner.run(message(ctx, what), Report(ctx.log, ctx.progress), grace)
+    make = functools.partial(prepare, work, context)
+    grace = GRACE * float(ctx.resources.get("stop_seconds", STOP_SECONDS))
+    async with pool_of(work.home).lend(context.key(work.tenant), make) as runner:
+        try:
+            return await runner.run(message(ctx, what), Report(ctx.log, ctx.progress), grace)
+        except FailedError as error:
+            if error.blob["code"] == "unavailable" and ctx.task.provider:
+                raise FailedError({**error.blob, "provider": ctx.task.provider}) from error
+            raise
 
 
 def work_of(ctx: TaskContext) -> Work:

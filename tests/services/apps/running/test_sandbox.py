@@ -1,0 +1,191 @@
+"""The whole way on the real driver: from a program in its sandbox, by its door, to a bot and back; and no other way."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import json
+import os
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from serai.daemon.testing import serving
+from serai.services.apps.door.module import Door, DoorConfig
+from serai.services.apps.running import schedules, tasks, wishes
+from serai.services.apps.running.wishes import Wish
+from serai.tasks import Registry, Tasks
+from serai.tasks.bot import Bot, BotSettings
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from tests.services.apps.conftest import Platform
+
+    from serai.store.tasks import Task
+
+pytestmark = [pytest.mark.root, pytest.mark.skipif(os.geteuid() != 0, reason="needs root")]
+
+JOBS = """
+import json, os, socket
+import serai
+
+def more(n):
+    return [serai.enqueue("jobs:noop").id for _ in range(n)]
+
+def noop():
+    return 1
+
+def down():
+    raise serai.ProviderDown("no answer")
+
+def tried(paths):
+    said = {}
+    for path in paths:
+        try:
+            sock = socket.socket(socket.AF_UNIX)
+            sock.settimeout(2)
+            sock.connect(path)
+            said[path] = "connected"
+        except OSError as error:
+            said[path] = type(error).__name__
+    return said
+
+def meddle():
+    said = {}
+    for name, act in (
+        ("write", lambda: open("/serai/door/mine", "w")),
+        ("unlink", lambda: os.unlink("/serai/door/serai.sock")),
+        ("client", lambda: open("/serai/lib/client/serai.py", "a")),
+        ("list", lambda: os.listdir("/serai/door")),
+        ("listen", lambda: socket.socket(socket.AF_UNIX).bind("/serai/task/bot.sock2")),
+    ):
+        try:
+            act()
+            said[name] = "done"
+        except OSError as error:
+            said[name] = error.errno
+    return said, sorted(os.listdir("/serai"))
+
+def who():
+    return serai._request("GET", "/v1/me"), os.environ["SERAI_SOCKET"]
+"""
+
+
+class Shop:
+    """An application with its door, and a bot that runs its tasks."""
+
+    def __init__(self, platform: Platform) -> None:
+        self.platform = platform
+        self.tasks = Tasks(platform.store, platform.ctx.bus)
+
+    async def enqueue(self, call: str, app: str = "jobs", **fields: Any) -> str:
+        own = await schedules.owner_of(self.platform.ctx, "demo", app)
+        task = wishes.new_task(Wish(call=call, **fields), own, time.time())
+        return await self.tasks.add("user:test", task)
+
+    async def run(self, call: str, app: str = "jobs", **fields: Any) -> Task:
+        return await self.tasks.wait(await self.enqueue(call, app, **fields), 30)
+
+
+@pytest.fixture
+async def shop(platform: Platform) -> AsyncIterator[Shop]:
+    for app in ("jobs", "blog"):
+        release = await platform.deploy(app, {**platform.web_app(), "jobs.py": JOBS})
+        assert release.state == "live", platform.notes
+    ctx = platform.ctx
+    resources = {"home": ctx.home, "host": ctx.host, "base": ctx.base, "stop_seconds": 2.0}
+    registry = Registry({"*:*": "serai.services.apps.running.tasks:run"})
+    settings = BotSettings(concurrency=4, drain=0.2, stop=2.0, poll=0.5)
+    bot = Bot(
+        platform.store, ctx.bus, registry, queues=(wishes.queue_of(ctx.host),), settings=settings, resources=resources
+    )
+    async with serving(Door(DoorConfig(), ctx)):
+        working = asyncio.create_task(bot.run())
+        yield Shop(platform)
+        working.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await working
+        await tasks.pool_of(ctx.home).close()
+        tasks.pool_of.cache_clear()
+
+
+async def test_a_task_enqueues_more_and_is_their_parent(shop: Shop) -> None:
+    done = await shop.run("jobs:more", args=[3])
+    assert done.state == "done", done.error
+    for name in done.result:
+        child = await shop.tasks.wait(name, 30)
+        assert (child.state, child.parent, child.who) == ("done", done.id, "app:demo/jobs")
+    assert (await shop.run("jobs:who")).result == [{"tenant": "demo", "app": "jobs"}, "/serai/door/serai.sock"]
+    assert (await shop.run("jobs:who", "blog")).result[0] == {"tenant": "demo", "app": "blog"}
+
+
+async def test_no_other_socket_can_be_reached_and_nothing_changed(shop: Shop) -> None:
+    home = shop.platform.ctx.home
+    paths = [
+        str(home / "run/api.sock"),
+        str(home / "run/bus.sock"),
+        str(home / "run/control.sock"),
+        str(home / "run/doors/demo.blog/serai.sock"),
+        "/serai/door/../door/../../run/bus.sock",
+        "/proc/1/root/run/bus.sock",
+    ]
+    assert (home / "run/bus.sock").exists()
+    said = (await shop.run("jobs:tried", args=[paths])).result
+    assert set(said) == set(paths)
+    assert "connected" not in said.values()
+    told = await shop.run("jobs:meddle")
+    assert told.state == "done", told.error
+    meddled, around = told.result
+    assert set(meddled.values()) <= {errno.EACCES, errno.EROFS, errno.EPERM}
+    assert set(meddled) == {"write", "unlink", "client", "list", "listen"}
+    assert around == ["door", "lib", "task"]
+
+
+async def test_another_tenants_user_can_not_pass_a_door(shop: Shop) -> None:
+    folder = shop.platform.ctx.home / "run/doors/demo.jobs"
+    mine = folder.stat().st_gid
+    script = f"import socket; s = socket.socket(socket.AF_UNIX); s.connect('{folder}/serai.sock')"
+    for uid, expected in ((mine, 0), (mine + 1, 1)):
+        drop = ("setpriv", "--reuid", str(uid), "--regid", str(uid), "--clear-groups")
+        done = await asyncio.create_subprocess_exec(
+            *drop, "/usr/bin/python3", "-I", "-c", script, stderr=asyncio.subprocess.DEVNULL
+        )
+        assert await done.wait() == expected
+
+
+async def test_a_provider_that_is_down_parks_its_tasks_and_burns_no_retry(shop: Shop) -> None:
+    task = await shop.enqueue("jobs:down", provider="bank")
+    async with asyncio.timeout(20):
+        while (told := await shop.tasks.get(task)).wait != "provider":
+            await asyncio.sleep(0.05)
+    assert (told.state, told.failures) == ("to_do", 0)
+    [provider] = await shop.tasks.providers()
+    assert (provider.name, provider.state) == ("demo/jobs/bank", "down")
+    await shop.tasks.cancel("user:test", task)
+
+
+async def test_small_tasks_pay_no_start_each(shop: Shop) -> None:
+    await shop.run("jobs:noop")
+    began = time.monotonic()
+    names = [await shop.enqueue("jobs:noop") for _ in range(300)]
+    await shop.tasks.wait(names[-1], 60)
+    seconds = time.monotonic() - began
+    assert tasks.pool_of(shop.platform.ctx.home).started <= 8
+    assert seconds < 25, f"{300 / seconds:.0f} tasks/s"
+    print(json.dumps({"tasks_per_second": round(300 / seconds)}))
+
+
+async def test_tasks_of_a_deleted_app_end_and_its_door_closes(shop: Shop) -> None:
+    from serai.services.apps import removal, switching
+
+    task = await shop.enqueue("jobs:noop", delay=1000)
+    await shop.run("jobs:noop")
+    platform = shop.platform
+    await removal.delete_app(platform.store, platform.site, "user:test", "demo", "jobs", confirm="jobs", data=True)
+    await switching.remove(platform.work("jobs"), data=True)
+    assert not (platform.ctx.home / "run/doors/demo.jobs").exists()
+    assert not [one for one in await platform.driver.recover() if one.id.startswith("work.demo.jobs.")]
+    await shop.tasks.cancel("user:test", task)
