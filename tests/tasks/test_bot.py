@@ -29,7 +29,7 @@ async def add(ctx: TaskContext, arguments: Numbers) -> int:
     return arguments.one + arguments.two
 
 
-@task("fail", retries=2, first_delay=0.01)
+@task("fail", retries=2, backoff=Backoff(first=0.01))
 async def fail(ctx: TaskContext, arguments: dict[str, Any]) -> None:
     raise KeyError("that is broken")
 

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from serai.errors import InternalError, InvalidError, NotFoundError
+from serai.store.contract import Backoff
 from serai.tasks import Registry, TaskContext, TaskFunction, task
 
 QUICK = "serai.tasks.manager:Tasks"

@@ -10,13 +10,15 @@ from typing import Any, Protocol, get_type_hints
 import msgspec
 
 from serai.errors import InternalError, InvalidError, NotFoundError
-from serai.store.contract import NewTask
+from serai.store.contract import Backoff, NewTask
 from serai.tasks.context import TaskContext
 
 Run = Callable[[TaskContext, Any], Awaitable[Any] | Any]
 _PARAMETERS = 2
 #: Octets of data that an isolated function's process may have, where its declaration says nothing else.
 MEMORY = 1 << 30
+#: Two seconds, doubled each time up to ten minutes, and up to a half less by chance.
+BACKOFF = Backoff()
 #: What is registered under this name runs all tasks whose name has a colon: those of tenants' applications.
 APPLICATIONS = "*:*"
 
@@ -34,8 +36,7 @@ class TaskFunction:
     """A registered function: its name, what it takes, and how its tasks are made and repeated.
 
     ``deadline`` and ``retries`` are what `new` gives its tasks. ``short`` promises milliseconds: bots run short tasks
-    in batches. A failed run is repeated after ``first_delay`` seconds, doubled each time up to ``longest_delay``,
-    with jitter.
+    in batches. A failed run is repeated as ``backoff`` says, where its task does not say it itself.
 
     An async function runs on its bot's event loop; a plain one in a thread of its own, or in the batch where it is
     short. One that is ``isolated`` runs in a process of its own, with at most ``memory`` octets of data: it can be
@@ -53,8 +54,7 @@ class TaskFunction:
         short: bool = False,
         isolated: bool = False,
         memory: int = MEMORY,
-        first_delay: float = 2.0,
-        longest_delay: float = 600.0,
+        backoff: Backoff = BACKOFF,
     ) -> None:
         if short and isolated:
             raise InternalError(f"The task function {name} is isolated: a process of its own is never short.")
@@ -67,8 +67,7 @@ class TaskFunction:
         self.memory = memory
         self.plain = not _is_async(run)
         self.threaded = self.plain and not (short or isolated)
-        self.first_delay = first_delay
-        self.longest_delay = longest_delay
+        self.backoff = backoff
         self.__doc__ = run.__doc__
         self._decoder: msgspec.msgpack.Decoder[Any] | None = None
 
@@ -95,9 +94,8 @@ class TaskFunction:
             raise InvalidError(f"Arguments of {self.name}: {error}", path="arguments") from error
 
     def delay(self, failures: int, chance: float) -> float:
-        """Return the seconds until the next run after so many failures; ``chance`` is 0 to 1, a half of it jitter."""
-        whole = min(self.longest_delay, self.first_delay * 2.0 ** min(failures, 60))
-        return whole * (0.5 + chance / 2)
+        """Return the seconds until the next run after so many failures; ``chance`` is 0 to 1."""
+        return self.backoff.delay(failures, chance)
 
     @property
     def path(self) -> str:
@@ -119,8 +117,7 @@ def task(
     short: bool = False,
     isolated: bool = False,
     memory: int = MEMORY,
-    first_delay: float = 2.0,
-    longest_delay: float = 600.0,
+    backoff: Backoff = BACKOFF,
 ) -> Callable[[Run], TaskFunction]:
     """Declare a task function; it becomes known by its service's manifest. See `TaskFunction` for the options."""
 
@@ -133,8 +130,7 @@ def task(
             short=short,
             isolated=isolated,
             memory=memory,
-            first_delay=first_delay,
-            longest_delay=longest_delay,
+            backoff=backoff,
         )
 
     return declare
