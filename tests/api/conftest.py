@@ -26,8 +26,9 @@ from serai.bus.open import open_bus
 from serai.daemon import modules
 from serai.daemon.context import SystemClock
 from serai.identity.passwords import Passwords
+from serai.identity.people import Member, Secrets, User
 from serai.identity.seal import Keyring
-from serai.identity.testing import CHEAP
+from serai.identity.testing import CHEAP, PASSPHRASE
 from serai.services.registry import services
 from serai.store.open import open_store
 
@@ -74,6 +75,27 @@ class Api:
         sent |= {name.replace("_", "-"): value for name, value in headers.items()}
         async with httpx.AsyncClient(transport=transport, base_url="http://console.localhost", timeout=20) as client:
             return await client.request(method, path, json=body, headers=sent)
+
+    async def person(self, login: str, *roles: tuple[str, str]) -> None:
+        """Make a user with (tenant, role) pairs and the passphrase of all tests; a tenant may be ``tenant:app``."""
+        await self.store.put("user:root", "test", "", login, User(email=f"{login}@example.test"))
+        for where, role in roles:
+            tenant, _, app = where.partition(":")
+            name = f"{login}:{app}" if app else login
+            await self.store.put("user:root", "test", tenant, name, Member(role=role))
+        hashed = await self.desk.passwords.hash(PASSPHRASE)
+        await self.desk.vault.write("user:root", "test", login, Secrets(password=hashed), 0)
+
+    async def signed_in(self, login: str = "ada") -> str:
+        """Return the cookies of somebody who signs in."""
+        answer = await self.front("POST", "/v1/sessions", {"login": login, "password": PASSPHRASE})
+        assert answer.status_code == 201, answer.text
+        return self.cookies(answer)
+
+    @staticmethod
+    def cookies(answer: httpx.Response) -> str:
+        """Return the cookies that a browser would send back."""
+        return "; ".join(line.partition(";")[0] for line in answer.headers.get_list("set-cookie"))
 
     async def raw(self, data: bytes) -> bytes:
         """Send octets as they are and return all that comes back until the end."""

@@ -11,7 +11,6 @@ import pytest
 from serai.api.entrance import DEVICE, SESSION
 from serai.errors import DeniedError, InvalidError
 from serai.identity import totp
-from serai.identity.people import Member, Secrets, User
 from serai.identity.testing import PASSPHRASE
 
 HERE = "https://console.localhost"
@@ -19,33 +18,13 @@ HERE = "https://console.localhost"
 ADA = {"login": "ada", "password": PASSPHRASE}
 
 
-async def person(api: Any, login: str, *roles: tuple[str, str]) -> None:
-    """Make a user with (tenant, role) pairs."""
-    await api.store.put("user:root", "test", "", login, User(email=f"{login}@example.test"))
-    for tenant, role in roles:
-        await api.store.put("user:root", "test", tenant, login, Member(role=role))
-    hashed = await api.desk.passwords.hash(PASSPHRASE)
-    await api.desk.vault.write("user:root", "test", login, Secrets(password=hashed), 0)
-
-
-def cookies(answer: httpx.Response) -> str:
-    """Return the cookies that a browser would send back."""
-    return "; ".join(line.partition(";")[0] for line in answer.headers.get_list("set-cookie"))
-
-
-async def signed_in(api: Any, login: str = "ada") -> str:
-    answer = await api.front("POST", "/v1/sessions", {"login": login, "password": PASSPHRASE})
-    assert answer.status_code == 201, answer.text
-    return cookies(answer)
-
-
 async def test_somebody_signs_in_looks_around_and_signs_out(api: Any) -> None:
-    await person(api, "ada", ("demo", "owner"))
+    await api.person("ada", ("demo", "owner"))
     answer = await api.front("POST", "/v1/sessions", ADA, user_agent="Browser/1")
     lines = answer.headers.get_list("set-cookie")
     assert [line.partition("=")[0] for line in lines] == [SESSION, DEVICE]
     assert all(re.search(r"HttpOnly; .*Path=/; SameSite=lax; Secure", line) for line in lines), lines
-    cookie = cookies(answer)
+    cookie = api.cookies(answer)
     me = (await api.front("GET", "/v1/me", cookie=cookie)).json()
     assert (me["who"], me["grants"], me["factors"]) == (
         "user:ada",
@@ -72,8 +51,8 @@ async def test_a_token_that_does_not_hold_makes_a_local_peer_nobody(api: Any) ->
 
 
 async def test_another_sites_page_changes_nothing(api: Any) -> None:
-    await person(api, "ada", ("demo", "owner"))
-    cookie = await signed_in(api)
+    await api.person("ada", ("demo", "owner"))
+    cookie = await api.signed_in()
     for headers in (
         {},
         {"origin": "https://evil.test"},
@@ -93,8 +72,8 @@ async def test_another_sites_page_changes_nothing(api: Any) -> None:
 
 
 async def test_an_authenticator_app_is_added_used_and_removed(api: Any) -> None:
-    await person(api, "ada")
-    cookie = await signed_in(api)
+    await api.person("ada")
+    cookie = await api.signed_in()
 
     async def ask(method: str, path: str, body: Any = None) -> httpx.Response:
         return await api.front(method, path, body, cookie=cookie, origin=HERE)
@@ -120,8 +99,8 @@ async def test_an_authenticator_app_is_added_used_and_removed(api: Any) -> None:
 
 
 async def test_a_new_password_ends_all_other_sessions(api: Any) -> None:
-    await person(api, "ada")
-    mine, other = await signed_in(api), await signed_in(api)
+    await api.person("ada")
+    mine, other = await api.signed_in(), await api.signed_in()
     body = {"old": PASSPHRASE, "new": "another long sentence"}
     wrong = {**body, "old": "not the password"}
     assert (await api.front("PUT", "/v1/me/password", wrong, cookie=mine, origin=HERE)).status_code == 403
@@ -132,8 +111,8 @@ async def test_a_new_password_ends_all_other_sessions(api: Any) -> None:
 
 
 async def test_a_token_is_made_used_narrowed_and_ended(api: Any) -> None:
-    await person(api, "ada", ("demo", "owner"))
-    cookie = await signed_in(api)
+    await api.person("ada", ("demo", "owner"))
+    cookie = await api.signed_in()
     body = {"name": "ci", "actions": ["member.read"], "networks": ["192.0.2.0/24"]}
     answer = await api.front("POST", "/v1/tokens/demo", body, cookie=cookie, origin=HERE)
     assert answer.status_code == 201, answer.text
@@ -156,8 +135,8 @@ async def test_a_token_is_made_used_narrowed_and_ended(api: Any) -> None:
 
 
 async def test_an_owner_invites_somebody_who_joins(api: Any) -> None:
-    await person(api, "ada", ("demo", "owner"))
-    cookie = await signed_in(api)
+    await api.person("ada", ("demo", "owner"))
+    cookie = await api.signed_in()
     body = {"email": "bob@example.test", "role": "developer"}
     invited = await api.front("POST", "/v1/invitations/demo", body, cookie=cookie, origin=HERE)
     secret = invited.json()["secret"]
@@ -167,7 +146,7 @@ async def test_an_owner_invites_somebody_who_joins(api: Any) -> None:
     assert secret.rpartition("_")[2] not in str(listed)
     answer = await api.front("POST", "/v1/join", {"secret": secret, "login": "bob", "password": PASSPHRASE})
     assert answer.status_code == 201, answer.text
-    me = (await api.front("GET", "/v1/me", cookie=await signed_in(api, "bob"))).json()
+    me = (await api.front("GET", "/v1/me", cookie=await api.signed_in("bob"))).json()
     assert me["grants"] == [{"role": "developer", "tenant": "demo"}]
     body = {"email": "eve@example.test", "role": "operator"}
     answer = await api.front("POST", "/v1/invitations/demo", body, cookie=cookie, origin=HERE)
@@ -175,9 +154,9 @@ async def test_an_owner_invites_somebody_who_joins(api: Any) -> None:
 
 
 async def test_members_and_roles_are_given_by_who_has_them(api: Any) -> None:
-    await person(api, "ada", ("demo", "owner"))
-    await person(api, "bob")
-    cookie = await signed_in(api)
+    await api.person("ada", ("demo", "owner"))
+    await api.person("bob")
+    cookie = await api.signed_in()
 
     async def put(path: str, body: Any) -> int:
         return (await api.front("PUT", path, body, cookie=cookie, origin=HERE)).status_code
@@ -197,18 +176,18 @@ async def test_members_and_roles_are_given_by_who_has_them(api: Any) -> None:
 
 
 async def test_a_restored_version_gives_nothing_that_its_restorer_does_not_have(api: Any) -> None:
-    await person(api, "ada", ("demo", "owner"))
-    await person(api, "bob")
+    await api.person("ada", ("demo", "owner"))
+    await api.person("bob")
     await api.call("PUT", "/v1/role/demo/strong", {"actions": ["*.*"]})
     await api.call("PUT", "/v1/role/demo/strong", {"actions": ["app.read"]})
-    cookie = await signed_in(api)
+    cookie = await api.signed_in()
     answer = await api.front("POST", "/v1/role/demo/strong/restore?version=1", cookie=cookie, origin=HERE)
     assert answer.status_code == 403
 
 
 async def test_what_people_prove_themselves_with_leaves_no_entrance(api: Any) -> None:
-    await person(api, "ada", ("", "operator"))
-    cookie = await signed_in(api)
+    await api.person("ada", ("", "operator"))
+    cookie = await api.signed_in()
     for kind in ("credentials", "session", "token", "token-use", "invitation"):
         for path in (f"/v1/{kind}", f"/v1/{kind}/-/ada", f"/v1/{kind}/-/ada/history"):
             assert (await api.front("GET", path, cookie=cookie)).status_code == 404, path
@@ -221,7 +200,7 @@ async def test_the_operator_at_the_machine_makes_the_first_user(api: Any) -> Non
     body = {"login": "ada", "email": "ada@example.test", "password": PASSPHRASE}
     await api.call("POST", "/v1/users", body)
     await api.call("PUT", "/v1/member/-/ada", {"role": "operator"})
-    me = (await api.front("GET", "/v1/me", cookie=await signed_in(api))).json()
+    me = (await api.front("GET", "/v1/me", cookie=await api.signed_in())).json()
     assert me["grants"] == [{"role": "operator"}]
     for wrong in ({**body, "login": "Ada"}, {**body, "email": "nonsense"}, {**body, "login": "root"}):
         with pytest.raises(InvalidError):

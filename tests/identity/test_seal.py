@@ -51,8 +51,11 @@ def test_the_newest_key_seals_and_the_old_one_still_opens(tmp_path: Path) -> Non
     assert new.unseal(sealed, "x") == "mine"
     assert new.stale(sealed)
     assert not new.stale(new.seal("mine", "x"))
+    assert old.unseal(new.seal("mine", "x"), "x") == "mine", "a key that another process made is found"
+    assert not old.stale(new.seal("mine", "x"))
+    path.write_text(path.read_text().splitlines()[1])
     with pytest.raises(UnavailableError, match="lacks the key"):
-        old.unseal(new.seal("mine", "x"), "x")
+        open_keyring(path).unseal(new.seal("mine", "x"), "x")
 
 
 @pytest.mark.parametrize("text", ["", "a1", "a1 zz", "a1 00", "a1 " + "0" * 64 + " more", "\xff"])

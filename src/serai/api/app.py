@@ -16,6 +16,7 @@ from litestar.types import ControllerRouterHandler
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
 from serai.api import (
+    accounts,
     audit,
     blobs,
     changes,
@@ -67,6 +68,7 @@ def build(
         *sessions.ROUTES,
         *tokens.ROUTES,
         *invitations.ROUTES,
+        *accounts.ROUTES,
         *audit.ROUTES,
         *tasks.ROUTES,
         blobs.router(max_upload),

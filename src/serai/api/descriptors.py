@@ -22,10 +22,11 @@ from serai.api.guard import PLATFORM
 from serai.api.kinds import check_name, convert, decode, merge, parse
 from serai.errors import InvalidError
 from serai.identity import Principal
+from serai.identity.departures import falling
 from serai.identity.descriptors import Tenant
 from serai.identity.directory import Directory
 from serai.identity.gifts import check_given
-from serai.store import Delete, Record, Spec, Store
+from serai.store import Delete, Put, Record, Spec, Store
 
 MAX_LIMIT = 1000
 MAX_WHY = 500  # characters
@@ -100,9 +101,10 @@ class Asked(msgspec.Struct, frozen=True):
     expect: int | None
 
     async def write(self, why: str, spec: Spec, expect: int | None) -> None:
-        """Write the descriptor, where whoever asks may give what it gives."""
+        """Write the descriptor, where whoever asks may give what it gives; what falls with it goes with it."""
         check_given(self.people, self.principal, self.tenant, self.name, spec)
-        await self.store.put(self.principal.who, why, self.tenant, self.name, spec, expect=expect)
+        falls = await falling(self.store, self.people, self.kind, self.name, spec)
+        await self.store.change(self.principal.who, why, (Put(self.tenant, self.name, spec, expect), *falls))
 
 
 Ask = NamedDependency[SkipValidation[Asked]]
@@ -220,7 +222,8 @@ async def remove(ask: Ask, confirm: FromQuery[str] = "", why: Why = "") -> Writt
     if confirm != ask.name:
         raise InvalidError("Repeat the name in confirm to delete it.", path="confirm")
     operation = Delete(ask.kind.KIND, ask.tenant, ask.name, ask.expect)
-    return Written((await ask.store.change(ask.principal.who, why or "deleted by the API", (operation,)))[0])
+    falls = await falling(ask.store, ask.people, ask.kind, ask.name, None)
+    return Written((await ask.store.change(ask.principal.who, why or "deleted by the API", (operation, *falls)))[0])
 
 
 @get("/history", action="{kind}.read", summary="Show a descriptor's history", operation_id="getHistory")
@@ -243,6 +246,9 @@ async def restore(ask: Ask, version: Version) -> Written:
     past = await ask.store.revision(ask.kind, ask.tenant, ask.name, version)
     check_given(ask.people, ask.principal, ask.tenant, ask.name, past)
     who = ask.principal.who
+    if falls := await falling(ask.store, ask.people, ask.kind, ask.name, past):
+        restored = Put(ask.tenant, ask.name, past, ask.expect)
+        return Written((await ask.store.change(who, f"restore version {version}", (restored, *falls)))[0])
     return Written(await ask.store.restore(who, ask.kind, ask.tenant, ask.name, version, expect=ask.expect))
 
 

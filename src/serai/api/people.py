@@ -90,14 +90,8 @@ class NewUser(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 async def me(desk: People, principal: Caller) -> Me:
     """Return the principal that the platform takes the caller for."""
     held = (await desk.vault.read(principal.user))[0] if principal.user else Secrets()
-    factors = [
-        *(["password"] if held.password else []),
-        *(["totp"] if held.totp else []),
-        *[f"passkey {one.title}".strip() for one in held.passkeys],
-        *([f"{len(held.recovery)} recovery codes"] if held.recovery else []),
-    ]
     grants = [{key: value for key, value in msgspec.to_builtins(one).items() if value} for one in principal.grants]
-    return Me(principal.id, grants, principal.user, factors)
+    return Me(principal.id, grants, principal.user, held.factors())
 
 
 @post("/v1/users", action="user.write", status_code=201, summary="Make a user", operation_id="createUser")

@@ -13,9 +13,10 @@ from msgspec import Meta
 from serai.api.depend import Caller, Ctx, People
 from serai.api.entrance import DEVICE, SESSION, refuse_foreign, seen
 from serai.errors import DeniedError
-from serai.identity import sessions
+from serai.identity import Principal, sessions
 from serai.identity.passkeys import claimed
 from serai.identity.people import Secrets
+from serai.identity.principals import Scope
 from serai.identity.signin import Admitted, Attempt
 
 _YEAR = 366 * 86400  # seconds that a browser stays known
@@ -120,11 +121,19 @@ async def find(request: AnyRequest, desk: People, principal: Caller) -> SessionL
 
 
 @delete(
-    "/v1/sessions/{name:str}", action="me.write", status_code=204, summary="End a session", operation_id="endSession"
+    "/v1/sessions/{name:str}", action="me.leave", status_code=204, summary="End a session", operation_id="endSession"
 )
 async def end(ctx: Ctx, desk: People, principal: Caller, name: FromPath[str]) -> None:
-    """End one of one's sessions."""
+    """End one of one's sessions; a narrowed token can't."""
+    refuse_narrowed(principal)
     await sessions.end(ctx.store, desk.directory, principal.who, principal.user, name)
+
+
+def refuse_narrowed(principal: Principal) -> None:
+    """Refuse a token that stands for less than its user: it does not speak for the whole account."""
+    scope = principal.scope
+    if scope is not None and scope != Scope(networks=scope.networks):
+        raise DeniedError("A narrowed token can't do that.")
 
 
 def current(request: AnyRequest) -> str:

@@ -83,6 +83,14 @@ class Directory:
         """Yield the keys and tokens of a user."""
         return ((key, one) for key, one in list(self._held[Token].items()) if one.user == login)
 
+    def memberships(self, login: str) -> list[Key]:
+        """Return the tenants and names of a user's memberships."""
+        return sorted(self._memberships.get(login, ()))
+
+    def names(self, kind: type[Spec], tenant: str) -> list[str]:
+        """Return the names of one of the followed kinds in a tenant."""
+        return sorted(key[1] for key in self._held[kind] if key[0] == tenant)
+
     def by_email(self, email: str) -> Iterator[str]:
         """Yield the logins with an address, compared in any case."""
         wanted = email.strip().casefold()

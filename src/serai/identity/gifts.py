@@ -11,6 +11,13 @@ from serai.identity.roles import ROLES
 from serai.store import Spec
 
 
+def check_over(directory: Directory, taker: Principal, login: str) -> None:
+    """Refuse power over the account of somebody who may more than its taker: it would be theirs the next moment."""
+    for grant in directory.grants(login):
+        actions = tuple(ROLES.get(grant.role, grant.actions))
+        check_gift(taker, actions, Target(tenant=grant.tenant, app=grant.app))
+
+
 def check_given(directory: Directory, giver: Principal, tenant: str, name: str, spec: Spec) -> None:
     """Refuse a membership or a role that its writer may not give; every other kind passes.
 

@@ -119,6 +119,15 @@ class Invitation(Spec, frozen=True, kw_only=True):
             raise InvalidError("That is not an e-mail address.", path="$.email")
 
 
+class Reset(Spec, frozen=True, kw_only=True):
+    """A link by which a user sets a new password once; under the login (tenant ""). No entrance shows it."""
+
+    KIND: ClassVar[str] = "reset"
+
+    digest: str
+    expires: float
+
+
 class Credentials(Spec, frozen=True, kw_only=True):
     """What a user proves themselves with, sealed; under the login (tenant ""). No entrance shows it."""
 
@@ -129,7 +138,7 @@ class Credentials(Spec, frozen=True, kw_only=True):
 
 #: What the API shows and takes as descriptors like all others, and what has verbs of its own instead.
 OPEN_KINDS: tuple[type[Spec], ...] = (User, Member, CustomRole)
-CLOSED_KINDS: tuple[type[Spec], ...] = (Token, TokenUse, Session, Invitation, Credentials)
+CLOSED_KINDS: tuple[type[Spec], ...] = (Token, TokenUse, Session, Invitation, Reset, Credentials)
 
 
 def same_address(one: str, other: str) -> bool:
@@ -164,6 +173,15 @@ class Secrets(msgspec.Struct, frozen=True, kw_only=True):
     def __repr__(self) -> str:
         """Tell nothing."""
         return "Secrets()"
+
+    def factors(self) -> list[str]:
+        """Return what there is, as people read it; nothing of what it is."""
+        return [
+            *(["password"] if self.password else []),
+            *(["totp"] if self.totp else []),
+            *[f"passkey {one.title}".strip() for one in self.passkeys],
+            *([f"{len(self.recovery)} recovery codes"] if self.recovery else []),
+        ]
 
     @property
     def second_factor(self) -> bool:

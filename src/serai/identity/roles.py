@@ -46,9 +46,9 @@ ROLES: Mapping[str, Sequence[str]] = {
 }
 
 #: What anybody may, without being recognised: it proves something by itself, or shows nothing.
-OPEN_TO_ALL = frozenset({"session.begin", "invitation.take"})
+OPEN_TO_ALL = frozenset({"session.begin", "invitation.take", "password.reset"})
 #: What everybody may who was recognised, since it is about themselves or about nobody.
-OPEN_TO_KNOWN = frozenset({"me.read", "about.read", "schema.read"})
+OPEN_TO_KNOWN = frozenset({"me.read", "me.leave", "about.read", "schema.read"})
 #: What a user may do to themselves; no token may, or a leaked one would outlive its end.
 OPEN_TO_USERS = frozenset({"me.write"})
 

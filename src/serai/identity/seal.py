@@ -23,13 +23,22 @@ _KEY = 32  # octets
 
 
 class Keyring:
-    """Seal with the newest key, open with any. Made by `open_keyring`."""
+    """Seal with the newest key, open with any. Made by `open_keyring`; ``path`` is the file that the keys are from."""
 
-    def __init__(self, keys: dict[str, bytes]) -> None:
+    def __init__(self, keys: dict[str, bytes], path: Path | None = None) -> None:
+        self.path = path
+        self._take(keys)
+
+    def _take(self, keys: dict[str, bytes]) -> None:
         if not keys:
             raise InternalError("A keyring has at least one key.")
         self._newest = next(iter(keys))
         self._keys = {name: AESGCM(key) for name, key in keys.items()}
+
+    def renew(self) -> None:
+        """Read the key file again, where there is one; `UnavailableError` where it can't be read."""
+        if self.path is not None:
+            self._take(read_keys(self.path))
 
     def __repr__(self) -> str:
         """Tell how many keys there are, and no key."""
@@ -50,6 +59,8 @@ class Keyring:
         name, _, text = rest.partition(":")
         if mark != _MARK:
             raise InvalidError("That is not a sealed text.")
+        if name not in self._keys:
+            self.renew()  # another process may have made a new key
         key = self._keys.get(name)
         if key is None:
             raise UnavailableError("The key file lacks the key of a secret.", temporary=False, key=name[:16])
@@ -70,6 +81,11 @@ def is_sealed(text: str) -> bool:
 
 
 def open_keyring(path: Path) -> Keyring:
+    """Return the keys of a file; `UnavailableError` where it can't be read."""
+    return Keyring(read_keys(path), path)
+
+
+def read_keys(path: Path) -> dict[str, bytes]:
     """Read the key file: a line ``ID HEX`` for each key, the newest first.
 
     `UnavailableError` where it can't be read.
@@ -77,7 +93,7 @@ def open_keyring(path: Path) -> Keyring:
     try:
         lines = path.read_text("ascii").splitlines()
         pairs = [line.split() for line in lines if line.strip()]
-        return Keyring({name: _key(text) for name, text in pairs})
+        return {name: _key(text) for name, text in pairs}
     except (OSError, ValueError) as error:
         raise UnavailableError(f"The key file {path} can't be read.", temporary=False) from error
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from serai.errors import ConflictError, DeniedError, InvalidError
+from serai.errors import ConflictError, DeniedError, InvalidError, UnavailableError
 from serai.identity import bearer, sessions, totp
 from serai.identity.directory import Directory
 from serai.identity.passwords import Passwords
@@ -113,7 +113,7 @@ class SignIn:
             return False
         try:
             return hmac.compare_digest(self._keyring.unseal(device, _DEVICE).rpartition(".")[0], login)
-        except (InvalidError, TypeError):
+        except (InvalidError, UnavailableError, TypeError):
             return False
 
     def _buckets(self, login: str, attempt: Attempt, *, known: bool) -> list[tuple[str, Allowance]]:

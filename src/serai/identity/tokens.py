@@ -27,8 +27,11 @@ async def issue(
     title: str = "",
     expires: float = 0.0,
     now: float,
+    who: str = "",
 ) -> str:
     """Make a token that acts for its maker within a scope, and return it: it can't be shown again.
+
+    ``who`` is whom the history names, where that is not the maker.
 
     It lives in the scope's tenant, under ``name``. `DeniedError` where its maker is no user, or may not do what the
     scope names; `InvalidError` for a scope that can't be meant; `ConflictError` where the name is taken.
@@ -42,7 +45,8 @@ async def issue(
     if sum(1 for _ in directory.tokens(maker.user)) >= MOST:
         raise InvalidError(f"A user has at most {MOST} tokens.", path="name")
     scope.check()
-    check_gift(maker, scope.actions, Target(tenant=scope.tenant, app=scope.app))
+    if scope.tenant:  # without one it is for all places where its user may, whatever they may there
+        check_gift(maker, scope.actions, Target(tenant=scope.tenant, app=scope.app))
     secret = bearer.new_secret()
     token = Token(
         user=maker.user,
@@ -52,7 +56,7 @@ async def issue(
         created=now,
         expires=expires,
     )
-    await store.change(maker.who, f"make token {name}", (Put(scope.tenant, name, token, 0),))
+    await store.change(who or maker.who, f"make token {name}", (Put(scope.tenant, name, token, 0),))
     return bearer.write(scope.tenant, name, secret)
 
 
