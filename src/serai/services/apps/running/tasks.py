@@ -29,7 +29,7 @@ from serai.tasks import TaskContext, task
 from serai.tasks.function import APPLICATIONS
 from serai.tasks.outcome import FailedError
 
-RUNNER = f"{contract.LIB}/runner.py"
+RUNNER = f"{contract.LIB}/serai_runner"
 GRACE = 0.6  # of the seconds that a bot gives a function to stop: the rest is for killing it
 STOP_SECONDS = 5.0  # where the bot does not say
 
