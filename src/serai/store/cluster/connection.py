@@ -60,13 +60,13 @@ class Head(msgspec.Struct, frozen=True):
 class Tx:
     """Statements over one connection, and what its commit has to bring with it."""
 
-    def __init__(self, connection: Connection, *, reads: bool = False) -> None:
+    def __init__(self, connection: Connection, *, alone: bool = False) -> None:
         self.connection = connection
         self.head: Head | None = None  # where this transaction writes changes, the last of them
         self.queues: set[str] = set()  # that have new work, of which all hosts are told
         self.lanes: dict[tuple[str, str, str, str], int] = {}  # what was read of them and still holds
         self.has_gates: bool | None = None
-        self._alone = reads
+        self._alone = alone  # holds the lock of who moves tasks, or moves none
         self._cursor = connection.cursor()
 
     def rows(self, statement: str, parameters: Parameters = ()) -> list[tuple[Any, ...]]:

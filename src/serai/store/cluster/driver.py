@@ -34,7 +34,7 @@ class ClusterDriver:
         self.address = parse(address) if isinstance(address, str) else address
         database = Database(self.address, create=create)
         self._changes: Worker[Tx] = Worker("store-changes", lambda: Writing(database, "changes"))
-        self._writer: Worker[Tx] = Worker("store-writer", lambda: Writing(database, "writer"))
+        self._writer: Worker[Tx] = Worker("store-writer", lambda: Writing(database, "writer", tasks=True))
         self._reader: Worker[Tx] = Worker("store-reader", lambda: Reading(database, "reader"), group=1, threads=READERS)
 
     @property

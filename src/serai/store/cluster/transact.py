@@ -16,7 +16,7 @@ import psycopg
 from psycopg import sql
 
 from serai.errors import SeraiError, UnavailableError
-from serai.store.cluster.connection import Tx
+from serai.store.cluster.connection import TASKS, Tx
 from serai.store.cluster.database import Database, Link
 from serai.store.cluster.errors import SilentError, is_fatal, translate, unknown
 from serai.store.cluster.nudges import notify, of_change, of_queue
@@ -26,6 +26,8 @@ _BEGIN = sql.SQL(
     "BEGIN; INSERT INTO writer (id, at, seen) VALUES ({id}, {at}, now()) "
     "ON CONFLICT (id) DO UPDATE SET at = excluded.at, seen = excluded.seen"
 )
+#: Both at once, since who has the lock asks next whether there are gates.
+_ALONE = sql.SQL("; SELECT pg_advisory_xact_lock({tasks}); SELECT EXISTS (SELECT 1 FROM task_gate)").format(tasks=TASKS)
 _HEAD = sql.SQL("UPDATE head SET number = {number}, mark = {mark}; ")
 #: Waits for the transaction in doubt, as long as its end is open on the server.
 _ENDED = """
@@ -40,9 +42,10 @@ _NATIVE = (psycopg.Error, SilentError)
 
 
 class Writing:
-    """Run groups of jobs, each group in one transaction."""
+    """Run groups of jobs, each group in one transaction; ``tasks`` says that they move tasks."""
 
-    def __init__(self, database: Database, name: str) -> None:
+    def __init__(self, database: Database, name: str, *, tasks: bool = False) -> None:
+        self._tasks = tasks
         self._address = database.address
         self._link = Link(database, name)
         self._id = uuid.uuid4()
@@ -98,8 +101,17 @@ class Writing:
     def _begin(self) -> Tx:
         connection = self._link.get()
         self._at += 1
-        connection.execute(_BEGIN.format(id=str(self._id), at=self._at))
-        return Tx(connection)
+        begin = _BEGIN.format(id=str(self._id), at=self._at)
+        if not self._tasks:
+            connection.execute(begin)
+            return Tx(connection)
+        cursor = connection.execute(sql.Composed([begin, _ALONE]))
+        while cursor.nextset():
+            pass
+        row = cursor.fetchone()
+        tx = Tx(connection, alone=True)
+        tx.has_gates = row is not None and bool(row[0])
+        return tx
 
     def _commit(self, tx: Tx) -> None:
         """Commit with what belongs to it, in one message; raise where it was surely, or perhaps, not done."""
@@ -142,7 +154,7 @@ class Reading:
         for job in group:
             away = Kept()
             with away:
-                job.run(Tx(self._link.get(), reads=True))
+                job.run(Tx(self._link.get(), alone=True))
             native = away.error or job.error
             if native is not None:
                 job.error = self._link.abandon(native)
