@@ -9,8 +9,8 @@ from pathlib import Path
 import msgspec
 
 from serai.cloud.drivers import Limits, Mount, Workload
+from serai.services.apps import doorstep
 from serai.services.apps.descriptors import Process, Release
-from serai.services.apps.door import folders
 from serai.services.apps.recipes import contract
 
 MAX_ID = 100
@@ -108,7 +108,7 @@ def environment(place: Place, variables: Mapping[str, str], release: Release, ow
         "APP_NAME": place.app,
         "RELEASE": str(release.number),
         "BASE_URL": place.url,
-        "SERAI_SOCKET": folders.SOCKET,
+        "SERAI_SOCKET": doorstep.SOCKET,
         # The platform's own client, for programs in Python: `import serai`.
         "PYTHONPATH": ":".join(path for path in (asked.get("PYTHONPATH"), CLIENT) if path),
     }
@@ -120,7 +120,7 @@ def mounts(place: Place, release: Release) -> tuple[Mount, ...]:
         Mount(Path(release.folder), contract.APP),
         Mount(place.data, contract.DATA, writable=True),
         Mount(place.launchers, contract.LIB),
-        *((Mount(place.door, folders.PLACE),) if place.door else ()),
+        *((Mount(place.door, doorstep.PLACE),) if place.door else ()),
         *(Mount(Path(bind.source), bind.target) for bind in release.binds),
     )
 

@@ -6,8 +6,8 @@ import os
 from pathlib import Path
 
 from serai.identity.descriptors import Tenant
+from serai.services.apps import doorstep
 from serai.services.apps.addresses import Site
-from serai.services.apps.door import folders
 from serai.services.apps.launch import Place
 from serai.services.apps.recipes import contract, runtimes
 
@@ -24,7 +24,7 @@ def place(home: Path, site: Site, tenant: str, app: str, uid: int | None) -> Pla
         folder=home / "data/apps" / tenant / app,
         launchers=next(mount.source for mount in runtimes.tools() if mount.target == contract.LIB),
         url=f"https://{site.name(tenant)}/{app}/",
-        door=folders.path(home, tenant, app),
+        door=doorstep.path(home, tenant, app),
     )
 
 
@@ -45,4 +45,4 @@ def furnish(place: Place) -> None:
         folder.mkdir(mode=0o711, exist_ok=True)
         folder.chmod(0o711)
     if place.door is not None:
-        folders.furnish(place.door, place.uid)
+        doorstep.furnish(place.door, place.uid)

@@ -8,9 +8,8 @@ from msgspec.structs import replace
 
 from serai.cloud.descriptors import Instance
 from serai.errors import ExhaustedError
-from serai.services.apps import plan, quota, recurring
+from serai.services.apps import doorstep, plan, quota, recurring
 from serai.services.apps.descriptors import App
-from serai.services.apps.door import folders
 from serai.services.apps.picture import Picture, again, take
 from serai.services.apps.reconcile import DRAIN
 from serai.services.apps.running import pool
@@ -167,7 +166,7 @@ async def remove(work: Work, *, data: bool) -> str:
     folder = work.home / "data/apps" / work.tenant / work.app
     for name in ("releases", "cache", "logs"):
         await asyncio.to_thread(clear, folder / name)
-    await asyncio.to_thread(clear, folders.path(work.home, work.tenant, work.app))
+    await asyncio.to_thread(clear, doorstep.path(work.home, work.tenant, work.app))
     await work.driver.discard(folder / "data", forever=data)
     if data:
         await asyncio.to_thread(clear, folder)

@@ -15,9 +15,8 @@ import pytest
 
 from serai.daemon.context import ModuleContext
 from serai.daemon.testing import context, serving
-from serai.services.apps import launchers
+from serai.services.apps import doorstep, launchers
 from serai.services.apps.descriptors import App
-from serai.services.apps.door import folders
 from serai.services.apps.door.module import Door, DoorConfig
 from serai.services.registry import services
 from serai.store.contract import NewTask
@@ -45,11 +44,11 @@ class Street:
         self._monkeypatch = monkeypatch
 
     def socket(self, tenant: str, app: str) -> Path:
-        return folders.path(self.ctx.home, tenant, app) / folders.NAME
+        return doorstep.path(self.ctx.home, tenant, app) / doorstep.NAME
 
     async def open(self, tenant: str, app: str) -> None:
         await self.ctx.store.put("system", "test", tenant, app, App(host="test"))
-        await asyncio.to_thread(folders.furnish, folders.path(self.ctx.home, tenant, app), None)
+        await asyncio.to_thread(doorstep.furnish, doorstep.path(self.ctx.home, tenant, app), None)
         async with asyncio.timeout(5):
             while not self.socket(tenant, app).exists():
                 await asyncio.sleep(0.02)

@@ -14,7 +14,7 @@ from msgspec import Meta
 
 from serai.daemon.module import Context, Needs
 from serai.errors import SeraiError
-from serai.services.apps.door import folders
+from serai.services.apps import doorstep
 from serai.services.apps.door.answers import Answer, problem
 from serai.services.apps.door.http import CHUNK, Connection, Request
 from serai.services.apps.door.rates import Bucket, BusyError
@@ -43,7 +43,7 @@ class Door:
     def __init__(self, config: DoorConfig, ctx: Context) -> None:
         self._config = config
         self._ctx = ctx
-        self._parent = folders.all_of(ctx.home)
+        self._parent = doorstep.all_of(ctx.home)
         self._doors: dict[Path, _Listener] = {}
         self._seen = -1.0
         self._trouble = ""
@@ -110,14 +110,14 @@ class _Listener:
         self._config = config
         self._routes = routes
         self._log = ctx.log
-        self._visitor = Visitor.of(*folders.owner(folder))
+        self._visitor = Visitor.of(*doorstep.owner(folder))
         self._requests = Bucket(config.requests_per_second, 2 * config.requests_per_second, ctx.clock.monotonic)
         self._tasks = Bucket(config.tasks_per_second, 2 * config.tasks_per_second, ctx.clock.monotonic)
         self._sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
             self._sock.setblocking(False)
             # The folder's group is the tenant's, and nobody else gets that far.
-            bind_in(self._sock, folder, folders.NAME, None, mode=0o666)
+            bind_in(self._sock, folder, doorstep.NAME, None, mode=0o666)
             self._sock.listen(128)
             self._stop = ctx.accept(self._sock, self._accepted)
         except OSError:
