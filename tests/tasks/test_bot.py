@@ -506,3 +506,24 @@ async def test_a_task_that_says_how_it_is_repeated_is_repeated_so(work, tasks) -
             await asyncio.sleep(0.01)
     assert "retry 1 of 2 in 100.0 s" in (await tasks.story(identity))[-1].why
     assert found.failures == 1
+
+
+async def test_what_a_claim_took_of_which_nobody_knows_whether_it_was_done_goes_back(store, tasks, work, monkeypatch):
+    """A bot that went on would hold for ever what it never heard of."""
+    identity = await tasks.add("user:x", NewTask(function="add", arguments={"one": 1}))
+    write, lost = store.driver.write, []
+
+    async def doubtful(each: Any) -> Any:
+        result = await write(each)
+        if getattr(result, "claimed", None) and not lost:
+            lost.append(result)
+            raise UnavailableError("went away in a commit", temporary=False, outcome="unknown")
+        return result
+
+    monkeypatch.setattr(store.driver, "write", doubtful)
+    clock = asyncio.create_task(TaskClock(store, settings=ClockSettings(lease=0.5)).run())
+    work(add, settings=BotSettings(poll=0.1, stop=0.3, drain=0.3, lease=0.5))
+    done = await tasks.wait(identity, 20)
+    clock.cancel()
+    assert lost
+    assert (done.state, done.result, done.run, done.lost) == ("done", 3, 2, 1)

@@ -20,7 +20,7 @@ from serai.tasks.fence import Fence, NoFence
 from serai.tasks.function import Registry
 from serai.tasks.herald import Herald
 from serai.tasks.isolation import Nursery
-from serai.tasks.ledger import Ledger, is_lost
+from serai.tasks.ledger import Ledger, is_lost, is_unknown
 from serai.tasks.manager import Tasks
 from serai.tasks.timing import Clock, SystemClock
 
@@ -150,7 +150,7 @@ class Bot:
                 self._crew.cancel(await self._ledger.wanted())
             due = await self._exchange(self._want())
         except SeraiError as error:
-            if is_lost(error):
+            if is_lost(error) or is_unknown(error):
                 self._lose(error)
                 return 0.0
             self._refused(error)

@@ -129,6 +129,11 @@ class Ledger:
         return result
 
 
+def is_unknown(error: SeraiError) -> bool:
+    """Tell whether nobody knows if a call was done: then the store may say that we hold what we never heard of."""
+    return error.fields.get("outcome") == "unknown"
+
+
 def is_lost(error: SeraiError) -> bool:
     """Tell whether an error of the store means that the lease was given away."""
     return error.code == "conflict"
