@@ -11,7 +11,9 @@ python tasks_ours.py STORE BUS bus                     serve the bus
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
+import signal
 import statistics
 import sys
 import time
@@ -53,7 +55,13 @@ async def bot(store: Store, bus: str, name: str, batch: int) -> None:
     settings = BotSettings(batch=batch, poll=0.5 if not bus else 5.0)
     connection = open_bus(bus) if bus else None
     gc.freeze()
-    await Bot(store, connection, registry, name=name, settings=settings, fence=KernelFence()).run()
+    running = asyncio.create_task(
+        Bot(store, connection, registry, name=name, settings=settings, fence=KernelFence()).run()
+    )
+    # What is done is acknowledged before it ends, or the next round would run it again.
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, running.cancel)
+    with contextlib.suppress(asyncio.CancelledError):
+        await running
 
 
 async def insert(store: Store, function: str, count: int) -> None:
