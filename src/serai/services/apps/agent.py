@@ -109,6 +109,7 @@ class Agent:
             while True:
                 self._kick.clear()
                 self._turn()
+                self._journal.rest()
                 now = self._ctx.clock.monotonic()
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(wake_at(self._view.desired, self._seen(), now) - now):

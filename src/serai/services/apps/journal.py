@@ -49,6 +49,11 @@ class Journal:
         except (NotFoundError, ConflictError):
             return
 
+    def rest(self) -> None:
+        """End a turn: where it began nothing, nothing is left that can't be written."""
+        if not self._writing:
+            self.trouble = ""
+
     def _begin(self, key: Key, write: Callable[[], Coroutine[Any, Any, None]]) -> None:
         if key not in self._writing:
             self._writing.add(key)
