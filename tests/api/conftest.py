@@ -47,6 +47,7 @@ class Place:
         self.registry = CollectorRegistry()
         self.store = open_store("memory:")
         self.bus = open_bus("memory:")
+        self.services = services()
 
 
 class Api:

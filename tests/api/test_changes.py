@@ -12,8 +12,10 @@ import pytest
 
 from serai.api.changes import Watch, event
 from serai.api.nudge import Nudge
+from serai.cloud.descriptors import Route
 from serai.errors import InvalidError
 from serai.identity.descriptors import Tenant
+from serai.services.apps.descriptors import App
 from serai.store import Change
 
 HEAD = b"GET /v1/changes?%s HTTP/1.1\r\nhost: x\r\n\r\n"
@@ -89,7 +91,7 @@ async def test_there_are_at_most_so_many_streams(api: Any, monkeypatch: pytest.M
 
 async def test_a_stream_that_nobody_reads_any_more_is_given_back(api: Any) -> None:
     watch = Watch(Nudge())
-    stream = watch.follow(api.store, 0, "", "", end=False, visible={"app", "tenant", "route"})
+    stream = watch.follow(api.store, 0, "", "", end=False, visible={"app": App, "tenant": Tenant, "route": Route})
     await anext(stream)
     assert watch.streams == 1
     await stream.aclose()
@@ -98,7 +100,7 @@ async def test_a_stream_that_nobody_reads_any_more_is_given_back(api: Any) -> No
 
 def test_an_event_is_one_line_of_json_whatever_a_spec_holds() -> None:
     spec = msgspec.msgpack.encode({"title": "a\nb\r\n\r\nevent: forged", "uid": 1})
-    text = event(Change(7, "tenant", "a", "a", 1, 1, spec))
+    text = event(Change(7, "tenant", "a", "a", 1, 1, spec), Tenant)
     assert text.count(b"\n") == 4
     assert text.startswith(b"id: 7\nevent: change\ndata: {")
 

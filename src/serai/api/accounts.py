@@ -13,6 +13,7 @@ from litestar.types import ControllerRouterHandler
 from serai.api.depend import Aim, Caller, Ctx, People
 from serai.api.invitations import Joined
 from serai.api.sessions import SessionLine, Short
+from serai.daemon.service import load
 from serai.errors import NotFoundError, UnsupportedError
 from serai.identity import resets, sessions
 from serai.identity.gifts import check_over
@@ -174,13 +175,17 @@ async def roles(ctx: Ctx, target: Aim) -> RoleList:
 @post(
     "/v1/keys/rotate", action="key.rotate", status_code=200, summary="Make a new sealing key", operation_id="rotateKey"
 )
-async def rotate(desk: People, principal: Caller) -> Rotated:
+async def rotate(ctx: Ctx, desk: People, principal: Caller) -> Rotated:
     """Put a new key before the old ones, and seal everything with it; the old ones still open the past."""
     if desk.keyring.path is None:
         raise UnsupportedError("The keys of this platform are in no file.")
     await asyncio.to_thread(create_key, desk.keyring.path)
     desk.keyring.renew()
-    return Rotated(await desk.vault.reseal(principal.who))
+    count = await desk.vault.reseal(principal.who)
+    for service in ctx.services.values():
+        if service.reseal:
+            count += await load(service.reseal)(ctx.store, desk.keyring, principal.who)
+    return Rotated(count)
 
 
 def _user(found: User | None) -> User:

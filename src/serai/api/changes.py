@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncGenerator, AsyncIterator, Collection
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from typing import Any
 
 import msgspec
@@ -16,7 +16,7 @@ from serai.api.kinds import Kinds
 from serai.api.nudge import Nudge
 from serai.errors import ExhaustedError, InvalidError, NotFoundError
 from serai.identity import Principal, Target, allowed
-from serai.store import Change, Store
+from serai.store import Change, Spec, Store
 
 BATCH = 500  # changes read at a time: what a stream holds in memory at most
 HEARTBEAT = 15.0  # seconds between signs of life on a quiet stream
@@ -36,9 +36,9 @@ class Event(msgspec.Struct, frozen=True):
     spec: dict[str, Any] | None
 
 
-def event(change: Change) -> bytes:
+def event(change: Change, kind: type[Spec]) -> bytes:
     """Return a change as one server-sent event, whose ID is its number."""
-    spec = None if change.spec is None else msgspec.msgpack.decode(change.spec)
+    spec = None if change.spec is None else dict(kind.hidden(msgspec.msgpack.decode(change.spec)))
     body = msgspec.json.encode(Event(change.number, change.kind, change.tenant, change.name, change.version, spec))
     return b"id: %d\nevent: change\ndata: %s\n\n" % (change.number, body)
 
@@ -51,7 +51,7 @@ class Watch:
         self.streams = 0
 
     async def follow(
-        self, store: Store, after: int, tenant: str, kind: str, *, end: bool, visible: Collection[str]
+        self, store: Store, after: int, tenant: str, kind: str, *, end: bool, visible: Mapping[str, type[Spec]]
     ) -> AsyncGenerator[bytes, None]:
         """Yield events after a number for ever, or up to the newest where ``end``, of the ``visible`` kinds.
 
@@ -68,7 +68,7 @@ class Watch:
                 batch = await store.changes(after, BATCH)
                 for change in batch:
                     if tenant in {"", change.tenant} and kind in {"", change.kind} and change.kind in visible:
-                        yield event(change)
+                        yield event(change, visible[change.kind])
                 if batch:
                     after = batch[-1].number
                 elif end or self.nudge.closed:
@@ -102,15 +102,15 @@ def _last_seen(request: Request[Any, Any, Any], pruned: int) -> int:
     return int(last)
 
 
-def visible(principal: Principal, target: Target, kinds: Kinds) -> frozenset[str]:
+def visible(principal: Principal, target: Target, kinds: Kinds) -> dict[str, type[Spec]]:
     """Return the kinds that the principal may read there; what is none of the API's, such as sessions, nobody sees."""
-    return frozenset(
-        kind.KIND
+    return {
+        kind.KIND: kind
         for kind in kinds
         if allowed(principal, kinds.action(kind.KIND, "{kind}.read"), msgspec.structs.replace(target, kind=kind.KIND))[
             0
         ]
-    )
+    }
 
 
 def router(watch: Watch) -> Router:

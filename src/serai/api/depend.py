@@ -1,4 +1,4 @@
-"""What a handler may ask for by a parameter's name: ``ctx``, ``principal``, ``target``, ``kinds``, ``desk``."""
+"""What a handler may ask for by name: ``ctx``, ``principal``, ``target``, ``kinds``, ``desk``, ``keys``."""
 
 from __future__ import annotations
 
@@ -33,6 +33,7 @@ def dependencies(ctx: Context, kinds: Kinds, desk: Desk) -> dict[str, Provide]:
     return {
         "ctx": Provide(lambda: ctx, sync_to_thread=False),
         "desk": Provide(lambda: desk, sync_to_thread=False),
+        "keys": Provide(lambda: desk.keyring, sync_to_thread=False),
         "kinds": Provide(lambda: kinds, sync_to_thread=False),
         "principal": Provide(_principal, sync_to_thread=False),
         "target": Provide(_target, sync_to_thread=False),

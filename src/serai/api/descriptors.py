@@ -20,13 +20,15 @@ from litestar.types import ControllerRouterHandler
 from serai.api.depend import Aim, AllKinds, Caller, Ctx, People
 from serai.api.guard import PLATFORM
 from serai.api.kinds import check_name, convert, decode, merge, parse
-from serai.errors import InvalidError
+from serai.api.shapes import Descriptor, Difference, History, Page, Written, line, show
+from serai.errors import InvalidError, NotFoundError
 from serai.identity import Principal
 from serai.identity.departures import falling
 from serai.identity.descriptors import Tenant
 from serai.identity.directory import Directory
 from serai.identity.gifts import check_given
-from serai.store import Delete, Put, Record, Spec, Store
+from serai.identity.seal import Keyring
+from serai.store import Delete, Put, Spec, Store
 
 MAX_LIMIT = 1000
 MAX_WHY = 500  # characters
@@ -39,61 +41,12 @@ Version = Annotated[int, QueryParameter(ge=1, le=1 << 62)]
 Why = Annotated[str, QueryParameter(max_length=MAX_WHY, description="a sentence for the history")]
 
 
-class Descriptor(msgspec.Struct, frozen=True):
-    """A descriptor as the API shows it."""
-
-    kind: str
-    tenant: str
-    name: str
-    version: int
-    change: int
-    spec: dict[str, Any]
-
-
-class Page(msgspec.Struct, frozen=True):
-    """One page of a list; ``next`` goes into ``after`` of the next one, and is empty on the last."""
-
-    items: list[Descriptor]
-    next: str = ""
-
-
-class Line(msgspec.Struct, frozen=True):
-    """One line of a history; times in seconds since the epoch."""
-
-    change: int
-    version: int
-    who: str
-    when: float
-    why: str
-    deleted: bool
-    spec: dict[str, Any] | None
-
-
-class History(msgspec.Struct, frozen=True):
-    """A descriptor's revisions, newest first."""
-
-    items: list[Line]
-
-
-class Difference(msgspec.Struct, frozen=True):
-    """Field to its old and its new value, for those that differ."""
-
-    old: int
-    new: int
-    fields: dict[str, Any]
-
-
-class Written(msgspec.Struct, frozen=True):
-    """What a write came to."""
-
-    change: int
-
-
 class Asked(msgspec.Struct, frozen=True):
     """Which descriptor a request names, who asks, and the version that a write is bound to."""
 
     store: Store
     people: Directory
+    keys: Keyring
     principal: Principal
     kind: type[Spec]
     tenant: str
@@ -104,16 +57,17 @@ class Asked(msgspec.Struct, frozen=True):
         """Write the descriptor, where whoever asks may give what it gives; what falls with it goes with it."""
         check_given(self.people, self.principal, self.tenant, self.name, spec)
         falls = await falling(self.store, self.people, self.kind, self.name, spec)
-        await self.store.change(self.principal.who, why, (Put(self.tenant, self.name, spec, expect), *falls))
+        sealed = spec.sealed(self.keys, self.tenant, self.name, await self._before())
+        await self.store.change(self.principal.who, why, (Put(self.tenant, self.name, sealed, expect), *falls))
+
+    async def _before(self) -> Spec | None:
+        try:
+            return (await self.store.get(self.kind, self.tenant, self.name)).spec
+        except NotFoundError:
+            return None
 
 
 Ask = NamedDependency[SkipValidation[Asked]]
-
-
-def show(record: Record[Any]) -> Descriptor:
-    """Return a record as the API shows it."""
-    spec = msgspec.to_builtins(record.spec)
-    return Descriptor(record.kind, record.tenant, record.name, record.version, record.change, spec)
 
 
 def expectation(request: AnyRequest) -> int | None:
@@ -164,6 +118,7 @@ async def asked(
     return Asked(
         ctx.store,
         desk.directory,
+        desk.keyring,
         principal,
         kinds.get(kind),
         target.tenant,
@@ -230,14 +185,15 @@ async def remove(ask: Ask, confirm: FromQuery[str] = "", why: Why = "") -> Writt
 async def history(ask: Ask, limit: Limit = 100) -> History:
     """Return who wrote what, when and why, newest first; it outlives the descriptor."""
     lines = await ask.store.history(ask.kind, ask.tenant, ask.name, limit=limit)
-    return History([Line(one.change, one.version, one.who, one.when, one.why, one.deleted, one.spec) for one in lines])
+    return History([line(ask.kind, one) for one in lines])
 
 
 @get("/diff", action="{kind}.read", summary="Compare two versions", operation_id="diffDescriptor")
 async def diff(ask: Ask, old: Version, new: Version) -> Difference:
     """Return the fields that differ between two versions."""
     fields = await ask.store.diff(ask.kind, ask.tenant, ask.name, old, new)
-    return Difference(old, new, {key: list(pair) for key, pair in fields.items()})
+    hidden = ask.kind.hidden
+    return Difference(old, new, {key: [hidden({key: one})[key] for one in pair] for key, pair in fields.items()})
 
 
 @post("/restore", action="{kind}.write", status_code=200, summary="Restore a version", operation_id="restoreDescriptor")
@@ -246,8 +202,10 @@ async def restore(ask: Ask, version: Version) -> Written:
     past = await ask.store.revision(ask.kind, ask.tenant, ask.name, version)
     check_given(ask.people, ask.principal, ask.tenant, ask.name, past)
     who = ask.principal.who
-    if falls := await falling(ask.store, ask.people, ask.kind, ask.name, past):
-        restored = Put(ask.tenant, ask.name, past, ask.expect)
+    sealed = past.sealed(ask.keys, ask.tenant, ask.name, None)
+    falls = await falling(ask.store, ask.people, ask.kind, ask.name, past)
+    if falls or sealed != past:  # it was written before there were seals
+        restored = Put(ask.tenant, ask.name, sealed, ask.expect)
         return Written((await ask.store.change(who, f"restore version {version}", (restored, *falls)))[0])
     return Written(await ask.store.restore(who, ask.kind, ask.tenant, ask.name, version, expect=ask.expect))
 

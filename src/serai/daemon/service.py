@@ -21,6 +21,8 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
 
     ``modules`` maps module IDs to classes; ``kinds`` names a tuple of `Spec` subclasses; ``tasks`` maps names of task
     functions to functions; ``routes`` names a list of the API's route handlers, ``commands`` a list of Typer apps.
+    ``reseal`` names what seals the service's secrets with the newest key: (store, keyring, who) to how many there were.
+    ``follow`` names what a service has to do beside descriptors that people write, see `serai.api.apply`.
     """
 
     name: str
@@ -30,6 +32,8 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
     tasks: Mapping[str, str] = {}
     routes: str = ""
     commands: str = ""
+    reseal: str = ""
+    follow: str = ""
 
 
 def kinds_of(services: Iterable[Service]) -> Iterator[type[Spec]]:

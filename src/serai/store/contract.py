@@ -7,13 +7,26 @@ schema number it was written with. Nothing here touches a disk.
 from __future__ import annotations
 
 import re
-from typing import Any, ClassVar, Generic, Literal, TypeVar
+from collections.abc import Mapping
+from typing import Any, ClassVar, Generic, Literal, Protocol, TypeVar
 
 import msgspec
 
 # A name is what people type: it is safe in a path, a URL and a cgroup. A kind may narrow it, or widen it with its
 # own NAME pattern (a route's name holds a host and a path).
 NAME = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?\Z")
+
+
+class Seals(Protocol):
+    """What seals secrets for rest, each for what it is about."""
+
+    def seal(self, plain: str, about: str) -> str:
+        """Return a sealed text."""
+        ...
+
+    def unseal(self, sealed: str, about: str) -> str:
+        """Return what was sealed about the same."""
+        ...
 
 
 class Spec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=False):
@@ -40,6 +53,15 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Fals
 
         What is stored may be older than a rule, and must stay readable.
         """
+
+    def sealed(self, seals: Seals, tenant: str, name: str, before: Spec | None) -> Spec:  # noqa: ARG002 - for kinds with secrets
+        """Return what is written where people wrote this over ``before``: itself, unless the kind holds secrets."""
+        return self
+
+    @classmethod
+    def hidden(cls, fields: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return stored fields, or some of them, as people may see them: secrets sealed, or not at all."""
+        return fields
 
 
 class RawSpec(Spec, frozen=True, kw_only=True):

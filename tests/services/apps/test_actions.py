@@ -21,12 +21,13 @@ from serai.errors import (
     SeraiError,
 )
 from serai.identity.descriptors import Tenant
+from serai.identity.seal import Keyring
 from serai.services.apps import actions, domains, removal, wake
 from serai.services.apps.actions import Upload
 from serai.services.apps.addresses import Site
 from serai.services.apps.checks import check_host_name
 from serai.services.apps.descriptors import APP_NAME, KINDS, App, Domain, Process, Release
-from serai.services.apps.variables import Variables, check_variables, read
+from serai.services.apps.variables import Variables, check_variables, stored
 from serai.store import Store
 from serai.store.open import open_store
 from serai.tasks import Tasks
@@ -34,6 +35,7 @@ from serai.tasks import Tasks
 SITE = Site("here", "localhost")
 WHO = "user:test"
 BLOB = "0" * 64
+KEYS = Keyring({"k1": b"1" * 32})
 
 
 @pytest.fixture
@@ -43,6 +45,10 @@ async def store() -> AsyncIterator[Store]:
         await made.put("system", "test", name, name, Tenant(uid=number))
     yield made
     await made.close()
+
+
+async def plain(store: Store, app: str) -> dict[str, str]:
+    return (await stored(store, "demo", app))[0].opened(KEYS, "demo", app)
 
 
 async def live(store: Store, app: str = "hello", number: int = 1, **fields: object) -> None:
@@ -144,18 +150,18 @@ async def test_scaling_beyond_the_tenants_quotas_is_refused_and_changes_nothing(
 
 async def test_variables_are_merged_and_renew_what_runs(store: Store) -> None:
     await live(store)
-    assert len(await actions.set_env(store, WHO, "demo", "hello", {"A": "1", "B": "2"})) == 1
-    assert await actions.set_env(store, WHO, "demo", "hello", {"A": "1"}) == (), "nothing changed"
-    await actions.set_env(store, WHO, "demo", "hello", {"A": None, "C": "😀"})
-    assert await read(store, "demo", "hello") == {"B": "2", "C": "😀"}
-    assert await read(store, "demo", "other") == {}
+    assert len(await actions.set_env(store, KEYS, WHO, "demo", "hello", {"A": "1", "B": "2"})) == 1
+    assert await actions.set_env(store, KEYS, WHO, "demo", "hello", {"A": "1"}) == (), "nothing changed"
+    await actions.set_env(store, KEYS, WHO, "demo", "hello", {"A": None, "C": "😀"})
+    assert await plain(store, "hello") == {"B": "2", "C": "😀"}
+    assert await plain(store, "other") == {}
     await removal.delete_app(store, SITE, WHO, "demo", "hello", confirm="hello")
     assert await store.find(Variables) == []
 
 
 async def test_values_of_variables_are_in_no_reason_and_no_task(store: Store) -> None:
     await live(store)
-    await actions.set_env(store, WHO, "demo", "hello", {"KEY": "s3cret"})
+    await actions.set_env(store, KEYS, WHO, "demo", "hello", {"KEY": "s3cret"})
     assert "s3cret" not in str(await store.history(App, "demo", "hello"))
     assert all("s3cret" not in one.why for one in await store.history(Variables, "demo", "hello"))
     assert "s3cret" not in repr((await store.get(Variables, "demo", "hello")).spec)

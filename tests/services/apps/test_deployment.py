@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from serai.api.desk import keyring_of
 from serai.cloud.descriptors import Route
 from serai.errors import InvalidError
 from serai.services.apps import actions, logs, removal, switching
@@ -112,7 +113,7 @@ async def test_scaling_adds_instances_and_lets_the_rest_go(platform: Platform) -
 
 async def test_a_setting_renews_the_instances(platform: Platform) -> None:
     await platform.deploy("hello", platform.web_app())
-    await actions.set_env(platform.store, "user:test", "demo", "hello", {"WORD": "new"})
+    await actions.set_env(platform.store, keyring_of(platform.ctx.home), "user:test", "demo", "hello", {"WORD": "new"})
     await switching.restart(platform.work("hello"))
     await platform.until("hello", {"hello.1.web.1": "ready"})
     [instance] = await platform.instances("hello")

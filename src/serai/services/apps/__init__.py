@@ -30,4 +30,5 @@ SERVICE = Service(
     },
     routes="serai.services.apps.routes:ROUTES",
     commands="serai.services.apps.commands:COMMANDS",
+    reseal="serai.services.apps.resealing:reseal",
 )

@@ -24,6 +24,7 @@ from serai.services.apps.picture import again, take
 from serai.services.apps.rollout import Rollout, rollout, task
 from serai.services.apps.variables import Variables, check_variables
 from serai.store import NewTask, Put, Record, Store
+from serai.store.contract import Seals
 
 MAX_APPS = 1000  # of one tenant
 
@@ -143,16 +144,31 @@ async def scale(store: Store, site: Site, who: str, tenant: str, app: str, proce
     await again(attempt)
 
 
-async def set_env(store: Store, who: str, tenant: str, app: str, values: Mapping[str, str | None]) -> tuple[str, ...]:
-    """Set (or with None take away) environment variables; return the tasks that renew the running instances."""
+async def set_env(
+    store: Store,
+    seals: Seals,
+    who: str,
+    tenant: str,
+    app: str,
+    values: Mapping[str, str | None],
+    *,
+    plain: bool = False,
+) -> tuple[str, ...]:
+    """Set (or with None take away) environment variables; return the tasks that renew the running instances.
+
+    They are sealed, and shown to nobody again unless ``plain`` says that these may be.
+    """
     check_variables(values)
 
     async def attempt() -> tuple[str, ...]:
         record = await store.get(App, tenant, app)
         before, version = await variables.stored(store, tenant, app)
         merged = {**before.values, **values}
-        after = Variables(values={key: value for key, value in merged.items() if value is not None})
-        after.check()
+        kept = {key: value for key, value in merged.items() if value is not None}
+        shown = {name for name in before.shown if name not in values} | (set(values) if plain else set())
+        wanted = Variables(values=kept, shown=tuple(sorted(shown & kept.keys())))
+        wanted.check()
+        after = wanted.sealed(seals, tenant, app, before)
         if after == before:
             return ()
         tasks = _restart(record)

@@ -237,7 +237,7 @@ class Agent:
         record, release = known.record, known.release
         where = place(self._ctx.home, self._site, record.tenant, release.app, uid_of(self._ctx.home, known.tenant))
         await self._driver.prepare(where, release.data_mb)
-        workload = launch.instance(where, known.variables, release, record.name, record.spec.process)
+        workload = launch.instance(where, known.told(self._ctx.home), release, record.name, record.spec.process)
         self._ctx.log.info("start", tenant=record.tenant, instance=record.name, restarts=keeper.seen.restarts)
         await keeper.start(workload, probe_of(known, self._site))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 
 import msgspec
 
@@ -12,7 +13,7 @@ from serai.identity.descriptors import Tenant
 from serai.services.apps.descriptors import App, Release
 from serai.services.apps.plan import WEB
 from serai.services.apps.reconcile import Desired, Key
-from serai.services.apps.variables import Variables
+from serai.services.apps.variables import Told, Variables, told
 from serai.store import Record, Replica
 
 
@@ -23,7 +24,11 @@ class Known(msgspec.Struct, frozen=True):
     app: App
     release: Release
     record: Record[Instance]
-    variables: Mapping[str, str]
+    variables: Variables  # as they are sealed
+
+    def told(self, home: Path) -> Told:
+        """Return the variables in plain, from the key file of this home."""
+        return told(home, self.variables, self.record.tenant, self.release.app)
 
 
 Owner = tuple[str, str]  # tenant, app
@@ -89,7 +94,7 @@ class View:
         if tenant is None or app is None or release is None or record.spec.process not in release.spec.processes:
             return None
         variables = self._replica.get(Variables, record.tenant, record.spec.app)
-        return Known(tenant.spec, app.spec, release.spec, record, variables.spec.values if variables else {})
+        return Known(tenant.spec, app.spec, release.spec, record, variables.spec if variables else Variables())
 
     def _desired(self, known: Known) -> Desired:
         spec = known.record.spec

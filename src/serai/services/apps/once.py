@@ -21,7 +21,8 @@ async def command(work: Work, release: Release, name: str, what: Command) -> str
 
     `ExhaustedError` where it writes more than the app's data may take, and nothing but measuring prevents it.
     """
-    told = await variables.read(work.store, work.tenant, work.app)
+    spec, _ = await variables.stored(work.store, work.tenant, work.app)
+    told = variables.told(work.home, spec, work.tenant, work.app)
     where = await work.place(release.data_mb)
     full = f"{work.app}.{release.number}.{name}"
     workload = launch.once(where, told, release, full, what.argv, what.env)

@@ -11,6 +11,7 @@ from serai.services.apps.addresses import Site, environment_path
 from serai.services.apps.descriptors import PROD, App, Domain, Release
 from serai.services.apps.variables import Variables
 from serai.store import Record, Store
+from serai.store.contract import Seals
 
 
 class DomainView(msgspec.Struct, frozen=True, kw_only=True):
@@ -97,10 +98,16 @@ async def app(store: Store, site: Site, tenant: str, name: str) -> AppView:
     instances = await store.find(Instance, tenant, prefix=f"{name}.")
     domains = [one for one in await store.find(Domain, tenant) if one.spec.app == name]
     return msgspec.structs.replace(
-        _view(site, record, Variables(values=dict(await variables.read(store, tenant, name)))),
+        _view(site, record, (await variables.stored(store, tenant, name))[0]),
         domains=[DomainView(host=one.name, environment=one.spec.environment) for one in domains],
         instances=[_instance(one) for one in instances],
     )
+
+
+async def variables_of(store: Store, seals: Seals, tenant: str, app: str) -> dict[str, str | None]:
+    """Return variables by name: those that were set to be shown with their values, None for the others."""
+    spec, _ = await variables.stored(store, tenant, app)
+    return {name: spec.open(seals, tenant, app, name) if name in spec.shown else None for name in sorted(spec.values)}
 
 
 async def releases(store: Store, site: Site, tenant: str, name: str) -> list[ReleaseView]:

@@ -8,9 +8,9 @@ from litestar import delete, get, patch, post, put
 from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 from msgspec import Meta
 
-from serai.services.apps import actions, domains, removal, variables, views
+from serai.services.apps import actions, domains, removal, views
 from serai.services.apps.descriptors import PROD, App, Domain
-from serai.services.apps.routes.common import PATH, Aim, AppName, Body, Caller, Ctx, Limit, Started, site_of
+from serai.services.apps.routes.common import PATH, Aim, AppName, Body, Caller, Ctx, Keys, Limit, Started, site_of
 from serai.services.apps.views import Apps, AppView, DomainView
 
 
@@ -25,6 +25,11 @@ class EnvBody(Body, frozen=True, kw_only=True):
     """Variables to set; null takes one away."""
 
     values: Annotated[dict[str, str | None], Meta(max_length=256)]
+    plain: bool = False  # they may be shown again
+
+    def __repr__(self) -> str:
+        """Tell names only."""
+        return f"EnvBody({', '.join(sorted(self.values))})"
 
 
 class DomainBody(Body, frozen=True, kw_only=True):
@@ -77,16 +82,19 @@ async def scale(ctx: Ctx, principal: Caller, target: Aim, app: AppName, data: JS
 
 
 @get(f"{PATH}/env", action="app.env", summary="List variables", operation_id="listVariables")
-async def list_variables(ctx: Ctx, target: Aim, app: AppName) -> dict[str, str]:
-    """Return an app's variables with their values."""
+async def list_variables(ctx: Ctx, keys: Keys, target: Aim, app: AppName) -> dict[str, str | None]:
+    """Return an app's variables with the values that were set to be shown; null for all others."""
     await ctx.store.get(App, target.tenant, app)
-    return dict(await variables.read(ctx.store, target.tenant, app))
+    return await views.variables_of(ctx.store, keys, target.tenant, app)
 
 
 @patch(f"{PATH}/env", action="app.env", status_code=202, summary="Set variables", operation_id="setVariables")
-async def set_env(ctx: Ctx, principal: Caller, target: Aim, app: AppName, data: JSONBody[EnvBody]) -> Started:
+async def set_env(
+    ctx: Ctx, keys: Keys, principal: Caller, target: Aim, app: AppName, data: JSONBody[EnvBody]
+) -> Started:
     """Set or take away variables; running instances are renewed one after the other."""
-    return Started(await actions.set_env(ctx.store, principal.who, target.tenant, app, data.values))
+    values, who = data.values, principal.who
+    return Started(await actions.set_env(ctx.store, keys, who, target.tenant, app, values, plain=data.plain))
 
 
 @post(f"{PATH}/restart", action="app.deploy", status_code=202, summary="Restart an app", operation_id="restartApp")

@@ -10,6 +10,7 @@ from litestar.params import FromPath, QueryParameter, SkipValidation
 
 from serai.daemon.module import Context
 from serai.identity import Principal, Target
+from serai.identity.seal import Keyring
 from serai.services.apps.addresses import Site
 
 PATH = "/v1/apps/{tenant:str}/{app:str}"
@@ -17,6 +18,7 @@ PATH = "/v1/apps/{tenant:str}/{app:str}"
 Ctx = NamedDependency[SkipValidation[Context]]
 Caller = NamedDependency[SkipValidation[Principal]]
 Aim = NamedDependency[SkipValidation[Target]]
+Keys = NamedDependency[SkipValidation[Keyring]]
 AppName = FromPath[str]
 Limit = Annotated[int, QueryParameter(ge=1, le=1000)]
 

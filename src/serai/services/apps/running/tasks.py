@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import hashlib
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +22,7 @@ from serai.services.apps.recipes.python_packages import PYTHON, VENV
 from serai.services.apps.running.pool import KIND, Key, Pool
 from serai.services.apps.running.runner import PLACE, Report
 from serai.services.apps.running.wishes import Work as What
+from serai.services.apps.variables import Told
 from serai.services.apps.work import Work
 from serai.store.blobs import Blobs
 from serai.tasks import TaskContext, task
@@ -38,7 +38,7 @@ class Context(msgspec.Struct, frozen=True):
     """What tasks of one release run in, as long as nothing about it changes."""
 
     release: Release
-    variables: Mapping[str, str]
+    variables: Told
 
     def key(self, tenant: str) -> Key:
         """Return what runners are told apart by; values of variables do not lie around in it."""
@@ -96,7 +96,8 @@ async def context_of(work: Work, number: int) -> Context:
         raise NotFoundError(f"Release {number} of {work.app} is not built.", release=number)
     if not release.processes:
         raise UnsupportedError(f"Release {number} of {work.app} is a static site: it has nothing to run.")
-    return Context(release, await variables.read(work.store, work.tenant, work.app))
+    spec, _ = await variables.stored(work.store, work.tenant, work.app)
+    return Context(release, variables.told(work.home, spec, work.tenant, work.app))
 
 
 async def prepare(work: Work, context: Context, name: str) -> Workload:
