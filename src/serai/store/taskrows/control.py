@@ -23,8 +23,9 @@ def cancel(desk: Desk, task: Task, *, who: str, why: str) -> State:
     parents, left = [task], MAX_AFTER
     while parents and left > 0:
         parent = parents.pop()
-        for child in desk.shelf.children(parent.id, left):
-            if child.tenant == parent.tenant and child.number != parent.number:
+        for found in desk.shelf.children(parent.id, left):
+            child = desk.row(found.number)  # the end of the one before may have let it into their channel
+            if child.state == "to_do" and child.tenant == parent.tenant:
                 left -= 1
                 desk.move(child, "canceled", who=who, why=f"its parent {parent.id} was canceled")
                 parents.append(child)

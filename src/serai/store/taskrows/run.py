@@ -85,8 +85,9 @@ def wake(desk: Desk, want: Want) -> tuple[float | None, float | None]:
             desk.admit(task)
     timers = desk.shelf.timers()
     if any(timer is not None and timer <= desk.now for timer in timers):
-        for task in desk.shelf.expired(desk.now, MAX_DUE):
+        for late in desk.shelf.expired(desk.now, MAX_DUE):
             why = "it had to start earlier and did not"
+            task = desk.row(late.number)  # the end of the one before may have let it into their channel
             desk.move(task, "error", who="system", why=why, failure=failure("deadline", why))
         for task in desk.shelf.due(desk.now, MAX_DUE):
             desk.admit(task)

@@ -144,6 +144,19 @@ class FlowConformance:
         await bench.retry(behind)
         expect(len(await bench.claim("b1")) == 1, "a person's wish does not count")
 
+    async def test_a_channel_goes_on_after_many_that_end_at_once_without_running(self, driver: Driver) -> None:
+        """Let the next in after those that are too late, and those whose parent is canceled."""
+        bench = Bench(driver)
+        root = await bench.insert()
+        await bench.claim("b0")
+        for _ in range(3):
+            await bench.insert(channel="c", expires=bench.now + 5)
+            await bench.insert(channel="d", parent=root)
+        after = [await bench.insert(channel=channel) for channel in "cd"]
+        await bench.cancel(root)
+        bench.now += 6
+        expect([task.id for task in await bench.claim("b1")] == after, "a channel is stuck")
+
     async def test_a_backoff_is_kept_with_its_task(self, driver: Driver) -> None:
         """Read it where it is claimed."""
         bench = Bench(driver)
