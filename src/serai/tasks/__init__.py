@@ -6,7 +6,19 @@ Here belong registering, running, scheduling and asking about tasks; how their r
 
 from serai.store.tasks import Filter, Task
 from serai.tasks.context import CanceledError, TaskContext
+from serai.tasks.flow import chain, group
 from serai.tasks.function import Registry, TaskFunction, task
 from serai.tasks.manager import Tasks
 
-__all__ = ["CanceledError", "Filter", "Registry", "Task", "TaskContext", "TaskFunction", "Tasks", "task"]
+__all__ = [
+    "CanceledError",
+    "Filter",
+    "Registry",
+    "Task",
+    "TaskContext",
+    "TaskFunction",
+    "Tasks",
+    "chain",
+    "group",
+    "task",
+]
