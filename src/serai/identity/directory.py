@@ -36,7 +36,10 @@ class Directory:
         self._turn = asyncio.Lock()
 
     async def open(self) -> None:
-        """Read all that there is, then follow."""
+        """Read all that there is, then follow. It may be called again where the store was away."""
+        for held in self._held.values():
+            held.clear()
+        self._memberships.clear()
         self._number = await self._store.last_change()
         for kind in _KINDS.values():
             after = ""
