@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import ast
-import inspect
-import io
 import json
-import textwrap
-import tokenize
 from collections.abc import Iterator, Mapping
-from itertools import pairwise
-from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 import msgspec
 from msgspec import inspect as look
+
+from serai.api.sentences import Sentences
 
 Row = tuple[str, str, str, str]  # key, type, default, sentence
 _PLAIN = {
@@ -28,7 +23,7 @@ _PLAIN = {
 
 def rows(kind: type[msgspec.Struct], forms: Mapping[str, str], prefix: str = "") -> Iterator[Row]:
     """Yield a row for each field, those of Structs within it too; ``forms`` are words for patterns."""
-    said = sentences(kind)
+    said = Sentences().of(kind)
     info = look.type_info(kind)
     for field in info.fields if isinstance(info, look.StructType) else ():
         key = prefix + field.encode_name
@@ -98,49 +93,3 @@ def default(field: look.Field) -> str:
         value = field.default
     plain = msgspec.to_builtins(value)
     return f"`{json.dumps(plain, ensure_ascii=False)}`" if plain != {} else ""
-
-
-def sentences(kind: type[msgspec.Struct]) -> dict[str, str]:
-    """Return what is said about fields: in their Meta, in the string below them, or in the comment behind them."""
-    found = _behind(kind) | _below(kind)
-    for name, hint in get_type_hints(kind, include_extras=True).items():
-        for extra in get_args(hint)[1:] if get_origin(hint) is Annotated else ():
-            if isinstance(extra, msgspec.Meta) and extra.description:
-                found[name] = extra.description
-    return found
-
-
-def _body(kind: type[msgspec.Struct]) -> tuple[str, list[ast.stmt]]:
-    source = textwrap.dedent(inspect.getsource(kind))
-    node = ast.parse(source).body[0]
-    return source, node.body if isinstance(node, ast.ClassDef) else []
-
-
-def _below(kind: type[msgspec.Struct]) -> dict[str, str]:
-    found: dict[str, str] = {}
-    for above, below in pairwise(_body(kind)[1]):
-        if (
-            isinstance(above, ast.AnnAssign)
-            and isinstance(above.target, ast.Name)
-            and isinstance(below, ast.Expr)
-            and isinstance(below.value, ast.Constant)
-        ):
-            found[above.target.id] = " ".join(str(below.value.value).split())
-    return found
-
-
-def _behind(kind: type[msgspec.Struct]) -> dict[str, str]:
-    source, body = _body(kind)
-    comments = {
-        token.start[0]: token.string.lstrip("# ").replace("``", "`")
-        for token in tokenize.generate_tokens(io.StringIO(source).readline)
-        if token.type == tokenize.COMMENT
-    }
-    fields = [each for each in body if isinstance(each, ast.AnnAssign) and isinstance(each.target, ast.Name)]
-    found: dict[str, Any] = {}
-    for field in fields:
-        lines = range(field.lineno, (field.end_lineno or field.lineno) + 1)
-        text = next((comments[line] for line in lines if line in comments), "")
-        if text and isinstance(field.target, ast.Name):
-            found[field.target.id] = text[:1].upper() + text[1:] + ("" if text.endswith(".") else ".")
-    return found

@@ -91,7 +91,7 @@ async def test_there_are_at_most_so_many_streams(api: Any, monkeypatch: pytest.M
 
 async def test_a_stream_that_nobody_reads_any_more_is_given_back(api: Any) -> None:
     watch = Watch(Nudge())
-    stream = watch.follow(api.store, 0, "", "", end=False, visible={"app": App, "tenant": Tenant, "route": Route})
+    stream = watch.follow(api.store, 0, None, "", end=False, visible={"app": App, "tenant": Tenant, "route": Route})
     await anext(stream)
     assert watch.streams == 1
     await stream.aclose()

@@ -73,6 +73,7 @@ def build(
         *tasks.ROUTES,
         blobs.router(max_upload),
         changes.router(changes.Watch(nudge)),
+        openapi.router(kinds),
         *brought,
     ]
     app = Litestar(
@@ -85,7 +86,7 @@ def build(
             Exception: problems.on_bug,
         },
         request_max_body_size=MAX_BODY,
-        openapi_config=openapi.config(),
+        openapi_config=None,
         logging_config=None,
         state=State({"kinds": kinds, "nudge": nudge}),
     )

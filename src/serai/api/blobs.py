@@ -6,8 +6,10 @@ from collections.abc import AsyncIterable, AsyncIterator
 from typing import Any
 
 import msgspec
+import structlog
 from litestar import Request, Router, put
 from litestar.exceptions import HTTPException
+from litestar.params import FromQuery
 
 from serai.api.depend import Ctx
 from serai.daemon.home import Home
@@ -15,6 +17,8 @@ from serai.store.blobs import Blobs
 
 TOO_LARGE = 413
 PIECE = 256 * 1024  # octets handed to the disk at a time
+
+log = structlog.get_logger("api")
 
 
 class Stored(msgspec.Struct, frozen=True):
@@ -27,12 +31,13 @@ class Stored(msgspec.Struct, frozen=True):
 def router(limit: int) -> Router:
     """Return the route, bound to the size of the largest upload, in octets."""
 
-    @put("/v1/blobs", action="blob.write", status_code=201, summary="Upload octets", operation_id="putBlob")
-    async def upload(request: Request[Any, Any, Any], ctx: Ctx) -> Stored:
+    @put("/v1/blobs", action="blob.write", status_code=201, summary="Upload octets", operation_id="putBlob", body=bytes)
+    async def upload(request: Request[Any, Any, Any], ctx: Ctx, tenant: FromQuery[str] = "") -> Stored:
         """Store the body, whatever its type; what is there already is stored once. ``tenant`` says whose it is."""
         if int(request.headers.get("content-length", "0")) > limit:
             raise _too_large(limit)
         blob = await Blobs(Home(ctx.home).blobs).put(_bounded(request.stream(), limit), limit=limit)
+        log.info("blob.stored", tenant=tenant[:64], blob=blob.id, size=blob.size)
         return Stored(blob.id, blob.size)
 
     # The stream is bounded here, by `limit`; nothing else may be.

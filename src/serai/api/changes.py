@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 from litestar import Request, Router, get
-from litestar.params import FromQuery
+from litestar.params import FromQuery, QueryParameter
 from litestar.response import Stream
 
 from serai.api.depend import Aim, AllKinds, Caller, Ctx
@@ -21,6 +21,9 @@ from serai.store import Change, Spec, Store
 BATCH = 500  # changes read at a time: what a stream holds in memory at most
 HEARTBEAT = 15.0  # seconds between signs of life on a quiet stream
 MAX_STREAMS = 256
+
+EVENTS = "text/event-stream"
+After = Annotated[int | None, QueryParameter(ge=0, le=(1 << 63) - 1, description="the number of the last change seen")]
 
 HEADERS = {"cache-control": "no-store", "x-accel-buffering": "no"}
 
@@ -51,7 +54,7 @@ class Watch:
         self.streams = 0
 
     async def follow(
-        self, store: Store, after: int, tenant: str, kind: str, *, end: bool, visible: Mapping[str, type[Spec]]
+        self, store: Store, after: int, tenant: str | None, kind: str, *, end: bool, visible: Mapping[str, type[Spec]]
     ) -> AsyncGenerator[bytes, None]:
         """Yield events after a number for ever, or up to the newest where ``end``, of the ``visible`` kinds.
 
@@ -67,7 +70,7 @@ class Watch:
                 seen = self.nudge.count
                 batch = await store.changes(after, BATCH)
                 for change in batch:
-                    if tenant in {"", change.tenant} and kind in {"", change.kind} and change.kind in visible:
+                    if tenant in {None, change.tenant} and kind in {"", change.kind} and change.kind in visible:
                         yield event(change, visible[change.kind])
                 if batch:
                     after = batch[-1].number
@@ -86,8 +89,6 @@ def start(request: Request[Any, Any, Any], after: int | None, pruned: int) -> in
     Who says neither gets all that is kept; `NotFoundError` for a number before that, since it would miss changes.
     """
     begin = after if after is not None else _last_seen(request, pruned)
-    if not 0 <= begin < 1 << 63:
-        raise InvalidError("after is the number of a change.", path="after")
     if begin < pruned:
         raise NotFoundError(
             f"The changes up to {pruned} are not kept: list what there is, then follow.", first=pruned + 1
@@ -116,23 +117,28 @@ def visible(principal: Principal, target: Target, kinds: Kinds) -> dict[str, typ
 def router(watch: Watch) -> Router:
     """Return the routes, bound to this process's streams."""
 
-    @get("/v1/changes", action="change.watch", summary="Follow changes", operation_id="watchChanges")
+    @get(
+        "/v1/changes", action="change.watch", summary="Follow changes", operation_id="watchChanges",
+        media_type=EVENTS, heads=("Last-Event-ID",),
+    )  # fmt: skip
     async def changes(
         request: Request[Any, Any, Any],
         ctx: Ctx,
         principal: Caller,
         target: Aim,
         kinds: AllKinds,
-        after: FromQuery[int | None] = None,
+        *,
+        after: After = None,
+        tenant: FromQuery[str | None] = None,
         kind: FromQuery[str] = "",
         end: FromQuery[bool] = False,
     ) -> Stream:
         """Stream changes after a number as server-sent events; with ``end`` only those there are."""
         begin = start(request, after, await ctx.store.first_change() - 1)
         shown = visible(principal, target, kinds)
-        stream = watch.follow(ctx.store, begin, target.tenant, kind, end=end, visible=shown)
+        stream = watch.follow(ctx.store, begin, None if tenant is None else target.tenant, kind, end=end, visible=shown)
         first = await anext(stream)  # so that a refusal is an answer, not a cut stream
-        return Stream(_chain(first, stream), media_type="text/event-stream", headers=HEADERS)
+        return Stream(_chain(first, stream), headers=HEADERS, media_type=EVENTS)
 
     return Router("/", route_handlers=[changes])
 

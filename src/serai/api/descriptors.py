@@ -32,6 +32,7 @@ from serai.store import Delete, Put, Spec, Store
 
 MAX_LIMIT = 1000
 MAX_WHY = 500  # characters
+CONDITIONS = ("If-Match", "If-None-Match")
 
 _ETAG = re.compile(r'(?:W/)?"(\d{1,18})"\Z')
 
@@ -145,13 +146,16 @@ async def find(
     return Page([show(record) for record in records], last)
 
 
-@get("/", action="{kind}.read", summary="Read a descriptor", operation_id="getDescriptor")
+@get("/", action="{kind}.read", summary="Read a descriptor", operation_id="getDescriptor", tagged=True)
 async def read(ask: Ask) -> Response[Descriptor]:
     """Return a descriptor; its version is the entity tag."""
     return await _tagged(ask)
 
 
-@put("/", action="{kind}.write", summary="Write a descriptor", operation_id="putDescriptor")
+@put(
+    "/", action="{kind}.write", summary="Write a descriptor", operation_id="putDescriptor", body=Spec, heads=CONDITIONS,
+    tagged=True,
+)  # fmt: skip
 async def write(request: AnyRequest, ask: Ask, why: Why = "") -> Response[Descriptor]:
     """Create or replace a descriptor; the body is its whole spec."""
     check_name(ask.kind, ask.name)
@@ -161,7 +165,10 @@ async def write(request: AnyRequest, ask: Ask, why: Why = "") -> Response[Descri
     return await _tagged(ask)
 
 
-@patch("/", action="{kind}.write", summary="Change a descriptor", operation_id="patchDescriptor")
+@patch(
+    "/", action="{kind}.write", summary="Change a descriptor", operation_id="patchDescriptor", body=Spec,
+    heads=CONDITIONS, tagged=True,
+)  # fmt: skip
 async def change(request: AnyRequest, ask: Ask, why: Why = "") -> Response[Descriptor]:
     """Change some fields of a descriptor: the body is a JSON merge patch (RFC 7396)."""
     given = parse(await request.body())
@@ -171,7 +178,10 @@ async def change(request: AnyRequest, ask: Ask, why: Why = "") -> Response[Descr
     return await _tagged(ask)
 
 
-@delete("/", action="{kind}.delete", status_code=200, summary="Delete a descriptor", operation_id="deleteDescriptor")
+@delete(
+    "/", action="{kind}.delete", status_code=200, summary="Delete a descriptor", operation_id="deleteDescriptor",
+    heads=CONDITIONS[:1],
+)  # fmt: skip
 async def remove(ask: Ask, confirm: FromQuery[str] = "", why: Why = "") -> Written:
     """Delete a descriptor; its history stays. ``confirm`` repeats the name, so that no slip deletes anything."""
     if confirm != ask.name:
@@ -196,7 +206,10 @@ async def diff(ask: Ask, old: Version, new: Version) -> Difference:
     return Difference(old, new, {key: [hidden({key: one})[key] for one in pair] for key, pair in fields.items()})
 
 
-@post("/restore", action="{kind}.write", status_code=200, summary="Restore a version", operation_id="restoreDescriptor")
+@post(
+    "/restore", action="{kind}.write", status_code=200, summary="Restore a version", operation_id="restoreDescriptor",
+    heads=CONDITIONS,
+)  # fmt: skip
 async def restore(ask: Ask, version: Version) -> Written:
     """Write an old version as the newest."""
     past = await ask.store.revision(ask.kind, ask.tenant, ask.name, version)

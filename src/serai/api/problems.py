@@ -26,8 +26,10 @@ STATUS: Mapping[str, int] = {
     "deadline": 504,
 }
 
+UNKNOWN = 401  # nobody was recognised: a kind of "denied" that a sign-in may mend
+
 #: What the framework itself answers (no such path, no such method, too large) in our codes.
-_CODES: Mapping[int, str] = {401: "denied", 403: "denied", 404: "not_found", 413: "exhausted", 503: "unavailable"}
+_CODES: Mapping[int, str] = {UNKNOWN: "denied", 403: "denied", 404: "not_found", 413: "exhausted", 503: "unavailable"}
 
 MEDIA_TYPE = "application/problem+json"
 _LONGEST = 500  # characters of a value that a problem repeats
@@ -73,7 +75,7 @@ def on_serai_error(request: Request[Any, Any, Any], error: SeraiError) -> Respon
     status = STATUS[error.code]
     headers = {}
     if error.fields.get("need") == "sign-in":
-        status, headers = 401, {"www-authenticate": "Bearer"}  # RFC 9110 section 15.5.2
+        status, headers = UNKNOWN, {"www-authenticate": "Bearer"}  # RFC 9110 section 15.5.2
     if "retry_after" in error.fields:
         headers["retry-after"] = str(error.fields["retry_after"])
     if status == STATUS["internal"]:

@@ -114,13 +114,19 @@ async def story(ctx: Ctx, task: Id) -> Story:
     return steps(await Tasks(ctx.store).story(task))
 
 
-@get(f"{PATH}/follow", action="task.read", target=of_task, summary="Follow a task", operation_id="followTask")
+@get(
+    f"{PATH}/follow", action="task.read", target=of_task, summary="Follow a task", operation_id="followTask",
+    media_type=JSON_LINES,
+)  # fmt: skip
 async def states(ctx: Ctx, task: Id) -> Stream:
     """Stream a task as JSON lines, now and at each change of its state or progress, until it is over."""
     return Stream(_states(Tasks(ctx.store, ctx.bus), task), media_type=JSON_LINES)
 
 
-@get(f"{PATH}/log", action="task.read", target=of_task, summary="Read a task's log", operation_id="getTaskLog")
+@get(
+    f"{PATH}/log", action="task.read", target=of_task, summary="Read a task's log", operation_id="getTaskLog",
+    media_type=JSON_LINES,
+)  # fmt: skip
 async def log(
     ctx: Ctx,
     task: Id,

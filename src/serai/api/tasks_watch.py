@@ -13,7 +13,7 @@ from litestar.params import FromPath, FromQuery, QueryParameter
 from litestar.response import Stream
 from litestar.types import ControllerRouterHandler
 
-from serai.api.changes import HEADERS, HEARTBEAT, MAX_STREAMS
+from serai.api.changes import EVENTS, HEADERS, HEARTBEAT, MAX_STREAMS
 from serai.api.depend import Aim, Ctx
 from serai.daemon.module import Context
 from serai.errors import ExhaustedError, NotFoundError
@@ -83,7 +83,7 @@ def _streams(request: Request[Any, Any, Any]) -> tuple[Streams, Any]:
     return state["task_streams"], state.get("nudge")
 
 
-@get("/v1/tasks/watch", action="task.read", summary="Follow tasks", operation_id="watchTasks")
+@get("/v1/tasks/watch", action="task.read", summary="Follow tasks", operation_id="watchTasks", media_type=EVENTS)
 async def watch(
     request: Request[Any, Any, Any],
     ctx: Ctx,
@@ -101,12 +101,12 @@ async def watch(
     wanted = Filter(tenant=whose, app=app, state=in_state, function=function, channel=channel, limit=limit)
     streams, nudge = _streams(request)
     events = streams.guard(_moves(ctx, wanted), nudge)
-    return Stream(_chain(await anext(events), events), media_type="text/event-stream", headers=HEADERS)
+    return Stream(_chain(await anext(events), events), media_type=EVENTS, headers=HEADERS)
 
 
 @get(
     "/v1/tasks/{task:str}/watch", action="task.read", target=of_task, summary="Follow a task and its log",
-    operation_id="watchTask",
+    operation_id="watchTask", media_type=EVENTS,
 )  # fmt: skip
 async def watch_one(
     request: Request[Any, Any, Any],
@@ -118,7 +118,7 @@ async def watch_one(
     await Tasks(ctx.store).get(task)
     streams, nudge = _streams(request)
     events = streams.guard(_story(ctx, task, after), nudge)
-    return Stream(_chain(await anext(events), events), media_type="text/event-stream", headers=HEADERS)
+    return Stream(_chain(await anext(events), events), media_type=EVENTS, headers=HEADERS)
 
 
 async def _moves(ctx: Context, wanted: Filter) -> AsyncGenerator[bytes, None]:

@@ -16,9 +16,10 @@ from serai.services.apps.routes.common import PATH, Aim, AppName, Ctx, Limit
 
 #: A quiet app's stream begins after this; an agent that is away has been noticed by then.
 FIRST_SECONDS = 6.0
+JSON_LINES = "application/jsonl"
 
 
-@get(f"{PATH}/logs", action="app.logs", summary="Read logs", operation_id="readLogs")
+@get(f"{PATH}/logs", action="app.logs", summary="Read logs", operation_id="readLogs", media_type=JSON_LINES)
 async def read_logs(
     ctx: Ctx, target: Aim, app: AppName, name: FromQuery[str] = "", lines: Limit = 100, follow: FromQuery[bool] = False
 ) -> Stream:
@@ -28,7 +29,7 @@ async def read_logs(
     """
     await ctx.store.get(App, target.tenant, app)
     pieces = logs.stream(ctx.bus, target.tenant, app, name=name, lines=lines, follow=follow)
-    return Stream(await _begun(_lines(pieces)), media_type="application/jsonl")
+    return Stream(await _begun(_lines(pieces)), media_type=JSON_LINES)
 
 
 async def _lines(pieces: AsyncIterator[logs.Piece]) -> AsyncIterator[bytes]:

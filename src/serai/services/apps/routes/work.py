@@ -46,7 +46,10 @@ async def find(
     return page(await Tasks(ctx.store).find(wanted), limit)
 
 
-@post(f"{PATH}/tasks", action="task.run", status_code=201, summary="Run work of an app", operation_id="runAppTasks")
+@post(
+    f"{PATH}/tasks", action="task.run", status_code=201, summary="Run work of an app", operation_id="runAppTasks",
+    body=(wishes.Wish, wishes.Wishes),
+)  # fmt: skip
 async def run(request: Request[Any, Any, Any], ctx: Ctx, principal: Caller, target: Aim, app: AppName) -> Enqueued:
     """Enqueue a function or a command of an app, or ``{"items": […]}`` of them, in one transaction."""
     wanted = wishes.decode(await request.body())
@@ -61,7 +64,10 @@ async def plans(ctx: Ctx, target: Aim, app: AppName) -> Plans:
     return Plans([_shown(ctx, one) for one in await schedules.everything(ctx, target.tenant, app)])
 
 
-@put(f"{PATH}/schedules/{{schedule:str}}", action="task.schedule", summary="Schedule", operation_id="putAppSchedule")
+@put(
+    f"{PATH}/schedules/{{schedule:str}}", action="task.schedule", summary="Schedule", operation_id="putAppSchedule",
+    body=schedules.Plan,
+)  # fmt: skip
 async def plan(
     request: Request[Any, Any, Any], ctx: Ctx, principal: Caller, target: Aim, app: AppName, schedule: Name
 ) -> dict[str, Any]:

@@ -75,6 +75,12 @@ class Wish(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     parent: Annotated[str, Meta(max_length=64)] = ""
 
 
+class Wishes(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Several tasks, enqueued together or not at all."""
+
+    items: Annotated[list[Wish], Meta(min_length=1, max_length=MAX_ITEMS)]
+
+
 class Owner(msgspec.Struct, frozen=True):
     """Whose work it is, and on which host it runs."""
 
