@@ -10,20 +10,16 @@ from collections.abc import Mapping, Sequence
 from typing import Literal, Protocol, TypeVar
 
 from serai.store.contract import NewTask
+from serai.store.tasks_holds import Limit, Pause, Provider, Rule, Scope
 from serai.store.tasks_values import (
     BotRow,
     Ended,
     Exchange,
     Filter,
     Finish,
-    Limit,
     LogLine,
     Note,
     Options,
-    Pause,
-    Provider,
-    Rule,
-    Scope,
     State,
     StoryLine,
     Task,

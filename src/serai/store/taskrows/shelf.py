@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol
 
-from serai.store.taskrows.gates import Gate
-from serai.store.taskrows.lanes import Lane
+from serai.store.taskrows.holds import Holds
 from serai.store.tasks import BotRow, Ended, Filter, LogLine, Pause, Scope, StoryLine, Task
 
 #: Bits of a task's ``ties``: what has to be seen to when it moves.
@@ -29,7 +28,7 @@ class Done(NamedTuple):
     channel: str
 
 
-class Shelf(Protocol):
+class Shelf(Holds, Protocol):
     """The statements of an engine."""
 
     def add(self, task: Task, *, lane: int | None, lock: str | None) -> int:
@@ -186,74 +185,6 @@ class Shelf(Protocol):
 
     def pauses(self) -> list[Pause]:
         """Return pauses by channel."""
-        ...
-
-    def lane(self, queue: str, tenant: str, provider: str, channel: str) -> int:
-        """Return the id of a lane; a new one begins at its queue's time, one task behind its tenant's others."""
-        ...
-
-    def open_lanes(self, queue: str, limit: int) -> list[Lane]:
-        """Return lanes that no gate closed, by time, then id."""
-        ...
-
-    def reopened(self, queue: str, now: float, limit: int) -> list[Lane]:
-        """Return closed lanes whose gate opens by now, or was written later than that: a clock went back."""
-        ...
-
-    def siblings(self, queue: str, tenant: str) -> int:
-        """Count a tenant's lanes in a queue that no gate closed."""
-        ...
-
-    def put_lanes(self, lanes: Sequence[Lane]) -> None:
-        """Write the time and the gate of lanes."""
-        ...
-
-    def release(self, shut: str) -> None:
-        """Open all lanes that a gate closed, at their queue's time at the earliest."""
-        ...
-
-    def drop_lanes(self, lanes: Sequence[int]) -> None:
-        """Delete lanes."""
-        ...
-
-    def time(self, queue: str) -> float:
-        """Return the virtual time that a queue has reached; 0.0 for a new one."""
-        ...
-
-    def put_time(self, queue: str, time: float) -> None:
-        """Write the virtual time of a queue."""
-        ...
-
-    def has_gates(self) -> bool:
-        """Tell whether there is any gate."""
-        ...
-
-    def gate(self, scope: Scope, name: str) -> Gate | None:
-        """Return a gate."""
-        ...
-
-    def probed(self, number: int) -> Gate | None:
-        """Return the gate whose probe a row is."""
-        ...
-
-    def gates(self) -> list[Gate]:
-        """Return all gates, by scope and name."""
-        ...
-
-    def probers_due(self, now: float, limit: int) -> list[Gate]:
-        """Return gates of providers that are down and have a prober that is to be called by now."""
-        ...
-
-    def put_gate(self, gate: Gate, opens: float | None, now: float) -> None:
-        """Write a gate, and when it opens: that is looked at only while lanes stand under it, see `reopened`."""
-        ...
-
-    def drop_gate(self, scope: Scope, name: str) -> None:
-        """Delete a gate."""
-        ...
-
-    def next_opening(self, now: float) -> float | None:
-        """Return when the next gate opens after now, of those that lanes stand under, or calls its prober."""
         ...
 
     def marks(self) -> dict[str, float]:
