@@ -61,6 +61,8 @@ ACTIONS = {
     ("POST", "/v1/join"): "invitation.take",
     ("GET", "/v1/audit/changes"): "audit.read",
     ("GET", "/v1/audit/refusals"): "audit.read",
+    ("POST", "/v1/apply"): "apply.write",
+    ("GET", "/v1/export"): "export.read",
     ("GET", "/v1/openapi.json"): "schema.read",
     ("GET", "/v1/changes"): "change.watch",
     ("POST", "/v1/tenants"): "tenant.write",
@@ -149,7 +151,7 @@ KIND_ACTIONS = {"variables": "app.env"}
 #: What each role may do in its own tenant, kind by kind where an action is about descriptors.
 MAY: dict[str, set[str]] = {
     "viewer": {"audit.read", "token.read", "invitation.read", "change.watch", "app.read", "app.logs", "task.read"}
-    | {"channel.read", "limit.read", "provider.read"}
+    | {"export.read", "channel.read", "limit.read", "provider.read"}
     | {f"{kind}.read" for kind in KINDS if kind not in KIND_ACTIONS},
     "billing": {"tenant.read"},
 }
@@ -158,6 +160,7 @@ MAY["developer"] = MAY["viewer"] | {
     "app.deploy",
     "app.scale",
     "app.env",
+    "apply.write",
     "app.domain",
     "app.promote",
     "app.rollback",

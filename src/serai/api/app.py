@@ -17,10 +17,12 @@ from prometheus_client import CollectorRegistry, Counter, Histogram
 
 from serai.api import (
     accounts,
+    apply,
     audit,
     blobs,
     changes,
     descriptors,
+    export,
     invitations,
     machine,
     openapi,
@@ -70,6 +72,8 @@ def build(
         *invitations.ROUTES,
         *accounts.ROUTES,
         *audit.ROUTES,
+        *apply.ROUTES,
+        *export.ROUTES,
         *tasks.ROUTES,
         blobs.router(max_upload),
         changes.router(changes.Watch(nudge)),

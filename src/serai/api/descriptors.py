@@ -58,7 +58,7 @@ class Asked(msgspec.Struct, frozen=True):
         """Write the descriptor, where whoever asks may give what it gives; what falls with it goes with it."""
         check_given(self.people, self.principal, self.tenant, self.name, spec)
         falls = await falling(self.store, self.people, self.kind, self.name, spec)
-        sealed = spec.sealed(self.keys, self.tenant, self.name, await self._before())
+        sealed = spec.at_rest(self.keys, self.tenant, self.name, await self._before())
         await self.store.change(self.principal.who, why, (Put(self.tenant, self.name, sealed, expect), *falls))
 
     async def _before(self) -> Spec | None:
@@ -215,7 +215,7 @@ async def restore(ask: Ask, version: Version) -> Written:
     past = await ask.store.revision(ask.kind, ask.tenant, ask.name, version)
     check_given(ask.people, ask.principal, ask.tenant, ask.name, past)
     who = ask.principal.who
-    sealed = past.sealed(ask.keys, ask.tenant, ask.name, None)
+    sealed = past.at_rest(ask.keys, ask.tenant, ask.name, None)
     falls = await falling(ask.store, ask.people, ask.kind, ask.name, past)
     if falls or sealed != past:  # it was written before there were seals
         restored = Put(ask.tenant, ask.name, sealed, ask.expect)

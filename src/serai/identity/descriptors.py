@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from serai.store.contract import Spec
 
@@ -22,6 +23,9 @@ class Tenant(Spec, frozen=True, kw_only=True):
     NAME: ClassVar[re.Pattern[str]] = re.compile(
         rf"(?!(?:{'|'.join(PLATFORM_NAMES)})\Z)[a-z](?:[a-z0-9-]{{0,30}}[a-z0-9])?\Z"
     )
+
+    EXPORTED: ClassVar[re.Pattern[str] | None] = NAME
+    DERIVED: ClassVar[Mapping[str, Any]] = {"uid": 0}
 
     uid: int
     title: str = ""

@@ -23,6 +23,7 @@ class User(Spec, frozen=True, kw_only=True):
     KIND: ClassVar[str] = "user"
     # «nobody» and «root» are in the history already, as whom they always were.
     NAME: ClassVar[re.Pattern[str]] = re.compile(rf"(?!(?:nobody|root)\Z){_LOGIN}\Z")
+    EXPORTED: ClassVar[re.Pattern[str] | None] = NAME
 
     email: str = ""
     title: str = ""  # as they want to be called
@@ -39,6 +40,7 @@ class Member(Spec, frozen=True, kw_only=True):
 
     KIND: ClassVar[str] = "member"
     NAME: ClassVar[re.Pattern[str]] = re.compile(rf"{_LOGIN}(?::{_LABEL})?\Z")
+    EXPORTED: ClassVar[re.Pattern[str] | None] = NAME
 
     role: str
 
@@ -48,6 +50,7 @@ class CustomRole(Spec, frozen=True, kw_only=True):
 
     KIND: ClassVar[str] = "role"
     NAME: ClassVar[re.Pattern[str]] = re.compile(_LABEL + r"\Z")
+    EXPORTED: ClassVar[re.Pattern[str] | None] = NAME
 
     actions: tuple[str, ...]
     title: str = ""

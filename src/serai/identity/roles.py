@@ -24,6 +24,7 @@ _DEVELOP = (
     "app.promote",
     "app.rollback",
     "app.scale",
+    "apply.write",
     "blob.write",
     "change.watch",
     "channel.pause",

@@ -34,20 +34,21 @@ async def create_tenant(store: Store, who: str, name: str, wanted: Tenant) -> Te
             pass
         else:
             raise AlreadyExistsError(f"There is a tenant {name} already.", name=name)
-        last, version = await _last(store)
-        if last >= MAX_UID:
-            raise ExhaustedError(f"This cell has given out all {MAX_UID} numbers of tenants.")
-        tenant = replace(wanted, uid=last + 1)
+        tenant, number = await numbered(store, wanted)
         try:
-            await store.change(
-                who,
-                f"create tenant {name}",
-                (Put("", Numbers.TENANTS, Numbers(last=last + 1), version), Put(name, name, tenant, 0)),
-            )
+            await store.change(who, f"create tenant {name}", (number, Put(name, name, tenant, 0)))
         except ConflictError:
             continue
         return tenant
     raise UnavailableError("Others are creating tenants at this moment: try again.")
+
+
+async def numbered(store: Store, wanted: Tenant) -> tuple[Tenant, Put]:
+    """Return a tenant with the next free number, and what must be written with it so that nobody else gets that."""
+    last, version = await _last(store)
+    if last >= MAX_UID:
+        raise ExhaustedError(f"This cell has given out all {MAX_UID} numbers of tenants.")
+    return replace(wanted, uid=last + 1), Put("", Numbers.TENANTS, Numbers(last=last + 1), version)
 
 
 async def _last(store: Store) -> tuple[int, int]:

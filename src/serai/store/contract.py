@@ -38,6 +38,8 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Fals
     what few may see: whoever reads or writes it, or its past, needs that one instead of KIND.read and the like.
     ``HISTORY_DAYS`` is for kinds that machines write again and again: so long, and not as long as all else (None), is
     their past worth keeping.
+    ``EXPORTED`` matches the names of what people want, and so write as text and carry elsewhere; what it does not match
+    (None: nothing of the kind) the platform derives. So it does with the fields of ``DERIVED``, which begin like that.
     """
 
     KIND: ClassVar[str] = ""
@@ -47,6 +49,21 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Fals
     HISTORY_DAYS: ClassVar[float | None] = None
     UPGRADERS: ClassVar[dict[int, Any]] = {}
     NAME: ClassVar[re.Pattern[str]] = NAME
+    EXPORTED: ClassVar[re.Pattern[str] | None] = None
+    DERIVED: ClassVar[Mapping[str, Any]] = {}
+
+    @classmethod
+    def derived(cls, fields: Mapping[str, Any]) -> Mapping[str, Any]:  # noqa: ARG003 - for kinds where it depends
+        """Return what the platform says itself of a descriptor with these fields, as it is in the beginning."""
+        return cls.DERIVED
+
+    def app_of(self, name: str) -> str:  # noqa: ARG002 - some kinds tell it by their name
+        """Return the app of its tenant that a descriptor is about, "" for none."""
+        return ""
+
+    def needs(self, verb: Literal["write", "delete"]) -> tuple[str, ...]:
+        """Return what somebody must be allowed who writes or deletes this among others, as text."""
+        return (self.ACTION or f"{self.KIND}.{verb}",)
 
     def check(self) -> None:
         """Refuse what types can't tell; `InvalidError` with ``path``. Asked where people write a spec, never on a read.
@@ -54,7 +71,7 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Fals
         What is stored may be older than a rule, and must stay readable.
         """
 
-    def sealed(self, seals: Seals, tenant: str, name: str, before: Spec | None) -> Spec:  # noqa: ARG002 - for kinds with secrets
+    def at_rest(self, seals: Seals, tenant: str, name: str, before: Spec | None) -> Spec:  # noqa: ARG002 - for kinds with secrets
         """Return what is written where people wrote this over ``before``: itself, unless the kind holds secrets."""
         return self
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
 import msgspec
@@ -26,6 +27,8 @@ class Schedule(Spec, frozen=True, kw_only=True):
 
     KIND: ClassVar[str] = "schedule"
     NAME: ClassVar[re.Pattern[str]] = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,126}[a-z0-9])?\Z")
+    #: What recurs because a release's app.toml says so comes and goes with the release.
+    EXPORTED: ClassVar[re.Pattern[str] | None] = re.compile(r"(?![^.]+\.recurring\.)")
 
     when: Annotated[str, msgspec.Meta(max_length=256)]
     function: Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
@@ -42,6 +45,19 @@ class Schedule(Spec, frozen=True, kw_only=True):
     retries: Annotated[int, msgspec.Meta(ge=0)] = 0
     provider: str = ""
     backoff: Backoff | None = None
+
+    @classmethod
+    def derived(cls, fields: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return the queue of an app's own work: it follows from where the app is."""
+        return {"queue": "any"} if fields.get("app") else {}
+
+    def app_of(self, name: str) -> str:  # noqa: ARG002 - its name is its own
+        """Return the app whose work recurs."""
+        return self.app
+
+    def needs(self, verb: Literal["write", "delete"]) -> tuple[str, ...]:
+        """Return what it takes: an app's own work may be scheduled by its people, any function by operators."""
+        return ("task.schedule",) if self.app else super().needs(verb)
 
     def check(self) -> None:
         """Refuse a time that means nothing or never comes, and a time zone that nobody knows."""

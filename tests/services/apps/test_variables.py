@@ -42,10 +42,10 @@ def test_what_is_sealed_opens_as_it_was(value: str, shown: bool) -> None:
     if is_sealed(value) or value == HIDDEN:
         return
     spec = Variables(values={"A": value}, shown=("A",) if shown else ())
-    sealed = spec.sealed(KEYS, "demo", "shop", None)
+    sealed = spec.at_rest(KEYS, "demo", "shop", None)
     assert is_sealed(sealed.values["A"])
     assert sealed.opened(KEYS, "demo", "shop") == {"A": value}
-    again = spec.sealed(KEYS, "demo", "shop", sealed)
+    again = spec.at_rest(KEYS, "demo", "shop", sealed)
     assert again == sealed, "what says the same stays the same text"
 
 
@@ -62,10 +62,10 @@ async def test_a_hidden_value_can_not_be_turned_into_one_that_is_shown(store: St
     spec = await spec_of(store)
     for where in (("demo", "shop"), ("demo", "other"), ("other", "shop")):
         with pytest.raises(InvalidError):
-            Variables(values=spec.values, shown=("KEY",)).sealed(KEYS, *where, spec)
+            Variables(values=spec.values, shown=("KEY",)).at_rest(KEYS, *where, spec)
     moved = Variables(values={"OTHER": spec.values["KEY"]})
     with pytest.raises(InvalidError, match="not sealed for this"):
-        moved.sealed(KEYS, "demo", "shop", spec)
+        moved.at_rest(KEYS, "demo", "shop", spec)
     with pytest.raises(InvalidError):
         Variables(values={}, shown=("KEY",)).check()
 

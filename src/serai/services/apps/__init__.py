@@ -30,5 +30,6 @@ SERVICE = Service(
     },
     routes="serai.services.apps.routes:ROUTES",
     commands="serai.services.apps.commands:COMMANDS",
+    follow="serai.services.apps.following:follow",
     reseal="serai.services.apps.resealing:reseal",
 )

@@ -168,7 +168,7 @@ async def set_env(
         shown = {name for name in before.shown if name not in values} | (set(values) if plain else set())
         wanted = Variables(values=kept, shown=tuple(sorted(shown & kept.keys())))
         wanted.check()
-        after = wanted.sealed(seals, tenant, app, before)
+        after = wanted.at_rest(seals, tenant, app, before)
         if after == before:
             return ()
         tasks = _restart(record)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, ClassVar, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal
 
 import msgspec
 from msgspec import Meta
@@ -84,12 +85,22 @@ class App(Spec, frozen=True, kw_only=True):
 
     KIND: ClassVar[str] = "app"
     NAME: ClassVar[re.Pattern[str]] = APP_NAME
+    EXPORTED: ClassVar[re.Pattern[str] | None] = APP_NAME
+    DERIVED: ClassVar[Mapping[str, Any]] = {"host": "", "next_release": 1, "live": {}, "before": {}}
 
     host: str = ""  # where its instances run and its data folder is
     next_release: Number = 1
     live: dict[str, Number] = msgspec.field(default_factory=dict)
     before: dict[str, tuple[Number, ...]] = msgspec.field(default_factory=dict)
     scale: dict[str, Annotated[int, Meta(ge=0, le=100)]] = msgspec.field(default_factory=dict)
+
+    def app_of(self, name: str) -> str:
+        """Return its name."""
+        return name
+
+    def needs(self, verb: Literal["write", "delete"]) -> tuple[str, ...]:
+        """Return what making and scaling one takes, or deleting it."""
+        return ("app.deploy", "app.scale") if verb == "write" else ("app.delete",)
 
 
 class Release(Spec, frozen=True, kw_only=True):
@@ -157,9 +168,18 @@ class Domain(Spec, frozen=True, kw_only=True):
 
     KIND: ClassVar[str] = "domain"
     NAME: ClassVar[re.Pattern[str]] = HOST_NAME
+    EXPORTED: ClassVar[re.Pattern[str] | None] = HOST_NAME
 
     app: str
     environment: str = PROD
+
+    def app_of(self, name: str) -> str:  # noqa: ARG002 - its name is a host's
+        """Return the app that it leads to."""
+        return self.app
+
+    def needs(self, verb: Literal["write", "delete"]) -> tuple[str, ...]:  # noqa: ARG002 - one for both
+        """Return what having domains takes."""
+        return ("app.domain",)
 
 
 #: Instance, Route and Host are declared by the cloud, and brought by the service that writes them.

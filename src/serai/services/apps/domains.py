@@ -20,19 +20,14 @@ async def add(store: Store, site: Site, who: str, tenant: str, host: str, app: s
     `AlreadyExistsError` where any tenant has that name; `DeniedError` for names below BASE that are not below the
     tenant's own.
     """
-    check_host_name(host)
-    check_name("environment", ENVIRONMENT, environment)
+    check_domain(site, tenant, host, environment)
     own = site.name(tenant)
-    if f".{host}".endswith(f".{site.base}") and not f".{host}".endswith(f".{own}"):
-        raise DeniedError("That name belongs to the platform.", host=host)
 
     async def attempt() -> None:
         picture = await take(store, site, tenant, app)
         if len(picture.domains) >= MAX_DOMAINS:
             raise InvalidError(f"An app has at most {MAX_DOMAINS} domains.", path="host")
-        taken = await store.find(Route, "", prefix=f"{host}/", limit=1000)
-        if any(route.name == f"{host}/" or route.spec.tenant != tenant for route in taken):
-            raise AlreadyExistsError(f"{host} leads somewhere already.", host=host)
+        await check_free(store, tenant, host)
         domain = Record(Domain.KIND, tenant, host, 0, 0, Domain(app=app, environment=environment))
         releases = {number: record.spec for number, record in picture.releases.items()}
         wanted = addresses.routes(site, tenant, picture.app, releases, [domain])
@@ -42,6 +37,21 @@ async def add(store: Store, site: Site, who: str, tenant: str, host: str, app: s
         await store.change(who, f"lead {host} to {app}", [Put(tenant, host, domain.spec, 0), *puts])
 
     await again(attempt)
+
+
+def check_domain(site: Site, tenant: str, host: str, environment: str) -> None:
+    """Refuse what is no host name or environment, and (`DeniedError`) names of the platform or a neighbour."""
+    check_host_name(host)
+    check_name("environment", ENVIRONMENT, environment)
+    if f".{host}".endswith(f".{site.base}") and not f".{host}".endswith(f".{site.name(tenant)}"):
+        raise DeniedError("That name belongs to the platform.", host=host)
+
+
+async def check_free(store: Store, tenant: str, host: str) -> None:
+    """Raise `AlreadyExistsError` where a host name leads somewhere, or anything below it to another tenant."""
+    taken = await store.find(Route, "", prefix=f"{host}/", limit=1000)
+    if any(route.name == f"{host}/" or route.spec.tenant != tenant for route in taken):
+        raise AlreadyExistsError(f"{host} leads somewhere already.", host=host)
 
 
 async def remove(store: Store, site: Site, who: str, tenant: str, host: str) -> None:

@@ -12,7 +12,7 @@ from serai.services.apps.picture import Picture, again, everything, take
 from serai.services.apps.rollout import task
 from serai.services.apps.running import schedules
 from serai.services.apps.variables import Variables
-from serai.store import Delete, Store
+from serai.store import Delete, NewTask, Operation, Store
 from serai.tasks.schedule import Schedule
 
 #: Uploads that a task is told to look at: its arguments are bounded.
@@ -64,21 +64,27 @@ async def delete_app(
 
     async def attempt() -> tuple[str, ...]:
         picture = await take(store, site, tenant, app)
-        blobs = sorted({record.spec.blob for record in picture.releases.values()})
-        clear = task("apps.remove", picture.app.spec, tenant, app, data=data, blobs=blobs[:MAX_BLOBS])
-        _, version = await variables.stored(store, tenant, app)
-        own = await everything(store, Schedule, tenant, schedules.prefix_of(app))
-        deletes = [
-            *(Delete(Route.KIND, "", name, route.version) for name, route in picture.routes.items()),
-            *(Delete(Domain.KIND, tenant, domain.name, domain.version) for domain in picture.domains),
-            *(Delete(Schedule.KIND, tenant, name, one.version) for name, one in picture.schedules.items()),
-            *(Delete(Schedule.KIND, tenant, one.name, one.version) for one in own),
-            *(Delete(Instance.KIND, tenant, one.name, one.version) for one in picture.instances),
-            *(Delete(Release.KIND, tenant, one.name, one.version) for one in picture.releases.values()),
-            *([Delete(Variables.KIND, tenant, app, version)] if version else []),
-            Delete(App.KIND, tenant, app, picture.app.version),
-        ]
-        await store.change(who, f"delete app {app}{' and its data' if data else ''}", [*deletes, clear])
-        return (clear.id,)
+        operations = await removing(store, picture, data=data)
+        await store.change(who, f"delete app {app}{' and its data' if data else ''}", operations)
+        return tuple(one.id for one in operations if isinstance(one, NewTask))
 
     return await again(attempt)
+
+
+async def removing(store: Store, picture: Picture, *, data: bool) -> list[Operation]:
+    """Return what takes an app away with all that is its own, and the task that clears its folders."""
+    tenant, app = picture.tenant, picture.app.name
+    blobs = sorted({record.spec.blob for record in picture.releases.values()})
+    _, version = await variables.stored(store, tenant, app)
+    own = await everything(store, Schedule, tenant, schedules.prefix_of(app))
+    return [
+        *(Delete(Route.KIND, "", name, route.version) for name, route in picture.routes.items()),
+        *(Delete(Domain.KIND, tenant, domain.name, domain.version) for domain in picture.domains),
+        *(Delete(Schedule.KIND, tenant, name, one.version) for name, one in picture.schedules.items()),
+        *(Delete(Schedule.KIND, tenant, one.name, one.version) for one in own),
+        *(Delete(Instance.KIND, tenant, one.name, one.version) for one in picture.instances),
+        *(Delete(Release.KIND, tenant, one.name, one.version) for one in picture.releases.values()),
+        *([Delete(Variables.KIND, tenant, app, version)] if version else []),
+        Delete(App.KIND, tenant, app, picture.app.version),
+        task("apps.remove", picture.app.spec, tenant, app, data=data, blobs=blobs[:MAX_BLOBS]),
+    ]

@@ -48,6 +48,7 @@ class Variables(Spec, frozen=True, kw_only=True):
 
     KIND: ClassVar[str] = "variables"
     ACTION: ClassVar[str] = "app.env"
+    EXPORTED: ClassVar[re.Pattern[str] | None] = Spec.NAME
 
     values: dict[str, str] = msgspec.field(default_factory=dict)
     shown: tuple[str, ...] = ()
@@ -59,7 +60,11 @@ class Variables(Spec, frozen=True, kw_only=True):
             if name not in self.values:
                 raise InvalidError("It has no value that could be shown.", path=f"shown.{name[:64]}")
 
-    def sealed(self, seals: Seals, tenant: str, name: str, before: Spec | None) -> Variables:
+    def app_of(self, name: str) -> str:
+        """Return its name."""
+        return name
+
+    def at_rest(self, seals: Seals, tenant: str, name: str, before: Spec | None) -> Variables:
         """Return these with all values sealed; those that say what ``before`` said stay the same text.
 
         `InvalidError` for a sealed text that belongs elsewhere. One of a hidden value never opens as a shown one.

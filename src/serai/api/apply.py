@@ -1,0 +1,164 @@
+"""Apply text: what is wanted of a tenant becomes so, in one transaction, or nothing does.
+
+A dry run returns the steps with the versions that they are bound to; who sends these back as ``expect`` gets what they
+saw, or a conflict. Services add what their descriptors take besides (an app's addresses, instances and tasks) by the
+function ``follow`` of their manifest: ``follow(ctx, tenant, operations)`` returns all operations.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Annotated, Any, Literal
+
+import msgspec
+from litestar import post
+from litestar.params import JSONBody
+from litestar.types import ControllerRouterHandler
+from msgspec import Meta
+
+from serai.api.depend import Aim, AllKinds, Caller, Ctx, People
+from serai.api.desk import Desk
+from serai.api.guard import PLATFORM
+from serai.api.planning import MAX_ITEMS, Item, Planned, Planner
+from serai.daemon.module import Context
+from serai.daemon.service import load
+from serai.errors import ConflictError, InvalidError, UnavailableError
+from serai.identity.departures import falling
+from serai.identity.descriptors import Tenant
+from serai.identity.tenants import numbered
+from serai.store import Delete, NewTask, Operation, Put, Transaction
+
+MAX_BODY = 16 << 20  # octets
+TRIES = 10  # at a moment when others change the same things
+
+
+class Apply(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is wanted. ``confirm`` repeats the tenant (``-``: the platform) where ``prune`` deletes something.
+
+    ``expect`` holds the version of each step of a dry run, by ``KIND/NAME``; null takes what there is.
+    """
+
+    items: Annotated[list[Item], Meta(max_length=MAX_ITEMS)]
+    prune: bool = False
+    dry_run: bool = False
+    confirm: str = ""
+    expect: dict[str, int] | None = None
+    why: Annotated[str, Meta(max_length=500)] = ""
+
+
+class Step(msgspec.Struct, frozen=True, kw_only=True):
+    """One descriptor that changes: ``fields`` are field to old and new value; secrets are sealed."""
+
+    do: Literal["create", "change", "delete"]
+    kind: str
+    name: str
+    version: int
+    fields: dict[str, Any]
+
+
+class Applied(msgspec.Struct, frozen=True, kw_only=True):
+    """The steps, by kind and name; the number of the last change and the tasks that follow, where it was no dry run."""
+
+    tenant: str
+    steps: list[Step]
+    change: int = 0
+    tasks: list[str] = []
+
+
+@post(
+    "/v1/apply", action="apply.write", status_code=200, summary="Apply descriptors as text", operation_id="apply",
+    request_max_body_size=MAX_BODY,
+)  # fmt: skip
+async def apply(
+    ctx: Ctx, principal: Caller, target: Aim, kinds: AllKinds, desk: People, data: JSONBody[Apply]
+) -> Applied:
+    """Make so what is wanted of ``tenant`` (none: of the platform itself)."""
+    tenant = target.tenant
+    planner = Planner(ctx.store, kinds, desk, principal, tenant)
+    for _ in range(TRIES):
+        planned = await planner.plan(data.items, prune=data.prune)
+        steps = [_step(one) for one in planned]
+        _check_expected(planned, data.expect)
+        operations = combined(await _operations(ctx, desk, tenant, planned)) if planned else []
+        if data.dry_run or not operations:
+            return Applied(tenant=tenant, steps=steps)
+        _check_confirmed(planned, data.confirm, tenant)
+        why = data.why or f"apply {len(planned)} descriptors"
+        try:
+            done = await ctx.store.apply(Transaction(principal.who, why, tuple(operations)))
+        except ConflictError:
+            continue  # an instance moved, or somebody wrote: the plan is made anew, and held against ``expect``
+        return Applied(tenant=tenant, steps=steps, change=done.changes[-1], tasks=done.tasks)
+    raise UnavailableError("Others keep changing the same: try again.")
+
+
+async def _operations(ctx: Context, desk: Desk, tenant: str, planned: Iterable[Planned]) -> Sequence[Operation]:
+    operations: list[Operation] = []
+    for one in planned:
+        spec = one.spec
+        if isinstance(spec, Tenant) and one.before is None:
+            spec, number = await numbered(ctx.store, spec)
+            operations.append(number)
+        operations.append(
+            Delete(one.kind.KIND, tenant, one.name, one.version) if spec is None
+            else Put(tenant, one.name, spec, one.version)
+        )  # fmt: skip
+        operations += await falling(ctx.store, desk.directory, one.kind, one.name, spec)
+    result: Sequence[Operation] = operations
+    for service in ctx.services.values():
+        if service.follow:
+            result = await load(service.follow)(ctx, tenant, result)
+    return result
+
+
+def combined(operations: Iterable[Operation]) -> list[Operation]:
+    """Return operations with one for each descriptor: the later says what, the earlier on what it is based.
+
+    What one app gives up another may take in the same transaction: a delete before a put is a put.
+    """
+    found: dict[object, Operation] = {}
+    for one in operations:
+        if isinstance(one, NewTask):
+            found[one.id] = one
+            continue
+        key = (one.spec.KIND if isinstance(one, Put) else one.kind, one.tenant, one.name)
+        first = found.get(key)
+        if not isinstance(first, (Put, Delete)):
+            found[key] = one
+        elif isinstance(one, Put) or isinstance(first, Put):
+            found[key] = msgspec.structs.replace(one, expect=first.expect)
+    return list(found.values())
+
+
+def _step(one: Planned) -> Step:
+    old = _fields(one, one.before.spec if one.before else None)
+    new = _fields(one, one.spec)
+    fields = {key: [old.get(key), new.get(key)] for key in {**old, **new} if old.get(key) != new.get(key)}
+    do: Literal["create", "change", "delete"] = "delete" if one.spec is None else "change" if one.before else "create"
+    return Step(do=do, kind=one.kind.KIND, name=one.name, version=one.version, fields=fields)
+
+
+def _fields(one: Planned, spec: Any) -> dict[str, Any]:
+    if spec is None:
+        return {}
+    fields = one.kind.hidden(msgspec.to_builtins(spec))
+    derived = one.kind.derived(fields)
+    return {key: value for key, value in fields.items() if key not in derived}
+
+
+def _check_expected(planned: Sequence[Planned], expect: dict[str, int] | None) -> None:
+    if expect is None:
+        return
+    found = {one.key: one.version for one in planned}
+    for key in sorted(found.keys() | expect.keys()):
+        if found.get(key) != expect.get(key):
+            raise ConflictError(f"{key} has changed since the dry run: look again.", path=key)
+
+
+def _check_confirmed(planned: Iterable[Planned], confirm: str, tenant: str) -> None:
+    name = tenant or PLATFORM
+    if confirm != name and any(one.spec is None for one in planned):
+        raise InvalidError(f"It deletes something: repeat {name} in confirm.", path="confirm")
+
+
+ROUTES: list[ControllerRouterHandler] = [apply]
