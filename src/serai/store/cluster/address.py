@@ -29,8 +29,8 @@ class Patience(msgspec.Struct, frozen=True, kw_only=True):
 
     connect: float = 5.0
     statement: float = 8.0
-    lock: float = 4.0
-    idle: float = 5.0
+    lock: float = 5.0
+    idle: float = 4.0
     answer: float = 10.0
     doubt: float = 10.0
 

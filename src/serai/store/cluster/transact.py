@@ -22,18 +22,18 @@ from serai.store.cluster.errors import SilentError, is_fatal, translate, unknown
 from serai.store.cluster.nudges import notify, of_change, of_queue
 from serai.store.jobs import Job, Kept
 
-_BEGIN = sql.SQL(
-    "BEGIN; INSERT INTO writer (id, at, seen) VALUES ({id}, {at}, now()) "
-    "ON CONFLICT (id) DO UPDATE SET at = excluded.at, seen = excluded.seen"
+#: The lock is the writer's own: who asks how its transaction ended waits for that.
+_BEGIN = sql.SQL("BEGIN; SELECT pg_advisory_xact_lock({lock})")
+#: Nothing is noted where nothing was written: such a commit need not wait for the disk.
+_NOTE = sql.SQL(
+    "INSERT INTO writer (id, at, seen) SELECT {id}, {at}, now() WHERE pg_current_xact_id_if_assigned() IS NOT NULL "
+    "ON CONFLICT (id) DO UPDATE SET at = excluded.at, seen = excluded.seen; "
 )
 #: Both at once, since who has the lock asks next whether there are gates.
 _ALONE = sql.SQL("; SELECT pg_advisory_xact_lock({tasks}); SELECT EXISTS (SELECT 1 FROM task_gate)").format(tasks=TASKS)
 _HEAD = sql.SQL("UPDATE head SET number = {number}, mark = {mark}; ")
-#: Waits for the transaction in doubt, as long as its end is open on the server.
-_ENDED = """
-INSERT INTO writer (id, at, seen) VALUES (%s, -1, now()) ON CONFLICT (id) DO UPDATE SET seen = excluded.seen
-RETURNING at
-"""
+_WAIT = "SELECT pg_advisory_xact_lock(%s)"
+_ENDED = "SELECT at FROM writer WHERE id = %s"
 _FORGET = "DELETE FROM writer WHERE id = %s OR seen < now() - interval '7 days'"
 
 _AGAIN = 0.05  # seconds between two looks for a database that is away
@@ -49,6 +49,7 @@ class Writing:
         self._address = database.address
         self._link = Link(database, name)
         self._id = uuid.uuid4()
+        self._lock = self._id.int >> 65  # 63 bits
         self._at = 0
 
     def transact(self, group: Sequence[Job[Tx, Any]]) -> None:
@@ -101,7 +102,7 @@ class Writing:
     def _begin(self) -> Tx:
         connection = self._link.get()
         self._at += 1
-        begin = _BEGIN.format(id=str(self._id), at=self._at)
+        begin = _BEGIN.format(lock=self._lock)
         if not self._tasks:
             connection.execute(begin)
             return Tx(connection)
@@ -121,7 +122,8 @@ class Writing:
             parts.append(notify(of_change(tx.head.number)))
         parts += [notify(of_queue(queue)) for queue in sorted(tx.queues)]
         try:
-            tx.connection.execute(sql.Composed([*parts, sql.SQL("COMMIT")]))
+            note = _NOTE.format(id=str(self._id), at=self._at)
+            tx.connection.execute(sql.Composed([*parts, note, sql.SQL("COMMIT")]))
         except _NATIVE as error:
             if not tx.connection.closed:
                 raise  # the server said no
@@ -134,7 +136,9 @@ class Writing:
         while True:
             self._link.drop()
             try:
-                row = self._link.get().execute(_ENDED, (self._id,)).fetchone()
+                connection = self._link.get()
+                connection.execute(_WAIT, (self._lock,))
+                row = connection.execute(_ENDED, (self._id,)).fetchone()
             except (SeraiError, *_NATIVE) as error:
                 if time.monotonic() > end:
                     raise unknown(self._address) from error
