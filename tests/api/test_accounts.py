@@ -169,14 +169,13 @@ async def test_one_ends_ones_own_tokens_and_sessions_and_no_others(api: Any) -> 
         await token(api, cookie, actions=["app.read"]),
         await token(api, other),
     ]
-    names = {one["name"] for one in (await api.front("GET", "/v1/me/tokens", authorization=mine)).json()["items"]}
     [alien] = {one["name"] for one in (await api.front("GET", "/v1/me/tokens", authorization=theirs)).json()["items"]}
     assert (await api.front("POST", "/v1/me/tokens", {}, authorization=mine)).status_code == 404
     assert (await api.front("POST", "/v1/me/tokens", {"tenant": "x"}, cookie=cookie, origin=HERE)).status_code == 404
     for name in (alien, "missing"):
         assert (await api.front("DELETE", f"/v1/me/tokens/-/{name}", authorization=mine)).status_code == 404
-    for name in names:
-        assert (await api.front("DELETE", f"/v1/me/tokens/-/{name}", authorization=narrow)).status_code == 403
+    name = mine.split("_")[2]
+    assert (await api.front("DELETE", f"/v1/me/tokens/-/{name}", authorization=narrow)).status_code == 403
     session = cookie.partition("=")[2].partition(".")[0]
     assert (await api.front("DELETE", f"/v1/sessions/{session}", authorization=narrow)).status_code == 403
     assert (await api.front("DELETE", f"/v1/sessions/{session}", authorization=theirs)).status_code == 404

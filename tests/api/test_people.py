@@ -38,6 +38,13 @@ async def test_somebody_signs_in_looks_around_and_signs_out(api: Any) -> None:
     assert (await api.front("GET", "/v1/me", cookie=cookie)).status_code == 401
 
 
+async def test_a_browser_at_the_usual_port_is_told_to_use_https_alone(api: Any) -> None:
+    for host, told in (("console.example.test", True), ("console.localhost:8443", False)):
+        answer = await api.front("GET", "/v1/me", host=host)
+        assert ("strict-transport-security" in answer.headers) == told, host
+    assert b"strict-transport" not in await api.raw(b"GET /v1/me HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
+
+
 async def test_the_front_takes_nobody_for_a_local_peer(api: Any) -> None:
     for headers in ({}, {"authorization": "Basic cm9vdDpyb290"}, {"cookie": f"{SESSION}=forged.forged"}):
         answer = await api.front("GET", "/v1/me", **headers)

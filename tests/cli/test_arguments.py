@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serai.cli.arguments import take_home
+from serai.cli.arguments import EVERYWHERE, take_place
 from serai.cli.main import printable
 from serai.cli.ports import edges, with_port
 from serai.cli.trust import installed_name
@@ -15,21 +15,21 @@ from serai.errors import InvalidError
 WORDS = st.lists(st.text(min_size=1, max_size=8).filter(lambda word: not word.startswith("--")), max_size=6)
 
 
-@given(WORDS, WORDS)
-def test_the_home_may_stand_anywhere(before: list[str], after: list[str]) -> None:
-    assert take_home([*before, "--home", "/h", *after]) == ("/h", [*before, *after])
-    assert take_home([*before, "--home=/h", *after]) == ("/h", [*before, *after])
-    assert take_home([*before, *after]) == (None, [*before, *after])
+@given(WORDS, WORDS, st.sampled_from(sorted(EVERYWHERE)))
+def test_what_names_the_platform_may_stand_anywhere(before: list[str], after: list[str], option: str) -> None:
+    assert take_place([*before, option, "/h", *after]) == ({option[2:]: "/h"}, [*before, *after])
+    assert take_place([*before, f"{option}=/h=", *after]) == ({option[2:]: "/h="}, [*before, *after])
+    assert take_place([*before, *after]) == ({}, [*before, *after])
 
 
 def test_what_follows_two_dashes_is_the_command_s() -> None:
-    assert take_home(["a", "--", "--home", "/h"]) == (None, ["a", "--", "--home", "/h"])
+    assert take_place(["a", "--", "--home", "/h"]) == ({}, ["a", "--", "--home", "/h"])
 
 
-@pytest.mark.parametrize("words", [["--home"], ["--home", ""], ["--home="], ["--home", "a\0b"]])
-def test_a_home_without_a_folder_is_refused(words: list[str]) -> None:
+@pytest.mark.parametrize("words", [["--home"], ["--home", ""], ["--home="], ["--home", "a\0b"], ["--url"], ["--ca="]])
+def test_an_option_without_its_value_is_refused(words: list[str]) -> None:
     with pytest.raises(InvalidError):
-        take_home(words)
+        take_place(words)
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from serai.cli import demo
+from serai.cli.place import Place
 from serai.cli.terminal import Terminal
 
 
@@ -22,7 +23,7 @@ def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def commands(home: Path) -> list[list[str]]:
-    text = demo.hint(Terminal(home))
+    text = demo.hint(Terminal(Place(home=home)))
     return [shlex.split(line) for line in text.splitlines() if line.startswith("    ")]
 
 

@@ -46,6 +46,8 @@ from serai.errors import SeraiError
 
 MAX_BODY = 1 << 20  # octets of a body that is not a stream
 
+#: RFC 6797 section 6.1: a year, for this host alone; what is below it may be a tenant's.
+HSTS = (b"strict-transport-security", b"max-age=31536000")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}\Z")
 _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
@@ -99,6 +101,14 @@ def build(
     return app
 
 
+def at_usual_port(headers: Iterable[tuple[bytes, bytes]]) -> bool:
+    """Tell whether a client named no port.
+
+    A browser that was told to use HTTPS for a host name does so at all its ports, the plain one of 8080, too.
+    """
+    return next((b":" not in value for name, value in headers if name == b"host"), False)
+
+
 class Front:
     """What every request passes first: its canonical path, its ID, its line in the log and in the figures."""
 
@@ -117,6 +127,7 @@ class Front:
         given = next((value for name, value in scope["headers"] if name == b"x-request-id"), b"").decode("latin-1")
         number = given if _REQUEST_ID.match(given) else uuid.uuid4().hex
         scope["state"]["request_id"] = number
+        secure = [HSTS] if scope["state"].get("front") and at_usual_port(scope["headers"]) else []
         begin = time.perf_counter()
         status = 0
 
@@ -124,7 +135,7 @@ class Front:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message["headers"], (b"x-request-id", number.encode())]
+                message["headers"] = [*message["headers"], (b"x-request-id", number.encode()), *secure]
             await send(message)
 
         try:

@@ -1,4 +1,4 @@
-"""The client that the command line uses: HTTP over the home's Unix socket, and nothing else.
+"""The client that the command line uses: HTTP over a home's Unix socket, or over TLS to a platform elsewhere.
 
 It imports little, since each command pays for it; answers are plain data, errors are those of the house.
 """
@@ -7,43 +7,53 @@ from __future__ import annotations
 
 import http.client
 import json
-import socket
+import ssl
 import urllib.parse
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, suppress
+from email.message import Message
 from pathlib import Path
 from typing import Any
 
-from serai.errors import BY_CODE, DeadlineError, InternalError, InvalidError, SeraiError, UnavailableError
+from serai.api.remote import Home, Server
+from serai.errors import (
+    BY_CODE,
+    DeadlineError,
+    ExhaustedError,
+    InternalError,
+    InvalidError,
+    NotFoundError,
+    SeraiError,
+    UnavailableError,
+)
 
 Parameters = Mapping[str, str | int | bool | None]
 MAX_TARGET = 8000  # octets of a path with its query; the API takes little more
 MAX_ANSWER = 64 << 20  # octets of one answer that is not a stream
+QUIET = 60.0  # seconds; the API sends a sign of life more often
 
-
-class _Connection(http.client.HTTPConnection):
-    """HTTP/1.1 over a Unix socket."""
-
-    def __init__(self, path: Path, timeout: float) -> None:
-        super().__init__("localhost", timeout=timeout)
-        self._path = path
-
-    def connect(self) -> None:
-        """Open the socket."""
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(self.timeout)
-        self.sock.connect(str(self._path))
+#: What answers that are none of the API's mean: the edge's own, or some server's between us.
+_BY_STATUS: Mapping[int, type[SeraiError]] = {
+    404: NotFoundError,
+    413: ExhaustedError,
+    429: ExhaustedError,
+    502: UnavailableError,
+    503: UnavailableError,
+    504: DeadlineError,
+}
 
 
 class Client:
-    """Talk to the API of one home. ``timeout`` is in seconds, for each wait on the socket.
+    """Talk to the API of one platform: by the path of a home's socket, or elsewhere.
 
-    Every method raises the API's error by its code; `UnavailableError` where no platform runs on that home,
-    `DeadlineError` where it does not answer in time.
+    ``token`` proves who asks; without one the kernel does, at a home's own socket. ``timeout`` is in seconds, for each
+    wait on the socket. Every method raises the API's error by its code; `UnavailableError` where no platform runs
+    there, `DeadlineError` where it does not answer in time.
     """
 
-    def __init__(self, path: Path, *, timeout: float = 60.0) -> None:
-        self._path = path
+    def __init__(self, place: Path | Server, *, token: str = "", timeout: float = 60.0) -> None:
+        self._place = Home(place) if isinstance(place, Path) else place
+        self._always = {"authorization": f"Bearer {token}"} if token else {}
         self._timeout = timeout
 
     def call(
@@ -55,17 +65,22 @@ class Client:
         headers: Mapping[str, str] | None = None,
     ) -> Any:
         """Make one request and return its JSON, None where there is none."""
+        return self.exchange(method, with_query(path, query), body, headers)[0]
+
+    def exchange(
+        self, method: str, target: str, body: Any = None, headers: Mapping[str, str] | None = None
+    ) -> tuple[Any, Message]:
+        """Make one request and return its JSON with the header fields that came with it."""
         data = None if body is None else json.dumps(body).encode()
         with closing(self._open()) as connection:
-            answer = self._ask(connection, method, with_query(path, query), data, headers or {})
-            return self._json(answer)
+            answer = self._ask(connection, method, target, data, headers or {})
+            return self._json(answer), answer.headers
 
     def stream(self, path: str, query: Parameters | None = None) -> Iterator[Any]:
         """Yield the JSON lines of an answer as they come, for as long as they come."""
         with closing(self._open()) as connection:
             answer = self._ask(connection, "GET", with_query(path, query), None, {})
-            # A stream may be silent for as long as there is nothing to tell.
-            connection.sock.settimeout(None)
+            self._be_patient(connection)
             try:
                 for line in answer:
                     if line.strip():
@@ -78,7 +93,7 @@ class Client:
         """Yield (event, ID, JSON data) of a stream of server-sent events."""
         with closing(self._open()) as connection:
             answer = self._ask(connection, "GET", with_query(path, query), None, {"accept": "text/event-stream"})
-            connection.sock.settimeout(None)
+            self._be_patient(connection)
             fields: dict[str, str] = {}
             for raw in _lines(answer):
                 line = raw.decode().rstrip("\r\n")
@@ -118,34 +133,35 @@ class Client:
         headers = {"if-none-match": "*"} if create else {}
         return self.call("PUT", descriptor(kind, tenant, name), spec, headers=headers)
 
-    def _open(self) -> _Connection:
-        connection = _Connection(self._path, self._timeout)
+    def _open(self) -> http.client.HTTPConnection:
+        connection = self._place.connection(self._timeout)
         try:
             connection.connect()
-        except (FileNotFoundError, ConnectionRefusedError) as error:
-            raise UnavailableError(
-                "No platform runs on this home: start it with `serai up`.", socket=str(self._path)
-            ) from error
         except (OSError, ValueError) as error:
-            raise UnavailableError(f"The platform can't be reached: {error}.", socket=str(self._path)) from error
+            raise self._place.unreachable(error) from error
         return connection
 
+    def _be_patient(self, connection: http.client.HTTPConnection) -> None:
+        """Wait for what a stream tells; from afar only while it shows signs of life, which it does when quiet."""
+        if connection.sock is not None:
+            connection.sock.settimeout(None if isinstance(self._place, Home) else QUIET)
+
     def _ask(
-        self, connection: _Connection, method: str, target: str, body: Any, headers: Mapping[str, str]
+        self, connection: http.client.HTTPConnection, method: str, target: str, body: Any, headers: Mapping[str, str]
     ) -> http.client.HTTPResponse:
         if len(target) > MAX_TARGET:
             raise InvalidError("A name is too long.", path="name")
         try:
             # A broken pipe: it has answered before it read everything, and the answer says why.
-            with suppress(BrokenPipeError, ConnectionResetError):
+            with suppress(BrokenPipeError, ConnectionResetError, ssl.SSLEOFError):
                 chunked = "transfer-encoding" in headers
-                connection.request(method, target, body, dict(headers), encode_chunked=chunked)
+                connection.request(method, target, body, {**self._always, **headers}, encode_chunked=chunked)
             answer = connection.getresponse()
         except TimeoutError as error:
             raise DeadlineError("The platform does not answer in time.") from error
         except (OSError, http.client.HTTPException) as error:
             raise UnavailableError("The platform ended the connection.") from error
-        if answer.status >= http.client.BAD_REQUEST:
+        if answer.status >= http.client.MULTIPLE_CHOICES:  # it redirects nobody who speaks to it
             raise _error(answer.status, answer.read(MAX_ANSWER))
         return answer
 
@@ -199,5 +215,6 @@ def _error(status: int, body: bytes) -> SeraiError:
         fields = {key: value for key, value in problem.get("fields", {}).items() if key != "temporary"}
         return cls(problem["detail"], temporary=bool(problem.get("temporary")), **fields)
     except (ValueError, KeyError, TypeError):
-        text = body[:200].decode("utf-8", "replace")
-        return InternalError(f"The platform answered {status}: {text}")
+        text = " ".join(body[:200].decode("utf-8", "replace").split())
+        kind = _BY_STATUS.get(status, InternalError)
+        return kind(f"The platform answered {status}{f': {text}' if text else ', which is no answer of its API'}")

@@ -17,6 +17,7 @@ from serai.api import tasks_rules, tasks_schedules, tasks_watch
 from serai.api.depend import Aim, Caller, Ctx
 from serai.api.tasks_watch import of_task
 from serai.daemon.module import Context
+from serai.daemon.streams import kept_alive
 from serai.store.contract import Backoff, NewTask
 from serai.store.tasks import State
 from serai.tasks import Filter, Tasks, follow
@@ -120,7 +121,7 @@ async def story(ctx: Ctx, task: Id) -> Story:
 )  # fmt: skip
 async def states(ctx: Ctx, task: Id) -> Stream:
     """Stream a task as JSON lines, now and at each change of its state or progress, until it is over."""
-    return Stream(_states(Tasks(ctx.store, ctx.bus), task), media_type=JSON_LINES)
+    return Stream(kept_alive(_states(Tasks(ctx.store, ctx.bus), task)), media_type=JSON_LINES)
 
 
 @get(
@@ -134,7 +135,7 @@ async def log(
     forever: Annotated[bool, QueryParameter(name="follow")] = False,
 ) -> Stream:
     """Return what a task logged as JSON lines, and with ``follow`` what it logs until it is over."""
-    return Stream(_lines(ctx, task, after, forever=forever), media_type=JSON_LINES)
+    return Stream(kept_alive(_lines(ctx, task, after, forever=forever)), media_type=JSON_LINES)
 
 
 @post(

@@ -180,8 +180,9 @@ async def leave(ctx: Ctx, desk: People, principal: Caller) -> None:
     operation_id="endOwnToken",
 )
 async def end_own(ctx: Ctx, desk: People, principal: Caller, target: Aim, name: FromPath[str]) -> None:
-    """End a token that acts for who asks; a narrowed token can't."""
-    refuse_narrowed(principal)
+    """End a token that acts for who asks; a narrowed token ends itself alone."""
+    if principal.kind != "token" or principal.name != f"{target.tenant or PLATFORM}/{name}":
+        refuse_narrowed(principal)
     await _end_own(ctx, desk, principal, target.tenant, name)
 
 

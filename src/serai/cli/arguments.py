@@ -1,4 +1,4 @@
-"""Options that any command takes before or after its name: only `--home`. Pure."""
+"""Options that any command takes before or after its name: which platform is meant. Pure."""
 
 from __future__ import annotations
 
@@ -8,22 +8,28 @@ from serai.errors import InvalidError
 
 MAX_ARGUMENT = 128 << 10  # octets: the kernel's own bound of one argument
 
+#: Each with what it needs.
+EVERYWHERE = {"--home": "a folder", "--url": "a URL", "--profile": "a name", "--ca": "a file"}
 
-def take_home(words: Sequence[str]) -> tuple[str | None, list[str]]:
-    """Return the value of the last ``--home DIR`` or ``--home=DIR``, and the words without it.
 
-    What follows ``--`` belongs to the command. `InvalidError` for an empty or missing value.
+def take_place(words: Sequence[str]) -> tuple[dict[str, str], list[str]]:
+    """Return the last value of each of `EVERYWHERE`, by its name without dashes, and the words without them.
+
+    ``--home DIR`` and ``--home=DIR`` mean the same. What follows ``--`` belongs to the command. `InvalidError` for an
+    empty or missing value.
     """
-    home: str | None = None
+    found: dict[str, str] = {}
     rest: list[str] = []
     remaining = iter(words)
     for word in remaining:
+        option, equals, value = word.partition("=")
         if word == "--":
             rest += [word, *remaining]
-        elif word == "--home" or word.startswith("--home="):
-            home = word.partition("=")[2] if "=" in word else next(remaining, "")
-            if not home or "\0" in home:
-                raise InvalidError("--home needs a folder.", path="home")
+        elif option in EVERYWHERE:
+            value = value if equals else next(remaining, "")
+            if not value or "\0" in value:
+                raise InvalidError(f"{option} needs {EVERYWHERE[option]}.", path=option[2:])
+            found[option[2:]] = value
         else:
             rest.append(word)
-    return home, rest
+    return found, rest

@@ -106,6 +106,8 @@ def _status(terminal: Terminal) -> dict[str, Any]:
     try:
         told: dict[str, Any] = terminal.api.call("GET", "/v1/status")
     except SeraiError:
+        if terminal.place.server is not None:
+            raise
         from serai.cli import machine  # noqa: PLC0415 - only here
 
         return machine.status(terminal.home)

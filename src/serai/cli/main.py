@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 import typer
@@ -15,7 +14,7 @@ from typer.main import get_group
 
 import serai
 from serai.cli import exit as ends
-from serai.cli.arguments import take_home
+from serai.cli.arguments import take_place
 from serai.daemon.service import load
 from serai.errors import InvalidError, SeraiError
 
@@ -34,6 +33,19 @@ COMMANDS = {
     "task": "serai.cli.task:app",
     "provider": "serai.cli.provider:app",
     "schedule": "serai.cli.schedule:app",
+    "login": "serai.cli.login:app",
+    "logout": "serai.cli.login:app",
+    "accept": "serai.cli.login:app",
+    "profile": "serai.cli.profile:app",
+    "me": "serai.cli.me:app",
+    "user": "serai.cli.user:app",
+    "member": "serai.cli.member:app",
+    "role": "serai.cli.role:app",
+    "token": "serai.cli.token:app",
+    "invite": "serai.cli.invitation:invite_app",
+    "invitation": "serai.cli.invitation:app",
+    "session": "serai.cli.session:app",
+    "key": "serai.cli.key:app",
     "completion": "serai.cli.completion:app",
 }
 
@@ -72,6 +84,15 @@ def root(
         str | None,
         typer.Option("--home", help="The folder that holds everything; before or after any command. Also SERAI_HOME."),
     ] = None,
+    _url: Annotated[
+        str | None, typer.Option("--url", help="A platform elsewhere: https://api.BASE. Also SERAI_URL.")
+    ] = None,
+    _profile: Annotated[
+        str | None, typer.Option("--profile", help="A platform that `serai login` knows. Also SERAI_PROFILE.")
+    ] = None,
+    _ca: Annotated[
+        str | None, typer.Option("--ca", help="Who vouches for a platform elsewhere: a PEM file. Also SERAI_CA.")
+    ] = None,
     _version: Annotated[
         bool, typer.Option("--version", help="Print the version.", is_eager=True, callback=_print_version)
     ] = False,
@@ -106,8 +127,8 @@ def run(words: Sequence[str]) -> int:
     """Run one command; return its exit status. Nothing is raised."""
     try:
         _check_text(words)
-        given, rest = take_home(words)
-        terminal = _terminal(given)
+        options, rest = take_place(words)
+        terminal = _terminal(options)
         if COMPLETE in os.environ:
             completion_init()
         result = typer.main.get_command(app).main(
@@ -128,13 +149,11 @@ def run(words: Sequence[str]) -> int:
     return result if isinstance(result, int) else ends.OK
 
 
-def _terminal(given: str | None) -> Any:
-    from serai.cli.terminal import Terminal  # noqa: PLC0415 - not before the arguments make sense
+def _terminal(options: Mapping[str, str]) -> Any:
+    from serai.cli.place import find_place  # noqa: PLC0415 - not before the arguments make sense
+    from serai.cli.terminal import Terminal  # noqa: PLC0415
 
-    named = given or os.environ.get("SERAI_HOME")
-    if named:
-        return Terminal(Path(named))
-    return Terminal(Path("/var/lib/serai") if os.geteuid() == 0 else Path.home() / ".local/share/serai")
+    return Terminal(find_place(options, os.environ))
 
 
 def _check_text(words: Sequence[str]) -> None:

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from serai.cli.terminal import Terminal
+from serai.errors import DeniedError, NotFoundError
 from serai.services.terminal import DryRunOption, JsonOption
 
 app = typer.Typer(name="tenant", help="Customers: who owns apps, and how much they may use.", no_args_is_help=True)
@@ -16,9 +17,12 @@ Name = Annotated[str, typer.Argument(help="The tenant's name: a DNS label.")]
 
 @app.command("list")
 def list_(ctx: typer.Context, as_json: JsonOption = False) -> None:
-    """List tenants."""
+    """List tenants: all, or those where you were given a role."""
     terminal: Terminal = ctx.obj
-    rows = [_row(item) for item in terminal.api.pages("/v1/tenant", {"limit": 1000})]
+    try:
+        rows = [_row(item) for item in terminal.api.pages("/v1/tenant", {"limit": 1000})]
+    except (NotFoundError, DeniedError):
+        rows = [_row(terminal.api.get("tenant", name, name)) for name in terminal.tenants()]
     terminal.table(rows, ("name", "title", "memory_mb", "disk_mb", "processes"), as_json=as_json)
 
 

@@ -11,15 +11,19 @@ from pathlib import Path
 from typing import Any
 
 from serai.api.client import Client, segment
+from serai.cli.place import Place
 from serai.cli.ports import edges, with_port
 from serai.errors import (
     BY_CODE,
     ConflictError,
     DeadlineError,
+    DeniedError,
     InternalError,
     InvalidError,
+    NotFoundError,
     SeraiError,
     UnavailableError,
+    UnsupportedError,
 )
 
 RECONNECTS = 8  # attempts to reach an API that is being replaced
@@ -30,22 +34,42 @@ _STEERING = dict.fromkeys((*range(9), *range(11, 32), *range(127, 160)), "\N{REP
 class Terminal:
     """Implement `serai.services.terminal.Terminal`."""
 
-    def __init__(self, home: Path) -> None:
-        self.home = home
-        self.api = Client(home / "run/api.sock")
-        self._addresses: list[str] | None = None  # of the whole host, asked at most once
+    def __init__(self, place: Place) -> None:
+        self.place = place
+        self.api = Client(place.server or place.home / "run/api.sock", token=place.token)
+        # Of the whole host, asked at most once; elsewhere it is known.
+        self._addresses: list[str] | None = [place.server.address] if place.server else None
+
+    @property
+    def home(self) -> Path:
+        """Return the home on this machine; `UnsupportedError` where the command is about a platform elsewhere."""
+        if self.place.server is not None:
+            raise UnsupportedError(
+                f"That is about the machine itself, and not for {self.place.server}: do it there, or name a home here"
+                " with --home."
+            )
+        return self.place.home
 
     def tenant(self, given: str | None) -> str:
         """Return the tenant that is meant; raise `InvalidError` that lists them where it is not clear."""
         named = given or os.environ.get("SERAI_TENANT")
         if named:
             return named
-        names = [item["name"] for item in self.api.call("GET", "/v1/tenant", query={"limit": 20})["items"]]
+        names = self.tenants(20)
         if len(names) == 1:
             return str(names[0])
         if not names:
             raise InvalidError("There is no tenant yet: make one with `serai tenant create NAME`.", path="tenant")
         raise InvalidError(f"Which tenant? Say --tenant NAME, one of: {', '.join(names)}.", path="tenant")
+
+    def tenants(self, limit: int = 1000) -> list[str]:
+        """Return the names of the tenants that who asks has to do with: all, or those where they were given a role."""
+        try:
+            items = self.api.call("GET", "/v1/tenant", query={"limit": limit})["items"]
+        except (NotFoundError, DeniedError):
+            grants = self.api.call("GET", "/v1/me")["grants"]
+            return sorted({one["tenant"] for one in grants if one.get("tenant")})
+        return [str(item["name"]) for item in items]
 
     def result(self, value: Any, text: str | None = None, *, as_json: bool = False) -> None:
         """Print a result: as JSON, or the text for people."""

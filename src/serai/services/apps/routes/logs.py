@@ -10,6 +10,7 @@ from litestar import get
 from litestar.params import FromQuery
 from litestar.response import Stream
 
+from serai.daemon.streams import kept_alive
 from serai.services.apps import logs
 from serai.services.apps.descriptors import App
 from serai.services.apps.routes.common import PATH, Aim, AppName, Ctx, Limit
@@ -29,7 +30,7 @@ async def read_logs(
     """
     await ctx.store.get(App, target.tenant, app)
     pieces = logs.stream(ctx.bus, target.tenant, app, name=name, lines=lines, follow=follow)
-    return Stream(await _begun(_lines(pieces)), media_type=JSON_LINES)
+    return Stream(kept_alive(await _begun(_lines(pieces))), media_type=JSON_LINES)
 
 
 async def _lines(pieces: AsyncIterator[logs.Piece]) -> AsyncIterator[bytes]:
