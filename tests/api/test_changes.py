@@ -10,13 +10,15 @@ from typing import Any
 import msgspec
 import pytest
 
-from serai.api.changes import Watch, event
-from serai.api.nudge import Nudge
-from serai.cloud.descriptors import Route
+from serai.api.changes import Watch
+from serai.api.recent import MOST, OCTETS, Recent, event
 from serai.errors import InvalidError
+from serai.identity import Grant, Principal
 from serai.identity.descriptors import Tenant
-from serai.services.apps.descriptors import App
-from serai.store import Change
+from serai.identity.people import Member, User
+from serai.identity.principals import Scope
+from serai.identity.tokens import issue
+from serai.store import Change, Delete
 
 HEAD = b"GET /v1/changes?%s HTTP/1.1\r\nhost: x\r\n\r\n"
 
@@ -89,13 +91,95 @@ async def test_there_are_at_most_so_many_streams(api: Any, monkeypatch: pytest.M
     assert answer.startswith(b"HTTP/1.1 429 ")
 
 
+def watch_of(api: Any) -> Watch:
+    return Watch(api.nudge, Recent(api.store, api.app.state["kinds"]))
+
+
 async def test_a_stream_that_nobody_reads_any_more_is_given_back(api: Any) -> None:
-    watch = Watch(Nudge())
-    stream = watch.follow(api.store, 0, None, "", end=False, visible={"app": App, "tenant": Tenant, "route": Route})
+    watch = watch_of(api)
+    stream = watch.follow(0, None, "", end=False, look=lambda: {"tenant"})
     await anext(stream)
     assert watch.streams == 1
     await stream.aclose()
     assert watch.streams == 0
+
+
+async def test_many_streams_get_all_that_two_writers_write_and_the_store_is_read_once(api: Any) -> None:
+    reads = []
+    recent = Recent(api.store, api.app.state["kinds"])
+    read = api.store.changes
+    api.store.changes = lambda *arguments: reads.append(arguments) or read(*arguments)
+    watch = Watch(api.nudge, recent)
+
+    async def follow() -> list[int]:
+        numbers: list[int] = []
+        async with contextlib.aclosing(watch.follow(0, None, "", end=False, look=lambda: {"tenant"})) as stream:
+            async for piece in stream:
+                numbers += [int(line[4:]) for line in piece.split(b"\n") if line.startswith(b"id: ")]
+                if len(numbers) >= 2000:
+                    return numbers
+        return numbers
+
+    following = [asyncio.create_task(follow()) for _ in range(20)]
+    await asyncio.gather(write(api, 1000, 1), write(api, 1000, 2))
+    assert await asyncio.gather(*following) == [list(range(1, 2001))] * 20
+    assert len(reads) < 4000 + 100  # and not 20 times as many
+    assert len(recent._held) <= MOST
+
+
+async def test_what_is_held_is_bounded_and_who_is_behind_reads_for_himself(api: Any) -> None:
+    recent = Recent(api.store, api.app.state["kinds"])
+    for n in range(60):
+        await api.store.put("test", "", "big", "big", Tenant(uid=n, title="x" * 200_000))
+    number, seen = 0, []
+    while batch := await recent.after(number):
+        seen += [one.number for one in batch]
+        number = seen[-1]
+        assert recent._octets <= OCTETS
+    assert seen == list(range(1, 61))
+    assert [one.number for one in await recent.after(0)] == list(range(1, 1 + len(await recent.after(0))))
+
+
+async def test_a_stream_ends_when_its_reader_may_watch_no_more(api: Any) -> None:
+    await api.call("PUT", "/v1/tenant/demo/demo", {"uid": 1})
+    await api.store.put("test", "", "", "ada", User(email="ada@example.com"))
+    await api.store.put("test", "", "demo", "ada", Member(role="viewer"))
+    ada = Principal(kind="user", name="ada", user="ada", grants=(Grant("viewer", "demo"),))
+    tokens = [
+        await issue(api.store, api.desk.directory, ada, name=name, scope=Scope(tenant="demo"), now=api.ctx.clock.now())
+        for name in ("one", "two")
+    ]
+
+    async def begin(token: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        reader, writer = await asyncio.open_unix_connection(api.path.with_name("front.sock"))
+        head = f"GET /v1/changes?tenant=demo HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {token}\r\n\r\n"
+        writer.write(head.encode())
+        await reader.readuntil(b'"kind":"member"')
+        return reader, writer
+
+    async with asyncio.timeout(10):
+        (first, one), (second, two) = await asyncio.gather(*(begin(token) for token in tokens))
+        await api.store.change("test", "", (Delete("token", "demo", "one"),))
+        assert b"event: end" not in await first.readuntil(b"0\r\n\r\n")
+        await api.store.change("test", "", (Delete("member", "demo", "ada"),))
+        assert b"event: end" not in await second.readuntil(b"0\r\n\r\n")
+    for writer in (one, two):
+        writer.close()
+
+
+async def test_a_client_that_does_not_read_is_dropped_after_a_time(api: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("serai.api.server.STALLED", 0.2)
+    for n in range(40):
+        await api.store.put("test", "", "big", "big", Tenant(uid=n, title="x" * 200_000))
+    reader, writer = await asyncio.open_unix_connection(api.path, limit=1)
+    writer.write(HEAD % b"after=0")
+    while api.server.connections == 0:
+        await asyncio.sleep(0)
+    async with asyncio.timeout(10):
+        while api.server.connections:
+            await asyncio.sleep(0.01)
+    writer.transport.abort()
+    del reader
 
 
 def test_an_event_is_one_line_of_json_whatever_a_spec_holds() -> None:

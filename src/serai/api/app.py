@@ -39,6 +39,7 @@ from serai.api.entrance import Entrance
 from serai.api.guard import Guard, table
 from serai.api.kinds import Kinds
 from serai.api.nudge import Nudge
+from serai.api.recent import Recent
 from serai.api.server import canonical
 from serai.daemon.module import Context
 from serai.daemon.service import Service, load
@@ -78,7 +79,7 @@ def build(
         *export.ROUTES,
         *tasks.ROUTES,
         blobs.router(max_upload),
-        changes.router(changes.Watch(nudge)),
+        changes.router(changes.Watch(nudge, Recent(ctx.store, kinds))),
         openapi.router(kinds),
         *brought,
     ]

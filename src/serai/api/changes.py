@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection
+from functools import partial
 from typing import Annotated, Any
 
 import msgspec
@@ -11,15 +12,16 @@ from litestar import Request, Router, get
 from litestar.params import FromQuery, QueryParameter
 from litestar.response import Stream
 
-from serai.api.depend import Aim, AllKinds, Caller, Ctx
+from serai.api.depend import Aim, AllKinds, Ctx
 from serai.api.kinds import Kinds
 from serai.api.nudge import Nudge
+from serai.api.recent import Recent
 from serai.errors import ExhaustedError, InvalidError, NotFoundError
 from serai.identity import Principal, Target, allowed
-from serai.store import Change, Spec, Store
+from serai.store import Spec
 
-BATCH = 500  # changes read at a time: what a stream holds in memory at most
 HEARTBEAT = 15.0  # seconds between signs of life on a quiet stream
+LOOK = 3.0  # seconds at most until a stream ends whose reader may watch no more
 MAX_STREAMS = 256
 
 EVENTS = "text/event-stream"
@@ -28,56 +30,49 @@ After = Annotated[int | None, QueryParameter(ge=0, le=(1 << 63) - 1, description
 HEADERS = {"cache-control": "no-store", "x-accel-buffering": "no"}
 
 
-class Event(msgspec.Struct, frozen=True):
-    """One change as the stream shows it; ``spec`` is null for a delete."""
-
-    number: int
-    kind: str
-    tenant: str
-    name: str
-    version: int
-    spec: dict[str, Any] | None
-
-
-def event(change: Change, kind: type[Spec]) -> bytes:
-    """Return a change as one server-sent event, whose ID is its number."""
-    spec = None if change.spec is None else dict(kind.hidden(msgspec.msgpack.decode(change.spec)))
-    body = msgspec.json.encode(Event(change.number, change.kind, change.tenant, change.name, change.version, spec))
-    return b"id: %d\nevent: change\ndata: %s\n\n" % (change.number, body)
-
-
 class Watch:
     """All watch streams of this process."""
 
-    def __init__(self, nudge: Nudge) -> None:
+    def __init__(self, nudge: Nudge, recent: Recent) -> None:
         self.nudge = nudge
+        self.recent = recent
         self.streams = 0
 
     async def follow(
-        self, store: Store, after: int, tenant: str | None, kind: str, *, end: bool, visible: Mapping[str, type[Spec]]
+        self, after: int, tenant: str | None, kind: str, *, end: bool, look: Callable[[], Collection[str] | None]
     ) -> AsyncGenerator[bytes, None]:
-        """Yield events after a number for ever, or up to the newest where ``end``, of the ``visible`` kinds.
+        """Yield events after a number for ever, or up to the newest where ``end``, of the kinds that `look` returns.
 
-        Each batch is read only when the client took the last one, so a slow reader costs one batch and delays
-        nobody. Nothing can fall between two batches: the feed itself is read, and a nudge only says when.
+        The next batch is read only when the client took the last one, so a slow reader costs one batch and delays
+        nobody. Nothing can fall between two batches: the feed itself is read, and a nudge only says when. Where
+        ``look`` returns None, who asked may watch no more, and the stream is over.
         """
         if self.streams >= MAX_STREAMS:
             raise ExhaustedError("Too many watch streams are open.")
         self.streams += 1
+        silent = 0.0
         try:
             yield b": from %d\n\n" % after
-            while True:
+            while (shown := look()) is not None:
                 seen = self.nudge.count
-                batch = await store.changes(after, BATCH)
-                for change in batch:
-                    if tenant in {None, change.tenant} and kind in {"", change.kind} and change.kind in visible:
-                        yield event(change, visible[change.kind])
+                batch = await self.recent.after(after)
+                chosen = [
+                    one.event
+                    for one in batch
+                    if tenant in {None, one.tenant} and kind in {"", one.kind} and one.kind in shown
+                ]
+                if chosen:
+                    silent = 0.0
+                    yield b"".join(chosen)
                 if batch:
                     after = batch[-1].number
                 elif end or self.nudge.closed:
                     yield b"id: %d\nevent: end\ndata: {}\n\n" % after
                     return
-                elif not await self.nudge.wait(seen, HEARTBEAT):
+                elif not await self.nudge.wait(seen, LOOK):
+                    silent += LOOK
+                if silent >= HEARTBEAT:
+                    silent = 0.0
                     yield b": alive\n\n"
         finally:
             self.streams -= 1
@@ -114,6 +109,12 @@ def visible(principal: Principal, target: Target, kinds: Kinds) -> dict[str, typ
     }
 
 
+def still(request: Request[Any, Any, Any], target: Target, kinds: Kinds) -> Collection[str] | None:
+    """Return the kinds that who asks may see now; None where they may watch no more."""
+    principal: Principal | None = request.scope["state"]["still"]()
+    return None if principal is None else visible(principal, target, kinds)
+
+
 def router(watch: Watch) -> Router:
     """Return the routes, bound to this process's streams."""
 
@@ -124,7 +125,6 @@ def router(watch: Watch) -> Router:
     async def changes(
         request: Request[Any, Any, Any],
         ctx: Ctx,
-        principal: Caller,
         target: Aim,
         kinds: AllKinds,
         *,
@@ -135,8 +135,8 @@ def router(watch: Watch) -> Router:
     ) -> Stream:
         """Stream changes after a number as server-sent events; with ``end`` only those there are."""
         begin = start(request, after, await ctx.store.first_change() - 1)
-        shown = visible(principal, target, kinds)
-        stream = watch.follow(ctx.store, begin, None if tenant is None else target.tenant, kind, end=end, visible=shown)
+        where = None if tenant is None else target.tenant
+        stream = watch.follow(begin, where, kind, end=end, look=partial(still, request, target, kinds))
         first = await anext(stream)  # so that a refusal is an answer, not a cut stream
         return Stream(_chain(first, stream), headers=HEADERS, media_type=EVENTS)
 

@@ -8,6 +8,7 @@ with a route that says no action can't be built, so nothing is served unguarded.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 from litestar import Litestar
@@ -19,7 +20,7 @@ from serai.api.entrance import Entrance, seen
 from serai.api.kinds import Kinds
 from serai.daemon.module import Context
 from serai.errors import InternalError, InvalidError
-from serai.identity import Audit, Target, authorize
+from serai.identity import Audit, Principal, Target, allowed, authorize
 
 #: How a path writes the platform itself, which has no tenant.
 PLATFORM = "-"
@@ -65,6 +66,12 @@ class Guard:
         state["principal"] = authorize(principal, action, target, self._audit, seen(connection).address)
         state["target"] = target
         state["action"] = action
+        state["still"] = partial(self._still, connection, action, target)
+
+    def _still(self, connection: Connection, action: str, target: Target) -> Principal | None:
+        """Return who asks as they are known now, for streams that go on; None where they may no more."""
+        principal = self._entrance.recognise(connection)
+        return principal if principal is not None and allowed(principal, action, target)[0] else None
 
 
 def action_of(handler: BaseRouteHandler) -> str:

@@ -50,6 +50,17 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
     fields: dict[str, Any] = {}
 
 
+def bare(detail: str) -> bytes:
+    """Return the problem of what is no request: it has no ID."""
+    title = HTTPStatus(STATUS["invalid"]).phrase
+    return msgspec.json.encode(
+        Problem(
+            type="urn:serai:problem:invalid", title=title, status=STATUS["invalid"], detail=detail, instance="",
+            code="invalid",
+        )
+    )  # fmt: skip
+
+
 def render(request: Request[Any, Any, Any], code: str, status: int, detail: str, **more: Any) -> Response[Problem]:
     """Return a problem as an answer; ``more`` are a problem's further fields and ``headers``."""
     headers = more.pop("headers", None)

@@ -17,12 +17,14 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
+from serai.api import problems
 from serai.bus.peer import peer_of
 
 MAX_URL = 8 * 1024  # octets
 MAX_HEAD = 32 * 1024  # octets of all header fields
 HEAD_TIMEOUT = 10.0  # seconds from a connection's start, or a request's first octet, to the end of its head
 KEEP_ALIVE = 60  # seconds that an idle connection stays
+STALLED = 60.0  # seconds that a client may leave unread what was sent to it
 
 log = structlog.get_logger("api")
 
@@ -33,6 +35,7 @@ class Connection(HttpToolsProtocol):
     front = False  # whether the edge leads the world here
     _head = 0
     _slow: asyncio.TimerHandle | None = None
+    _stalled: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn itself
         """Learn who it is before anything is read."""
@@ -45,7 +48,18 @@ class Connection(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the timer too."""
         self._head_is_here()
+        self._taken()
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """Wait for a client that does not read, but not for ever: what it was sent is held in memory."""
+        super().pause_writing()
+        self._stalled = self.loop.call_later(STALLED, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """Go on: it has read."""
+        self._taken()
+        super().resume_writing()
 
     def on_message_begin(self) -> None:
         """Start counting a new head."""
@@ -83,6 +97,18 @@ class Connection(HttpToolsProtocol):
         """End a body that somebody still waits for."""
         if self.cycle is not None:
             super().on_message_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        """Answer what is no request, and end: nothing that follows on this connection can be understood."""
+        body = problems.bare(msg)
+        head = f"HTTP/1.1 400 Bad Request\r\ncontent-type: {problems.MEDIA_TYPE}\r\ncontent-length: {len(body)}\r\n"
+        self.transport.write(head.encode() + b"connection: close\r\n\r\n" + body)
+        self.transport.close()
+
+    def _taken(self) -> None:
+        if self._stalled is not None:
+            self._stalled.cancel()
+            self._stalled = None
 
     def _refuse(self, why: str) -> None:
         if not self.transport.is_closing():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from typing import Annotated, Any
 
 import msgspec
@@ -45,8 +45,12 @@ class Streams:
     def __init__(self) -> None:
         self.count = 0
 
-    async def guard(self, events: AsyncGenerator[bytes, None], nudge: Any) -> AsyncIterator[bytes]:
+    async def guard(
+        self, events: AsyncGenerator[bytes, None], nudge: Any, still: Callable[[], object]
+    ) -> AsyncIterator[bytes]:
         """Yield events as they come, a sign of life where none come for long; end as the process does.
+
+        They end as well where ``still`` returns None: who asked may follow no more.
 
         The next event is made when the client has taken the last one: a slow one costs one event, and no memory.
         """
@@ -61,7 +65,7 @@ class Streams:
                     while not coming.done():
                         await asyncio.wait({coming}, timeout=LOOK)
                         silent += LOOK
-                        if nudge is not None and nudge.closed:
+                        if (nudge is not None and nudge.closed) or still() is None:
                             coming.cancel()
                             await asyncio.wait({coming})
                             return
@@ -100,7 +104,7 @@ async def watch(
     whose = None if tenant is None else target.tenant
     wanted = Filter(tenant=whose, app=app, state=in_state, function=function, channel=channel, limit=limit)
     streams, nudge = _streams(request)
-    events = streams.guard(_moves(ctx, wanted), nudge)
+    events = streams.guard(_moves(ctx, wanted), nudge, request.scope["state"]["still"])
     return Stream(_chain(await anext(events), events), media_type=EVENTS, headers=HEADERS)
 
 
@@ -117,7 +121,7 @@ async def watch_one(
     """Stream a task as events ``task``, and what it logs past a line as events ``line``, until it is over."""
     await Tasks(ctx.store).get(task)
     streams, nudge = _streams(request)
-    events = streams.guard(_story(ctx, task, after), nudge)
+    events = streams.guard(_story(ctx, task, after), nudge, request.scope["state"]["still"])
     return Stream(_chain(await anext(events), events), media_type=EVENTS, headers=HEADERS)
 
 
