@@ -69,7 +69,9 @@ class PrivateServer:
     def start(self) -> None:
         """Start it and wait until it answers."""
         words = [word for item in self._settings.items() for word in ("-c", "=".join(item))]
-        command = [_program("postgres"), "-D", str(self.data), "-k", str(self.folder), *words]
+        # It ends with whoever started it, however that ends.
+        died = ["setpriv", "--pdeathsig", "QUIT"]
+        command = [*died, _program("postgres"), "-D", str(self.data), "-k", str(self.folder), *words]
         log = (self.folder / "log").open("ab")
         with log:
             self._process = subprocess.Popen(
