@@ -9,7 +9,7 @@ from serai.cloud.drivers.conformance.bench import Bench, Case, expect, said
 
 async def stop_lets_a_program_finish(bench: Bench) -> None:
     """SIGTERM reaches the program, which ends as it wants to."""
-    script = "trap 'echo bye; exit 3' TERM; echo listening; while :; do sleep 0.05; done"
+    script = "trap 'echo bye; exit 3' TERM; sleep 600 & echo listening; wait"
     async with bench.running("sh", "-c", script) as handle:
         await bench.serving(handle)
         ended = await bench.driver.stop(handle, grace=10)
