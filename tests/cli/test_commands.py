@@ -60,8 +60,10 @@ def test_a_folder_is_deployed_and_looked_after(api: Any, serai: Any, program: Pa
     assert {one["name"] for one in json.loads(serai("app", "list", "--json").out)} == {"hello", "my-app-2"}
     assert serai("app", "scale", "hello", "3").status == 0
     assert json.loads(serai("app", "show", "hello", "--json").out)["scale"] == {"web": 3}
-    assert serai("app", "env", "set", "hello", "KEY=a=b c", "OTHER=").status == 0
+    assert serai("app", "env", "set", "hello", "KEY=a=b c", "OTHER=", "--plain").status == 0
     assert json.loads(serai("app", "env", "list", "hello", "--json").out) == {"KEY": "a=b c", "OTHER": ""}
+    assert serai("app", "env", "set", "hello", "KEY=secret").status == 0
+    assert json.loads(serai("app", "env", "list", "hello", "--json").out) == {"KEY": None, "OTHER": ""}
     assert serai("app", "env", "unset", "hello", "OTHER").status == 0
     assert serai("app", "domain", "add", "hello", "www.example.test").status == 0
     assert json.loads(serai("app", "domain", "list", "hello", "--json").out)[0]["host"] == "www.example.test"

@@ -35,6 +35,7 @@ TRIES = 10  # at a moment when others change the same things
 class Apply(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What is wanted. ``confirm`` repeats the tenant (``-``: the platform) where ``prune`` deletes something.
 
+    ``users`` are logins that the same text makes of the platform: a dry run takes them for there.
     ``expect`` holds the version of each step of a dry run, by ``KIND/NAME``; null takes what there is.
     """
 
@@ -42,6 +43,7 @@ class Apply(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     prune: bool = False
     dry_run: bool = False
     confirm: str = ""
+    users: Annotated[list[str], Meta(max_length=MAX_ITEMS)] = []
     expect: dict[str, int] | None = None
     why: Annotated[str, Meta(max_length=500)] = ""
 
@@ -74,7 +76,7 @@ async def apply(
 ) -> Applied:
     """Make so what is wanted of ``tenant`` (none: of the platform itself)."""
     tenant = target.tenant
-    planner = Planner(ctx.store, kinds, desk, principal, tenant)
+    planner = Planner(ctx.store, kinds, desk, principal, tenant, users=data.users if data.dry_run else ())
     for _ in range(TRIES):
         planned = await planner.plan(data.items, prune=data.prune)
         steps = [_step(one) for one in planned]

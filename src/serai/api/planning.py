@@ -6,7 +6,7 @@ change. What the text says already is no change, and needs the reading only.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Annotated, Any
 
 import msgspec
@@ -56,7 +56,10 @@ class Planned(msgspec.Struct, frozen=True):
 class Planner:
     """Plan for one tenant on behalf of one principal."""
 
-    def __init__(self, store: Store, kinds: Kinds, desk: Desk, principal: Principal, tenant: str) -> None:
+    def __init__(
+        self, store: Store, kinds: Kinds, desk: Desk, principal: Principal, tenant: str, users: Collection[str] = ()
+    ) -> None:
+        self._users = users  # taken for there
         self._store = store
         self._kinds = kinds
         self._desk = desk
@@ -140,15 +143,16 @@ class Planner:
         """Refuse what may not be given; a membership may name a role that comes with it."""
         if one.spec is None:
             return
-        directory, giver = self._desk.directory, self._principal
-        role = roles.get(one.spec.role) if isinstance(one.spec, Member) else None
-        if role is None:
-            check_given(directory, giver, self._tenant, one.name, one.spec)
-            return
+        directory, giver, spec = self._desk.directory, self._principal, one.spec
         login, _, app = one.name.partition(":")
-        if directory.user(login) is None:
+        comes = isinstance(spec, Member) and (spec.role in roles or login in self._users)
+        if not comes or not isinstance(spec, Member):
+            check_given(directory, giver, self._tenant, one.name, spec)
+            return
+        if directory.user(login) is None and login not in self._users:
             raise InvalidError("There is no such user: invite them.", path=one.key)
-        check_gift(giver, role.actions, Target(tenant=self._tenant, app=app))
+        actions = roles[spec.role].actions if spec.role in roles else directory.actions(self._tenant, spec.role)
+        check_gift(giver, actions, Target(tenant=self._tenant, app=app))
 
 
 def _derived(kind: type[Spec], given: dict[str, Any], before: Record[Spec] | None) -> dict[str, Any]:

@@ -29,6 +29,8 @@ COMMANDS = {
     "trust": "serai.cli.trust:app",
     "untrust": "serai.cli.trust:app",
     "tenant": "serai.cli.tenant:app",
+    "apply": "serai.cli.apply:app",
+    "export": "serai.cli.apply:app",
     "audit": "serai.cli.audit:app",
     "task": "serai.cli.task:app",
     "provider": "serai.cli.provider:app",
