@@ -21,6 +21,7 @@ from serai.api.app import Front, build
 from serai.api.client import Client
 from serai.api.desk import Desk, site_of
 from serai.api.nudge import Nudge
+from serai.api.pace import Rates
 from serai.api.server import Server
 from serai.bus.open import open_bus
 from serai.daemon import modules
@@ -29,10 +30,12 @@ from serai.identity.passwords import Passwords
 from serai.identity.people import Member, Secrets, User
 from serai.identity.seal import Keyring
 from serai.identity.testing import CHEAP, PASSPHRASE
+from serai.identity.throttle import Allowance
 from serai.services.registry import services
 from serai.store.open import open_store
 
 T = TypeVar("T")
+FAST = Rates(Allowance(1_000_000, 1e-6), Allowance(1_000_000, 1e-6))
 
 
 class Place:
@@ -111,7 +114,9 @@ class Api:
 
 
 @asynccontextmanager
-async def serving(home: Path, *, owner: int | None = None, max_upload: int = 1 << 20) -> AsyncIterator[Api]:
+async def serving(
+    home: Path, *, owner: int | None = None, max_upload: int = 1 << 20, rates: Rates = FAST
+) -> AsyncIterator[Api]:
     ctx = Place(home)
     nudge = Nudge()
     ctx.store.on_commit.append(lambda _number: nudge.poke())
@@ -124,6 +129,7 @@ async def serving(home: Path, *, owner: int | None = None, max_upload: int = 1 <
         owner=os.geteuid() if owner is None else owner,
         nudge=nudge,
         max_upload=max_upload,
+        rates=rates,
     )
     server = Server(Front(app, ctx.registry))
     path = home / "api.sock"

@@ -39,12 +39,14 @@ from serai.api.entrance import Entrance
 from serai.api.guard import Guard, table
 from serai.api.kinds import Kinds
 from serai.api.nudge import Nudge
+from serai.api.pace import Pace, Rates
 from serai.api.recent import Recent
 from serai.api.server import canonical
 from serai.daemon.module import Context
 from serai.daemon.service import Service, load
 from serai.errors import SeraiError
 
+RATES = Rates()
 MAX_BODY = 1 << 20  # octets of a body that is not a stream
 
 #: RFC 6797 section 6.1: a year, for this host alone; what is below it may be a tenant's.
@@ -56,11 +58,19 @@ log = structlog.get_logger("api")
 
 
 def build(
-    ctx: Context, services: Iterable[Service], desk: Desk, *, owner: int, nudge: Nudge, max_upload: int
+    ctx: Context,
+    services: Iterable[Service],
+    desk: Desk,
+    *,
+    owner: int,
+    nudge: Nudge,
+    max_upload: int,
+    rates: Rates = RATES,
 ) -> Litestar:
     """Make the application of this process. `InternalError` where a route says no action.
 
     ``desk`` knows people; ``owner`` is the user ID that the home belongs to; ``max_upload`` is in octets.
+    ``rates`` are for the front.
     """
     services = list(services)
     kinds = Kinds(services)
@@ -83,9 +93,10 @@ def build(
         openapi.router(kinds),
         *brought,
     ]
+    pace = Pace(rates, ctx.clock.monotonic)
     app = Litestar(
         handlers,
-        guards=[Guard(ctx, Entrance(desk.recogniser, owner, ctx.clock.now), desk.audit, kinds)],
+        guards=[Guard(ctx, Entrance(desk.recogniser, owner, ctx.clock.now), desk.audit, kinds, pace)],
         dependencies=dependencies(ctx, kinds, desk),
         exception_handlers={
             SeraiError: problems.on_serai_error,

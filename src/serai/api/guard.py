@@ -18,6 +18,7 @@ from litestar.routes import HTTPRoute
 
 from serai.api.entrance import Entrance, seen
 from serai.api.kinds import Kinds
+from serai.api.pace import Pace
 from serai.daemon.module import Context
 from serai.errors import InternalError, InvalidError
 from serai.identity import Audit, Principal, Target, allowed, authorize
@@ -38,17 +39,21 @@ def tenant_of(parameters: Mapping[str, str], query: Mapping[str, str]) -> str:
 class Guard:
     """Recognise who asks and ask `authorize`; handlers find the outcome as `principal` and `target`."""
 
-    def __init__(self, ctx: Context, entrance: Entrance, audit: Audit, kinds: Kinds) -> None:
+    def __init__(self, ctx: Context, entrance: Entrance, audit: Audit, kinds: Kinds, pace: Pace) -> None:
         self._ctx = ctx
         self._kinds = kinds
         self._entrance = entrance
         self._audit = audit
+        self._pace = pace
 
     async def __call__(self, connection: Connection, handler: BaseRouteHandler) -> None:
         """Let the request in, or raise."""
         action = action_of(handler)
         state = connection.scope["state"]
+        shown = seen(connection)
         principal = self._entrance.recognise(connection)
+        if shown.front:
+            self._pace.take(principal, shown.address)
         parameters = {key: str(value) for key, value in connection.path_params.items()}
         query = {key: str(value) for key, value in connection.query_params.items()}
         target = Target(
@@ -63,7 +68,7 @@ class Guard:
         if any("\x00" in value for value in (target.tenant, target.app, target.name)):
             raise InvalidError("A name holds no NUL.", path="name")
         action = self._kinds.action(target.kind, action)
-        state["principal"] = authorize(principal, action, target, self._audit, seen(connection).address)
+        state["principal"] = authorize(principal, action, target, self._audit, shown.address)
         state["target"] = target
         state["action"] = action
         state["still"] = partial(self._still, connection, action, target)

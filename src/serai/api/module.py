@@ -12,9 +12,11 @@ import msgspec
 from serai.api.app import Front, build
 from serai.api.desk import Desk, keyring_of, site_of
 from serai.api.nudge import Nudge
+from serai.api.pace import Rates
 from serai.api.server import Server
 from serai.daemon.module import Context, Needs
 from serai.errors import SeraiError
+from serai.identity.throttle import Allowance
 
 
 class ApiConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -28,6 +30,26 @@ class ApiConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         msgspec.Meta(description="Where the edge leads the world to: only tokens and sessions count there."),
     ] = ("unix:run/front.sock",)
     max_upload_mb: Annotated[int, msgspec.Meta(ge=1, le=1 << 20, description="Size of the largest upload, MiB.")] = 1024
+    requests_each: Annotated[
+        float,
+        msgspec.Meta(
+            gt=0, le=1e6, description="Requests a second that a user or a token may make at the front, for long."
+        ),
+    ] = 100.0
+    requests_nobody: Annotated[
+        float,
+        msgspec.Meta(gt=0, le=1e6, description="The same of a network's clients that were not recognised, together."),
+    ] = 10.0
+    burst_seconds: Annotated[
+        float, msgspec.Meta(ge=0.1, le=3600, description="Seconds' worth of requests that may come at once.")
+    ] = 10.0
+
+    def rates(self) -> Rates:
+        """Return how many requests are taken at the front."""
+        return Rates(self._allowance(self.requests_each), self._allowance(self.requests_nobody))
+
+    def _allowance(self, each_second: float) -> Allowance:
+        return Allowance(max(1, int(each_second * self.burst_seconds)), 1 / each_second)
 
 
 class ApiHttp:
@@ -56,6 +78,7 @@ class ApiHttp:
             owner=self._ctx.home.stat().st_uid,
             nudge=self._nudge,
             max_upload=self._config.max_upload_mb << 20,
+            rates=self._config.rates(),
         )
         self._server = Server(Front(app, self._ctx.registry))
 

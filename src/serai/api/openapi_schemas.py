@@ -15,6 +15,8 @@ Schema = dict[str, Any]
 
 PLACE = "#/components/schemas/"
 
+_AHEAD = re.compile(r"\(\?[=!](?:[^()]|\([^()]*\))*\)")
+
 #: What examples have in fields of these names.
 EXAMPLES = {
     "actions": ["app.read"], "app": "hello", "blob": "0" * 64, "function": "apps.check", "host": "one",
@@ -103,8 +105,9 @@ def ecma(pattern: str) -> str:
 
 
 def name_schema(kind: type[Spec]) -> Schema:
-    """Return what a kind's names look like."""
-    return {"type": "string", "pattern": f"^(?:{ecma(kind.NAME.pattern).removesuffix('$')})$"}
+    """Return what a kind's names look like; what only looks ahead is left out, since generators can't read it."""
+    plain = _AHEAD.sub("", kind.NAME.pattern)
+    return {"type": "string", "pattern": f"^(?:{ecma(plain).removesuffix('$')})$"}
 
 
 def example(schemas: Schemas, schema: Schema, name: str = "") -> Any:
