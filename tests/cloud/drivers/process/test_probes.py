@@ -9,7 +9,7 @@ def test_a_host_that_forbids_user_namespaces_is_told_what_to_do(tmp_path, name, 
     (tmp_path / name).write_text(value + "\n")
     said = forbidden(tmp_path)
     assert f"({name.replace('/', '.')} = {value})" in said
-    assert said.endswith(remedy)
+    assert said.endswith(remedy + ".")
 
 
 def test_a_host_that_allows_them_is_told_nothing(tmp_path):

@@ -131,7 +131,7 @@ async def _sandbox(facts: Facts, driver: Runs) -> Probe:
             await driver.stop(handle, grace=0)
             await driver.remove(handle)
     except SeraiError as error:
-        said = " ".join(filter(None, (str(error), str(error.fields.get("log", "")).strip(), forbidden())))
+        said = " ".join(filter(None, (str(error), forbidden(), str(error.fields.get("log", "")).strip())))
         return Probe("sandbox", said, required=True)
     return Probe("sandbox", "ok" if ended.code == 0 else f"a program ended with {ended.code}", required=True)
 
@@ -144,5 +144,5 @@ def forbidden(settings: Path = Path("/proc/sys")) -> str:
         except OSError:
             continue
         if found == value:
-            return f"This host forbids user namespaces ({name.replace('/', '.')} = {value}). {remedy}"
+            return f"This host forbids user namespaces ({name.replace('/', '.')} = {value}). {remedy}."
     return ""
