@@ -29,5 +29,6 @@ def test_a_plain_user_hosts_an_app(tmp_path: Path) -> None:
             assert url == f"https://demo.localhost:{site.https}/day/"
             assert site.get("demo.localhost", "/day/").text.startswith("one ")
             assert site.json("status")["ok"]
+            assert site.get("api.localhost", "/v1/me").status == 401, "the edge leads the world to the API here, too"
         finally:
             site.remove()

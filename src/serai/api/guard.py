@@ -45,6 +45,7 @@ class Guard:
         self._entrance = entrance
         self._audit = audit
         self._pace = pace
+        self._by_tenant: dict[BaseRouteHandler, bool] = {}
 
     async def __call__(self, connection: Connection, handler: BaseRouteHandler) -> None:
         """Let the request in, or raise."""
@@ -55,7 +56,7 @@ class Guard:
         if shown.front:
             self._pace.take(principal, shown.address)
         parameters = {key: str(value) for key, value in connection.path_params.items()}
-        query = {key: str(value) for key, value in connection.query_params.items()}
+        query = {key: str(value) for key, value in connection.query_params.items()} if self._asks(handler) else {}
         target = Target(
             tenant=tenant_of(parameters, query),
             app=parameters.get("app", ""),
@@ -77,6 +78,30 @@ class Guard:
         """Return who asks as they are known now, for streams that go on; None where they may no more."""
         principal = self._entrance.recognise(connection)
         return principal if principal is not None and allowed(principal, action, target)[0] else None
+
+    def _asks(self, handler: BaseRouteHandler) -> bool:
+        found = self._by_tenant.get(handler)
+        if found is None:
+            found = self._by_tenant[handler] = asks_for_tenant(handler)
+        return found
+
+
+def asks_for_tenant(handler: BaseRouteHandler) -> bool:
+    """Tell whether a handler, or anything that it depends on, does something with a tenant of the query.
+
+    On all others such a parameter says nothing: or else it would turn what is about the platform itself into something
+    of a tenant's, where whoever asks may more.
+    """
+    providers = handler.resolve_dependencies()
+    waiting, seen = list(handler.parsed_fn_signature.parameters), set[str]()
+    while waiting:
+        name = waiting.pop()
+        if name in {"tenant", "target"}:
+            return True
+        if name in providers and name not in seen:
+            seen.add(name)
+            waiting += providers[name].parsed_fn_signature.parameters
+    return False
 
 
 def action_of(handler: BaseRouteHandler) -> str:
