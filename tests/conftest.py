@@ -1,12 +1,17 @@
-"""What tests of several packages share: a PostgreSQL server of the session's own."""
+"""What tests of several packages share: patience, and a PostgreSQL server of the session's own."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from serai.store.cluster.private import PrivateServer, private_server
+
+# No test judges how long anything takes: the machine may be slow, or busy with something else.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 
 
 @pytest.fixture(scope="session")
