@@ -11,8 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import example
-from installation import SERAI, Installation
+from installation import ROOT, SERAI, Installation
 
 PASSPHRASE = "correct horse battery"
 Laptop = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -83,7 +82,7 @@ def test_the_api_answers_at_its_own_names(site: Installation, laptop: Laptop) ->
 
 def test_somebody_deploys_and_looks_on_from_elsewhere(site: Installation, laptop: Laptop, tmp_path: Path) -> None:
     member(site, laptop, "dora")
-    url = laptop("deploy", example("flask"), "--app", "afar").stdout.strip()
+    url = laptop("deploy", str(ROOT / "examples/flask"), "--app", "afar").stdout.strip()
     assert url == f"https://demo.localhost:{site.https}/afar/"
     assert site.get("demo.localhost", "/afar/").status == 200
     assert json.loads(laptop("app", "show", "afar", "--json").stdout)
