@@ -126,6 +126,8 @@ ACTIONS = {
     ("POST", f"{APP}/promote"): "app.promote",
     ("POST", f"{APP}/rollback"): "app.rollback",
     ("GET", f"{APP}/logs"): "app.logs",
+    ("POST", f"{APP}/undelete"): "app.delete",
+    ("DELETE", f"{APP}/trash/{{trash}}"): "app.delete",
 }
 
 KINDS = (
@@ -143,6 +145,7 @@ KINDS = (
     "domain",
     "schedule",
     "variables",
+    "trash",
 )
 
 #: Kinds that hold what few may see take one action, whatever is done to them.

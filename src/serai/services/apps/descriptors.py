@@ -182,5 +182,25 @@ class Domain(Spec, frozen=True, kw_only=True):
         return ("app.domain",)
 
 
+class Trash(Spec, frozen=True, kw_only=True):
+    """A deleted app that can be had back until a time (seconds since the epoch); named ``APP.RANDOM``.
+
+    ``versions`` are those of its descriptors, by ``KIND/NAME``; ``data`` says that its data was deleted as well.
+    """
+
+    KIND: ClassVar[str] = "trash"
+    NAME: ClassVar[re.Pattern[str]] = re.compile(r"[a-z][a-z0-9-]{0,40}\.[0-9a-f]{8}\Z")
+
+    app: str
+    host: str
+    who: str
+    deleted: float
+    until: float
+    data: bool
+    versions: dict[str, int] = msgspec.field(default_factory=dict)
+    blobs: tuple[str, ...] = ()
+    state: Literal["kept", "returning"] = "kept"
+
+
 #: Instance, Route and Host are declared by the cloud, and brought by the service that writes them.
-KINDS: tuple[type[Spec], ...] = (App, Release, Domain, Variables, Need, Instance, Route, Host)
+KINDS: tuple[type[Spec], ...] = (App, Release, Domain, Variables, Need, Trash, Instance, Route, Host)

@@ -61,7 +61,7 @@ async def follow(ctx: Context, tenant: str, operations: Sequence[Operation]) -> 
         new = writes.apps.get(app, picture.app.spec)
         hosts[app] = picture.app.spec.host or site.host
         if new is None:
-            gone = await removing(ctx.store, picture, data=False)
+            gone = await removing(ctx.store, picture, "apply", data=False)
             # A domain that moves to another app at the same moment stays.
             routes += [one for one in gone if not (isinstance(one, Delete) and (one.kind, one.name) in kept)]
             continue

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from serai.cloud.descriptors import Instance
 from serai.services.apps import addresses
-from serai.services.apps.descriptors import App, Release
+from serai.services.apps.descriptors import App, Release, Trash
 from serai.services.apps.picture import Picture, again, everything, take
 from serai.services.apps.reconcile import DRAIN
 from serai.services.apps.seal import clear
@@ -109,6 +109,7 @@ async def unload(work: Work, blobs: Iterable[str]) -> None:
     """Remove uploads that no release of any tenant is made of any more."""
     wanted = set(blobs)
     wanted -= {record.spec.blob for record in await everything(work.store, Release, None)}
+    wanted -= {blob for record in await everything(work.store, Trash, None) for blob in record.spec.blobs}
     for blob in wanted:
         await asyncio.to_thread(_unlink, work.blobs(blob))
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import time
+
 from serai.cloud.descriptors import Instance, Route
 from serai.errors import ConflictError, InvalidError, NotFoundError
-from serai.services.apps import prune, variables
+from serai.services.apps import prune, trash, variables
 from serai.services.apps.addresses import Site
 from serai.services.apps.checks import check_number
 from serai.services.apps.descriptors import App, Domain, Release
@@ -14,9 +16,6 @@ from serai.services.apps.running import schedules
 from serai.services.apps.variables import Variables
 from serai.store import Delete, NewTask, Operation, Store
 from serai.tasks.schedule import Schedule
-
-#: Uploads that a task is told to look at: its arguments are bounded.
-MAX_BLOBS = 10_000
 
 
 async def delete_release(store: Store, site: Site, who: str, tenant: str, app: str, number: int) -> tuple[str, ...]:
@@ -64,27 +63,30 @@ async def delete_app(
 
     async def attempt() -> tuple[str, ...]:
         picture = await take(store, site, tenant, app)
-        operations = await removing(store, picture, data=data)
+        operations = await removing(store, picture, who, data=data)
         await store.change(who, f"delete app {app}{' and its data' if data else ''}", operations)
-        return tuple(one.id for one in operations if isinstance(one, NewTask))
+        return tuple(one.id for one in operations if isinstance(one, NewTask) and not one.not_before)
 
     return await again(attempt)
 
 
-async def removing(store: Store, picture: Picture, *, data: bool) -> list[Operation]:
-    """Return what takes an app away with all that is its own, and the task that clears its folders."""
+async def removing(store: Store, picture: Picture, who: str, *, data: bool) -> list[Operation]:
+    """Return what takes an app away with all that is its own, and keeps it for a while; see `trash`."""
     tenant, app = picture.tenant, picture.app.name
-    blobs = sorted({record.spec.blob for record in picture.releases.values()})
     _, version = await variables.stored(store, tenant, app)
     own = await everything(store, Schedule, tenant, schedules.prefix_of(app))
-    return [
+    deletes = [
         *(Delete(Route.KIND, "", name, route.version) for name, route in picture.routes.items()),
         *(Delete(Domain.KIND, tenant, domain.name, domain.version) for domain in picture.domains),
-        *(Delete(Schedule.KIND, tenant, name, one.version) for name, one in picture.schedules.items()),
         *(Delete(Schedule.KIND, tenant, one.name, one.version) for one in own),
-        *(Delete(Instance.KIND, tenant, one.name, one.version) for one in picture.instances),
         *(Delete(Release.KIND, tenant, one.name, one.version) for one in picture.releases.values()),
         *([Delete(Variables.KIND, tenant, app, version)] if version else []),
         Delete(App.KIND, tenant, app, picture.app.version),
-        task("apps.remove", picture.app.spec, tenant, app, data=data, blobs=blobs[:MAX_BLOBS]),
     ]
+    name, keep = trash.kept(picture, deletes, who, time.time(), data=data)
+    derived = [
+        *(Delete(Schedule.KIND, tenant, name, one.version) for name, one in picture.schedules.items()),
+        *(Delete(Instance.KIND, tenant, one.name, one.version) for one in picture.instances),
+    ]
+    clear = task("apps.remove", picture.app.spec, tenant, app, data=data, trash=name)
+    return [*deletes, *derived, *keep, clear]

@@ -10,6 +10,7 @@ from serai.cloud.descriptors import Instance
 from serai.errors import ExhaustedError
 from serai.services.apps import doorstep, plan, quota, recurring
 from serai.services.apps.descriptors import App
+from serai.services.apps.folders import put_aside
 from serai.services.apps.picture import Picture, again, take
 from serai.services.apps.reconcile import DRAIN
 from serai.services.apps.running import pool
@@ -149,8 +150,11 @@ async def restart(work: Work) -> str:
     return f"{len(names)} instances are new."
 
 
-async def remove(work: Work, *, data: bool) -> str:
-    """Take away the folders of an app that was deleted, once nothing of it runs; its data only where it was named."""
+async def remove(work: Work, *, data: bool, trash: str = "") -> str:
+    """Take away the folders of an app that was deleted, once nothing of it runs; its data only where it was named.
+
+    What can't be had again is moved aside under the name ``trash``, where there is one.
+    """
     prefix = f"app.{work.tenant}.{work.app}."
     # Its tasks have nothing left to run in; what instances do is the agent's to end.
     for handle in await work.driver.recover():
@@ -164,10 +168,12 @@ async def remove(work: Work, *, data: bool) -> str:
     if not await until(quiet, DRAIN + LEEWAY):
         raise FailedError("Some of its instances still run.")
     folder = work.home / "data/apps" / work.tenant / work.app
+    await work.driver.discard(folder / "data", forever=data and not trash)
+    if trash:
+        await asyncio.to_thread(put_aside, work, trash, data=data)
     for name in ("releases", "cache", "logs"):
         await asyncio.to_thread(clear, folder / name)
     await asyncio.to_thread(clear, doorstep.path(work.home, work.tenant, work.app))
-    await work.driver.discard(folder / "data", forever=data)
     if data:
         await asyncio.to_thread(clear, folder)
     return "Its folders are gone." if data else "Its folders are gone; its data stays."

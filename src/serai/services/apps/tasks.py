@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from serai.services.apps import hosting, once, prune, steps, switching
+from serai.services.apps import folders, hosting, once, prune, steps, switching
 from serai.services.apps.addresses import Site
 from serai.services.apps.rollout import BUILD_SECONDS, RETRIES, STEP_SECONDS
 from serai.services.apps.work import Work
@@ -42,6 +42,13 @@ class Removal(Cleared, frozen=True, kw_only=True):
     """Which deleted app, and whether its data goes as well."""
 
     data: bool = False
+    trash: str = ""  # under which name it is kept; "" in tasks of before there was one
+
+
+class Kept(OfApp, frozen=True, kw_only=True):
+    """Which deleted app, as it is kept."""
+
+    trash: str
 
 
 class Once(OfRelease, frozen=True, kw_only=True):
@@ -128,6 +135,18 @@ async def clear_releases(ctx: TaskContext, which: Cleared) -> Any:
 async def remove(ctx: TaskContext, which: Removal) -> Any:
     """Take away the folders of a deleted app."""
     work = work_of(ctx, which)
-    said = await switching.remove(work, data=which.data)
+    said = await switching.remove(work, data=which.data, trash=which.trash)
     await prune.unload(work, which.blobs)
     return said
+
+
+@task("apps.undelete", deadline=STEP_SECONDS, retries=RETRIES)
+async def undelete(ctx: TaskContext, which: Kept) -> Any:
+    """Bring the folders of a deleted app back, and let it run."""
+    return await folders.bring_back(work_of(ctx, which), which.trash)
+
+
+@task("apps.purge", deadline=STEP_SECONDS, retries=RETRIES)
+async def purge(ctx: TaskContext, which: Kept) -> Any:
+    """Clear what is kept of a deleted app."""
+    return await folders.purge(work_of(ctx, which), which.trash)
