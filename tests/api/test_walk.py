@@ -122,8 +122,8 @@ def aim(
     method: str, route: str, tasks: dict[str, str], tenant: str, there: bool, kind: str
 ) -> Iterator[tuple[str, Aim]]:
     name = "shop" if there else "absent"
-    values = {"tenant": tenant, "app": name, "name": name, "kind": kind, "login": "victim", "host": "a.test"}
-    values |= {"number": "1", "schedule": name, "key": name, "what": "channel", "limit": "x", "task": "", "name": name}
+    values = dict.fromkeys(("app", "name", "schedule", "key", "trash"), name) | {"tenant": tenant, "kind": kind}
+    values |= {"login": "victim", "host": "a.test", "number": "1", "what": "channel", "limit": "x", "task": ""}
     values["channel"] = values["provider"] = f"tenant:{tenant}:{name}"
     if "{task}" in route:
         values["task"] = tasks.get(tenant, "") if there else "0" * 20

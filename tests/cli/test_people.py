@@ -92,6 +92,8 @@ def test_commands_act_for_who_the_token_says(demo: Any, monkeypatch: Any) -> Non
     assert "owner of demo" in demo("me").out
     assert [one["name"] for one in told(demo, "token", "list", "--mine")] == ["a"]
     assert told(demo, "member", "list") == [{"login": "ada", "app": "", "role": "owner"}], "the only tenant is theirs"
+    assert told(demo, "task", "list") == []
+    assert [one["name"] for one in told(demo, "tenant", "list")] == ["demo"]
     assert demo("user", "list").status == STATUS["not_found"]
     assert demo("tenant", "create", "other").status == STATUS["not_found"]
     assert demo("key", "rotate").status == STATUS["not_found"]

@@ -74,7 +74,7 @@ PLATFORM: dict[tuple[str, ...], tuple[str, ...]] = {
     ("task", "retry"): ("absent",),
 }
 #: They choose their own way to a tenant, and their routes are walked by HTTP.
-BY_HTTP = {"deploy", "task", "limit", "provider", "schedule", "tenant", "apply", "export", "channel"}
+BY_HTTP = {"deploy", "task", "limit", "provider", "schedule", "tenant", "apply", "export", "channel", "trash"}
 
 
 def leaves(found: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:

@@ -64,8 +64,8 @@ def list_(
     """List tasks, newest first."""
     terminal: Terminal = ctx.obj
     query = {
-        "tenant": tenant, "app": app_name, "state": state, "function": function, "channel": channel, "parent": parent,
-        "limit": limit,
+        "tenant": terminal.within(tenant), "app": app_name, "state": state, "function": function, "channel": channel,
+        "parent": parent, "limit": limit,
     }  # fmt: skip
     rows = terminal.api.call("GET", "/v1/tasks", query=query)["items"]
     terminal.table(rows if as_json else [row(one) for one in rows], COLUMNS, as_json=as_json)
@@ -135,7 +135,7 @@ def watch(
             raise InvalidError("One task needs no filter.", path="task")
         terminal.end(task_watch.one(terminal, task, as_json=as_json))
     else:
-        query = {"tenant": tenant, "app": app_name, "state": state, "function": function}
+        query = {"tenant": terminal.within(tenant), "app": app_name, "state": state, "function": function}
         task_watch.many(terminal, query, as_json=as_json)
 
 

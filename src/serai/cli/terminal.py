@@ -62,6 +62,12 @@ class Terminal:
             raise InvalidError("There is no tenant yet: make one with `serai tenant create NAME`.", path="tenant")
         raise InvalidError(f"Which tenant? Say --tenant NAME, one of: {', '.join(names)}.", path="tenant")
 
+    def within(self, given: str | None) -> str | None:
+        """Return the tenant that a list is of: the one given, None for all, or the only one of who can't see all."""
+        if given or any(not one.get("tenant") for one in self.api.call("GET", "/v1/me")["grants"]):
+            return given
+        return self.tenant(None)
+
     def tenants(self, limit: int = 1000) -> list[str]:
         """Return the names of the tenants that who asks has to do with: all, or those where they were given a role."""
         try:
