@@ -29,10 +29,11 @@ def laptop(site: Installation, tmp_path: Path) -> Laptop:
         "SERAI_CA": str(ca),
     }
 
-    def run(*words: str, stdin: str = "", check: bool = True) -> subprocess.CompletedProcess[str]:
+    def run(*words: str, stdin: str = "", check: bool = True, seconds: float = 110) -> subprocess.CompletedProcess[str]:
         done = subprocess.run(
-            [str(SERAI), *words], env=environment, input=stdin, capture_output=True, text=True, timeout=110, check=False
-        )
+            ["timeout", "-s", "INT", str(seconds), str(SERAI), *words],
+            env=environment, input=stdin, capture_output=True, text=True, timeout=seconds + 20, check=False,
+        )  # fmt: skip
         assert not check or done.returncode == 0, (words, done.stdout, done.stderr)
         return done
 
@@ -87,6 +88,11 @@ def test_somebody_deploys_and_looks_on_from_elsewhere(site: Installation, laptop
     assert site.get("demo.localhost", "/afar/").status == 200
     assert json.loads(laptop("app", "show", "afar", "--json").stdout)
     assert [one["name"] for one in json.loads(laptop("tenant", "list", "--json").stdout)] == ["demo"]
+    followed = laptop("app", "logs", "afar", "-f", check=False, seconds=20)
+    assert "ended the stream" not in followed.stderr, "a quiet stream goes on until it is interrupted"
+    assert followed.returncode in {124, 130}, followed.stderr
+    watched = laptop("task", "watch", "--json", check=False, seconds=5)
+    assert "apps." in watched.stdout
     big = tmp_path / "big"
     big.mkdir()
     (big / "index.html").write_text("hello")
