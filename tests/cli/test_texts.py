@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serai.cli import checkout, texts
+from serai.cli import texts
 from serai.errors import InvalidError, NotFoundError, SeraiError
+from serai.services import checkout
 
 NAMES = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=20)
 VALUES: Any = st.recursive(

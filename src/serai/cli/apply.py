@@ -11,9 +11,10 @@ from typing import Annotated, Any
 
 import typer
 
-from serai.cli import checkout, texts
+from serai.cli import texts
 from serai.cli.terminal import Terminal, printed
 from serai.errors import InvalidError
+from serai.services import checkout
 from serai.services.terminal import DryRunOption, JsonOption
 
 app = typer.Typer()

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from serai.errors import BY_CODE, InvalidError, SeraiError
 from serai.services.apps.commands.target import PROD, Target, To, Wait
+from serai.services.checkout import checkout, is_url
 from serai.services.terminal import DryRunOption, JsonOption, TenantOption, Terminal
+
+if TYPE_CHECKING:
+    from serai.services.apps.pack import Entry
 
 deploying = typer.Typer()
 
@@ -19,7 +24,7 @@ deploying = typer.Typer()
 @deploying.command()
 def deploy(
     ctx: typer.Context,
-    path: Annotated[str, typer.Argument(metavar="PATH", help="The program's folder.")],
+    path: Annotated[str, typer.Argument(metavar="PATH|URL", help="The program's folder, or a git URL[#REF].")],
     *,
     app: Annotated[str, typer.Option("--app", help="The app's name; default: the folder's.")] = "",
     tenant: TenantOption = None,
@@ -31,30 +36,38 @@ def deploy(
     as_json: JsonOption = False,
 ) -> None:
     """Put a folder on the platform, and print the URL at which it answers."""
-    from serai.services.apps.pack import stream, survey  # noqa: PLC0415 - only here
+    from serai.services.apps.pack import survey  # noqa: PLC0415 - only here
 
     terminal: Terminal = ctx.obj
-    folder = Path(path)
-    entries = survey(folder)
-    name = app or default_name(folder)
-    size = sum(entry.size for entry in entries)
-    if dry_run:
-        terminal.note(f"Would upload {len(entries)} entries, {size} octets, and deploy them as {name}:")
-        for entry in entries:
-            terminal.result(None, entry.path)
-        return
-    target = Target(ctx, name, tenant)
-
-    def upload(move: Callable[[float, str], None]) -> str:
-        return terminal.api.upload(target.tenant, _counted(stream(folder, entries), size + 1, move))
-
-    blob = terminal.progress(f"Uploading {name}", upload)
+    with checkout(path) if is_url(path) else nullcontext(Path(path)) as folder:
+        entries = survey(folder)
+        name = app or default_name(named(path))
+        if dry_run:
+            size = sum(entry.size for entry in entries)
+            terminal.note(f"Would upload {len(entries)} entries, {size} octets, and deploy them as {name}:")
+            for entry in entries:
+                terminal.result(None, entry.path)
+            return
+        target = Target(ctx, name, tenant)
+        blob = _upload(target, folder, entries)
     body = {"blob": blob, "environment": to if live else None, "title": title}
     told = target.change(f"deploy {name}", "POST", "deploy", body=body, dry_run=False)
     if wait:
         follow(target, told, "Deploying")
     result = {**told, "url": terminal.url(told["url"]), "release_url": terminal.url(told["release_url"])}
     terminal.result(result, result["url"], as_json=as_json)
+
+
+def _upload(target: Target, folder: Path, entries: list[Entry]) -> str:
+    from serai.services.apps.pack import stream  # noqa: PLC0415 - only here
+
+    size = sum(entry.size for entry in entries)
+
+    def upload(move: Callable[[float, str], None]) -> str:
+        return target.terminal.api.upload(target.tenant, _counted(stream(folder, entries), size + 1, move))
+
+    blob: str = target.terminal.progress(f"Uploading {target.app}", upload)
+    return blob
 
 
 def follow(target: Target, told: dict[str, Any], doing: str) -> None:
@@ -74,6 +87,13 @@ def follow(target: Target, told: dict[str, Any], doing: str) -> None:
     reason = release["reason"] or (failure.public if failure else "")
     kind = type(failure) if failure else BY_CODE["conflict"]
     raise kind(f"Release {told['release']} of {target.app} failed: {reason}")
+
+
+def named(path: str) -> Path:
+    """Return what an app is named after: the folder itself, or the last part of a repository's URL."""
+    if not is_url(path):
+        return Path(path)
+    return Path("/", re.split("[/:]", path.partition("#")[0].rstrip("/"))[-1].removesuffix(".git"))
 
 
 def default_name(folder: Path) -> str:

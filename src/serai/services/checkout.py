@@ -1,4 +1,4 @@
-"""Fetch text from a git repository onto this machine, by git itself, as the person at the terminal.
+"""Fetch a git repository onto this machine, by git itself, as the person at the terminal.
 
 Over https and ssh only; one commit, no submodules, no hooks, no large files, within bounds of time and size.
 """
