@@ -10,6 +10,9 @@ from serai.bus import Bus
 from serai.store.tasks import Task
 from serai.tasks import subjects
 
+#: Seconds between two messages: under load each says what moved meanwhile, while the first one goes at once.
+_GAP = 0.02
+
 
 class Herald:
     """Wake a bot when its queues have work, pass wishes to cancel on, and tell who follows tasks that they moved."""
@@ -61,3 +64,4 @@ class Herald:
                 await bus.publish(subjects.CHANGED, moved[: subjects.MAX_CHANGED])
             if freed:
                 await bus.publish(subjects.NEW)
+            await asyncio.sleep(_GAP)

@@ -64,23 +64,34 @@ class Ledger:
     async def exchange(self, want: Want, now: float) -> tuple[list[Finish], Exchange]:
         """Tell notes and finishes and claim, in one transaction; return the finishes that it told."""
         rows, bot = self._driver.tasks, self.bot
-        finishes, notes = list(self.finishes), list(self.notes)
+        finishes, notes = list(self.finishes), self._take_notes()
 
         def work(tx: Any) -> Exchange:
             if notes:
                 rows.note(tx, bot, notes)
             return rows.exchange(tx, bot, finishes, want, now=now)
 
-        got = await self._write(work)
+        try:
+            got = await self._write(work)
+        except BaseException:
+            self.notes[:0] = notes
+            raise
         del self.finishes[: len(finishes)]
-        del self.notes[: len(notes)]
         return finishes, got
 
     async def report(self) -> None:
         """Tell the notes by themselves."""
-        rows, bot, notes = self._driver.tasks, self.bot, list(self.notes)
-        await self._write(lambda tx: rows.note(tx, bot, notes))
-        del self.notes[: len(notes)]
+        rows, bot, notes = self._driver.tasks, self.bot, self._take_notes()
+        try:
+            await self._write(lambda tx: rows.note(tx, bot, notes))
+        except BaseException:
+            self.notes[:0] = notes
+            raise
+
+    def _take_notes(self) -> list[Note]:
+        """Take the notes, so that an exchange and a report under way at once don't tell the same ones."""
+        notes, self.notes = self.notes, []
+        return notes
 
     async def wanted(self) -> list[int]:
         """Return the numbers of held tasks that are to be cancelled."""

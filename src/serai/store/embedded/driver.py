@@ -28,7 +28,9 @@ class EmbeddedDriver:
     def __init__(self, path: Path, *, create: bool = True) -> None:
         self.path = path
         file = File(path, create=create)
-        self._writer: Worker[sqlite3.Cursor] = Worker("store-writer", lambda: Transactor(Session(file), writes=True))
+        self._writer: Worker[sqlite3.Cursor] = Worker(
+            "store-writer", lambda: Transactor(Session(file, waits=False), writes=True)
+        )
         self._reader: Worker[sqlite3.Cursor] = Worker(
             "store-reader", lambda: Transactor(Session(file), writes=False), group=1
         )

@@ -90,8 +90,9 @@ class File:
 class Session:
     """A connection of one thread, made when it is first needed and again after it broke."""
 
-    def __init__(self, file: File) -> None:
+    def __init__(self, file: File, *, waits: bool = True) -> None:
         self.file = file
+        self._waits = waits  # SQLite itself waits for another process's lock
         self._connection: sqlite3.Connection | None = None
         self._inodes: tuple[Inode | None, Inode | None] = (None, None)
 
@@ -100,6 +101,8 @@ class Session:
         if self._connection is None:
             try:
                 self._connection = self.file.connect()
+                if not self._waits:
+                    self._connection.execute("PRAGMA busy_timeout = 0")
             except (sqlite3.Error, OSError) as error:
                 raise translate(error, self.file.path) from error
             self._inodes = self._look()

@@ -1,16 +1,21 @@
 """What the two threads of the engine do: one writes, with group commit; one reads.
 
-Each job of a group is in a savepoint of its own, so that one's conflict is not the others'.
+Each of several jobs of a group is in a savepoint of its own, so that one's conflict is not the others'.
 """
 
 from __future__ import annotations
 
 import sqlite3
+import time
 from typing import Any
 
 from serai.store.embedded.errors import is_broken, translate
-from serai.store.embedded.session import Session
+from serai.store.embedded.session import BUSY, Session
 from serai.store.jobs import Job, Kept
+
+#: Seconds between two looks for a lock that another process holds, at first and at most. SQLite's own waiting would
+#: soon sleep 25 and then 100 ms at a time, while the lock goes to and fro between those that just ask for it.
+_LOOK, _LONGEST = 0.002, 0.005
 
 
 class Transactor:
@@ -18,17 +23,21 @@ class Transactor:
 
     def __init__(self, session: Session, *, writes: bool) -> None:
         self._session = session
-        self._begin = "BEGIN IMMEDIATE" if writes else "BEGIN"
+        self._writes = writes
 
     def transact(self, group: list[Job[sqlite3.Cursor, Any]]) -> None:
         """Run jobs in one transaction; what goes wrong with the transaction goes wrong with each of them."""
         whole = Kept()
         with whole:
             cursor = self._session.connection().cursor()
-            cursor.execute(self._begin)
-            for job in group:
-                self._one(cursor, job)
-            cursor.execute("COMMIT")
+            self._begin(cursor)
+            if len(group) > 1:
+                for job in group:
+                    self._one(cursor, job)
+            else:
+                self._alone(cursor, group[0])
+            if cursor.connection.in_transaction:
+                cursor.execute("COMMIT")
             # After the commit, too: what went to a file that is gone must not be acknowledged.
             self._session.check()
         if whole.error is not None:
@@ -41,8 +50,36 @@ class Transactor:
         """Close the connection."""
         self._session.close()
 
+    def _begin(self, cursor: sqlite3.Cursor) -> None:
+        if not self._writes:
+            cursor.execute("BEGIN")
+            return
+        give_up, pause = time.monotonic() + BUSY, _LOOK
+        while True:
+            try:
+                cursor.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > give_up:
+                    raise
+            else:
+                return
+            time.sleep(pause)
+            pause = min(pause * 1.2, _LONGEST)
+
+    def _alone(self, cursor: sqlite3.Cursor, job: Job[sqlite3.Cursor, Any]) -> None:
+        """Run the only job of a transaction, which needs no savepoint."""
+        self._run(cursor, job)
+        if job.error is not None:
+            cursor.execute("ROLLBACK")
+
     def _one(self, cursor: sqlite3.Cursor, job: Job[sqlite3.Cursor, Any]) -> None:
         cursor.execute("SAVEPOINT job")
+        self._run(cursor, job)
+        if job.error is not None:
+            cursor.execute("ROLLBACK TO job")
+        cursor.execute("RELEASE job")
+
+    def _run(self, cursor: sqlite3.Cursor, job: Job[sqlite3.Cursor, Any]) -> None:
         job.run(cursor)
         native = job.error
         if isinstance(native, sqlite3.Error):
@@ -50,6 +87,3 @@ class Transactor:
             if is_broken(native) or not cursor.connection.in_transaction:
                 raise native
             job.error = translate(native, self._session.file.path)
-        if job.error is not None:
-            cursor.execute("ROLLBACK TO job")
-        cursor.execute("RELEASE job")

@@ -134,8 +134,7 @@ def claim(desk: Desk, bot: str, want: Want) -> list[Task]:
 
 def _choose(desk: Desk, queue: str, places: Places) -> None:
     shelf = desk.shelf
-    reached = shelf.time(queue)
-    sources = _sources(desk, queue, min(MAX_LANES, places.left + _SPARE), reached)
+    sources, reached = _sources(desk, queue, min(MAX_LANES, places.left + _SPARE))
     while places.left:
         turns = [Turn(s.lane.time + s.step * s.chosen, s.step, 0 if s.spent else s.room()) for s in sources]
         parts = share(turns, places.left)
@@ -157,17 +156,20 @@ def _choose(desk: Desk, queue: str, places: Places) -> None:
         shelf.put_time(queue, reached)
 
 
-def _sources(desk: Desk, queue: str, most: int, reached: float) -> list[Source]:
-    """Return the lanes that are next, those whose gate opens among them."""
+def _sources(desk: Desk, queue: str, most: int) -> tuple[list[Source], float]:
+    """Return the lanes that are next, those whose gate opens among them, and the time that their queue has reached."""
     lanes = desk.shelf.open_lanes(queue, most)
+    if len(lanes) < 2 and not desk.gated:  # a lane without rivals needs no time
+        return [Source(desk, lane, 1) for lane in lanes], 0.0
+    reached = desk.shelf.time(queue)
     if desk.gated:
         reopened = desk.shelf.reopened(queue, desk.now, most)
         for lane in reopened:  # it gets its share from now on, and nothing for the time when it was closed
             lane.time = max(lane.time, reached)
         lanes = sorted([*lanes, *reopened], key=lambda lane: (lane.time, lane.id))
     if len(lanes) == 1:
-        return [Source(desk, lanes[0], 1)]
+        return [Source(desk, lanes[0], 1)], reached
     steps = {tenant: desk.shelf.siblings(queue, tenant) for tenant in {lane.tenant for lane in lanes}}
     for lane in lanes:
         steps[lane.tenant] += bool(lane.shut)
-    return [Source(desk, lane, steps[lane.tenant]) for lane in lanes]
+    return [Source(desk, lane, steps[lane.tenant]) for lane in lanes], reached

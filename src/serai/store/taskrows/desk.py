@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import defaultdict, deque
+from collections.abc import Sequence
 from typing import Any
 
 from serai.errors import InternalError
 from serai.store.taskrows.gates import NEVER, Gate
-from serai.store.taskrows.shelf import FOLLOWED, GATED, PROBE, UNIQUE, Shelf
+from serai.store.taskrows.shelf import FOLLOWED, GATED, PROBE, UNIQUE, Head, Shelf
 from serai.store.taskrows.story import unwritten
 from serai.store.tasks import FINAL, MAX_WHY, TRANSITIONS, Scope, State, StoryLine, Task, Wait
 from serai.store.tasks_rules import failure
@@ -22,6 +23,7 @@ class Desk:
         self.shelf = shelf
         self.now = now
         self.gated = shelf.has_gates()
+        self.timed = False  # something began to wait for its time
         self._gates: dict[tuple[Scope, str], Gate | None] = {}
         self._changed: dict[str, Gate] = {}
         self._over: deque[tuple[Task, State]] = deque()
@@ -96,7 +98,14 @@ class Desk:
         """Return what such a task waits for."""
         if channel and self.shelf.is_paused(channel):
             return "paused"
-        return "time" if not_before > self.now else "ready"
+        return self.when(not_before)
+
+    def when(self, not_before: float) -> Wait:
+        """Return what one waits for that waits for its time at most."""
+        if not_before <= self.now:
+            return "ready"
+        self.timed = True
+        return "time"
 
     def advance(self, channel: str) -> None:
         """Let tasks into a channel that has places."""
@@ -104,12 +113,27 @@ class Desk:
         for task in self.shelf.behind(channel, free) if free > 0 else ():
             self.admit(task)
 
+    def advance_all(self, channels: Sequence[str]) -> None:
+        """Let the next one into each of many channels, together where each has a single place."""
+        narrow = []
+        for channel in channels:
+            if self.window(channel) == 1:
+                narrow.append(channel)
+            else:
+                self.advance(channel)
+        let_in: defaultdict[tuple[Wait, int | None], list[int]] = defaultdict(list)
+        for head in self.shelf.heads(narrow) if narrow else ():
+            wait: Wait = "paused" if head.paused else self.when(head.not_before)
+            let_in[wait, self.lane(head) if wait == "ready" else None].append(head.number)
+        for (wait, lane), numbers in let_in.items():
+            self.shelf.let_in(numbers, wait, lane)
+
     def window(self, channel: str) -> int:
         """Return how many tasks may be inside a channel."""
         gate = self.gate("channel", channel)
         return gate.window if gate else 1
 
-    def lane(self, task: Task) -> int:
+    def lane(self, task: Task | Head) -> int:
         """Return the lane of a ready task."""
         gate = self.gate("channel", task.channel) if task.channel else None
         key = (task.queue, task.tenant, task.provider, task.channel if gate and gate.rate is not None else "")

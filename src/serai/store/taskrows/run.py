@@ -24,14 +24,21 @@ from serai.store.tasks import (
 )
 from serai.store.tasks_rules import failure, settle
 
+#: When the next row's time comes, and when the next one expires.
+Timers = tuple[float | None, float | None]
+
 _PROBES = 16  # providers tried by one exchange
 
 
 def exchange(desk: Desk, bot: str, finishes: Sequence[Finish], want: Want) -> Exchange:
     """Acknowledge what is over and claim what comes next."""
-    check(desk, bot)
+    look = desk.shelf.look(bot)
+    if not look.known:
+        raise _lost(bot)
     refused = acknowledge(desk, bot, finishes)
-    due = wake(desk, want)
+    # What waits again may have a time or an end, too.
+    again = desk.timed or any(finish.state == "to_do" for finish in finishes)
+    due = wake(desk, want, None if again else (look.due, look.expires))
     desk.close(f"bot:{bot}")  # what this releases may be claimed at once
     claimed = claim(desk, bot, want) if want.slots or want.batch else []
     desk.close(f"bot:{bot}")
@@ -67,23 +74,24 @@ def acknowledge(desk: Desk, bot: str, finishes: Sequence[Finish]) -> list[int]:
                 desk.pass_out(done.number, names, well=True, who=f"bot:{bot}")
             if done.ties & CHANNEL:
                 channels[done.channel] = None
-    for channel in channels:
-        desk.advance(channel)
+    if channels:
+        desk.advance_all(list(channels))
     results = [(f.number, f.outcome) for f in finishes if f.outcome and f.number in quick]
     if results:
         desk.shelf.keep(results)
     return [f.number for f in finishes if f.number not in quick and not _end(desk, bot, f)]
 
 
-def wake(desk: Desk, want: Want) -> tuple[float | None, float | None]:
+def wake(desk: Desk, want: Want, known: Timers | None) -> Timers:
     """Make ready what no longer waits: for a function, for its time; end what had to start; try providers.
 
-    Return when the next one's time comes, and when the next one has to have started.
+    ``known`` are the timers, where nothing changed them since they were looked at. Return when the next one's time
+    comes, and when the next one has to have started.
     """
     for function in want.known:
         for task in desk.shelf.parked(function, MAX_DUE):
             desk.admit(task)
-    timers = desk.shelf.timers()
+    timers = desk.shelf.timers() if known is None or desk.timed else known
     if any(timer is not None and timer <= desk.now for timer in timers):
         for late in desk.shelf.expired(desk.now, MAX_DUE):
             why = "it had to start earlier and did not"

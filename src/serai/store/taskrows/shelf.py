@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol
 
 from serai.store.taskrows.holds import Holds
-from serai.store.tasks import BotRow, Ended, Filter, LogLine, Pause, Scope, StoryLine, Task
+from serai.store.tasks import BotRow, Ended, Filter, LogLine, Pause, Scope, StoryLine, Task, Wait
 
 #: Bits of a task's ``ties``: what has to be seen to when it moves.
 CHANNEL, FOLLOWED, UNIQUE, GATED, PROBE = 1, 2, 4, 8, 16
@@ -26,6 +26,26 @@ class Done(NamedTuple):
     tenant: str
     provider: str
     channel: str
+
+
+class Head(NamedTuple):
+    """The first row that waits for its place in a channel."""
+
+    number: int
+    queue: str
+    tenant: str
+    provider: str
+    channel: str
+    not_before: float
+    paused: bool  # the channel is
+
+
+class Look(NamedTuple):
+    """What a bot's exchange begins with: whether it is known, and what `Shelf.timers` returns."""
+
+    known: bool
+    due: float | None
+    expires: float | None
 
 
 class Shelf(Holds, Protocol):
@@ -123,6 +143,14 @@ class Shelf(Holds, Protocol):
         """Return the first rows that wait for their place in a channel."""
         ...
 
+    def heads(self, channels: Sequence[str]) -> list[Head]:
+        """Return the first row that waits for its place in each of these channels that holds nobody."""
+        ...
+
+    def let_in(self, numbers: Sequence[int], wait: Wait, lane: int | None) -> None:
+        """Set what rows wait for, and their lane."""
+        ...
+
     def link(self, number: int, firsts: Sequence[int]) -> None:
         """Keep which rows a row comes after, in this order, and tie those with `FOLLOWED`."""
         ...
@@ -153,6 +181,10 @@ class Shelf(Holds, Protocol):
 
     def add_bot(self, bot: str, queues: Sequence[str], now: float) -> bool:
         """Insert a bot; False where there is one of that name."""
+        ...
+
+    def look(self, bot: str) -> Look:
+        """Look whether a bot is known, and at the timers, in one statement."""
         ...
 
     def has_bot(self, bot: str) -> bool:

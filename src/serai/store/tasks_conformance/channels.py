@@ -59,3 +59,25 @@ class ChannelConformance:
         expect(await bench.do(lambda tx: bench.rows.resume(tx, "c", now=bench.now)), "there was a pause")
         expect(len(await bench.claim("b1")) == 1, "the channel did not go on")
         expect(not await bench.do(lambda tx: bench.rows.resume(tx, "c", now=bench.now)), "there is no pause")
+
+    async def test_many_channels_go_on_at_once_each_by_its_own_rule(self, driver: Driver) -> None:
+        """Acknowledge the heads of an ordinary, a wide, a paused and a delayed channel in one exchange."""
+        bench = Bench(driver)
+        await bench.limit("channel", "wide", most=2)
+        names: dict[str, list[str]] = {}
+        for channel in ("one", "wide", "paused", "later", "empty"):
+            count = {"wide": 4, "empty": 1}.get(channel, 2)
+            delay = 5 if channel == "later" else 0
+            times = [0.0, *[bench.now + delay] * (count - 1)]
+            names[channel] = [await bench.insert(channel=channel, tenant=channel, not_before=at) for at in times]
+        heads = await bench.claim("b1")
+        expect(len(heads) == 6, "each channel has a head, the wide one two")
+        await bench.do(lambda tx: bench.rows.pause(tx, "paused", who="user:x", why="", now=bench.now))
+        got = await bench.exchange("b1", *[done(task) for task in heads])
+        expect(sorted(task.id for task in got.claimed) == sorted([names["one"][1], *names["wide"][2:]]), "wrong heads")
+        expect(got.due == bench.now + 5, "the delayed one's time was not told")
+        expect((await bench.get(names["paused"][1])).wait == "paused", "it waits for the end of the pause")
+        bench.now += 5
+        expect([task.id for task in await bench.claim("b1")] == [names["later"][1]], "its time has come")
+        await bench.do(lambda tx: bench.rows.resume(tx, "paused", now=bench.now))
+        expect([task.id for task in await bench.claim("b1")] == [names["paused"][1]], "the pause is over")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from serai.store.cluster.tasks.table import Table, storable
+from serai.store.cluster.tasks.table import DUE, EXPIRES, Table, storable
+from serai.store.taskrows.shelf import Look
 from serai.store.tasks import BotRow, Pause
 
 _PAUSE = """
@@ -15,6 +16,8 @@ _MARK = """
 INSERT INTO task_mark (schedule, at) VALUES (%s, %s) ON CONFLICT (schedule) DO UPDATE SET at = excluded.at
 """
 
+_LOOK = f"SELECT EXISTS (SELECT 1 FROM task_bot WHERE name = %s), {DUE}, {EXPIRES}"  # noqa: S608 - constants
+
 
 class PeopleTables(Table):
     """The tables ``task_bot``, ``task_pause`` and ``task_mark``."""
@@ -23,6 +26,11 @@ class PeopleTables(Table):
         """Insert a bot; False where there is one of that name."""
         sql = "INSERT INTO task_bot (name, beat, queues, since) VALUES (%s, 1, %s, %s) ON CONFLICT DO NOTHING"
         return self._tx.run(sql, (bot, "\n".join(queues), now)) == 1
+
+    def look(self, bot: str) -> Look:
+        """Look whether a bot is known, and at the timers."""
+        [row] = self._tx.rows(_LOOK, (bot,))
+        return Look(*row)
 
     def has_bot(self, bot: str) -> bool:
         """Tell whether there is a bot of that name."""

@@ -21,6 +21,10 @@ FROM task_place p JOIN task t ON t.number = p.number WHERE
 #: Those of a row by which it is found in ``task_place``, as long as its state is not `done`.
 PLACED = ("state", "wait", "lane", "priority", "bot", "channel", "function", "not_before", "expires")
 
+#: When the next row's time comes, and when the next one expires.
+DUE = "(SELECT min(not_before) FROM task_place WHERE wait = 'time')"
+EXPIRES = "(SELECT min(expires) FROM task_place WHERE expires > 0 AND state = 'to_do')"
+
 
 class Table:
     """What is made for each piece of work.

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from serai.store.cluster.tasks.table import Table
-from serai.store.taskrows.shelf import FOLLOWED
-from serai.store.tasks import Ended, Scope, Task
+from serai.store.cluster.tasks.table import DUE, EXPIRES, Table, storable
+from serai.store.taskrows.shelf import FOLLOWED, Head
+from serai.store.tasks import Ended, Scope, Task, Wait
 
 #: The index's own words, so that it is used.
 _INSIDE = (
@@ -17,9 +17,23 @@ _RUNS = "p.state IN ('is_processing', 'to_cancel')"
 _TO_CANCEL = f"SELECT p.number FROM task_place p WHERE p.bot = %s AND {_RUNS} AND p.state = 'to_cancel' ORDER BY 1"  # noqa: S608 - constants
 _TIE_RUNNING = f"UPDATE task t SET ties = t.ties | %s::int FROM task_place p WHERE p.number = t.number AND {_RUNS}"  # noqa: S608 - constants
 _READY = "SELECT number, function FROM task_place WHERE lane = %s ORDER BY priority DESC, number LIMIT %s OFFSET %s"
-_TIMERS = """
-SELECT (SELECT min(not_before) FROM task_place WHERE wait = 'time'),
-       (SELECT min(expires) FROM task_place WHERE expires > 0 AND state = 'to_do')
+_TIMERS = f"SELECT {DUE}, {EXPIRES}"
+_HEADS = """
+SELECT t.number, t.queue, t.tenant, t.provider, t.channel, t.not_before,
+       EXISTS (SELECT 1 FROM task_pause s WHERE s.channel = c.name)
+FROM (SELECT name COLLATE "C" AS name FROM unnest(%s::text[]) AS u (name)) c
+CROSS JOIN LATERAL (
+    SELECT b.number FROM task_place b WHERE b.wait = 'channel' AND b.channel = c.name ORDER BY b.number LIMIT 1
+) h
+JOIN task t ON t.number = h.number
+WHERE NOT EXISTS (
+    SELECT 1 FROM task_place p WHERE p.channel = c.name AND p.channel <> ''
+           AND p.state IN ('to_do', 'is_processing', 'to_cancel') AND p.wait NOT IN ('channel', 'tasks')
+)
+"""
+_LET_IN = """
+WITH p AS (UPDATE task_place SET wait = %(wait)s, lane = %(lane)s::bigint WHERE number = ANY (%(numbers)s))
+UPDATE task SET wait = %(wait)s, lane = %(lane)s::bigint WHERE number = ANY (%(numbers)s)
 """
 _FIRSTS = """
 SELECT t.id, t.function, t.state, coalesce(p.result, ''), t.failure
@@ -87,6 +101,14 @@ class WaitTables(Table):
     def behind(self, channel: str, limit: int) -> list[Task]:
         """Return the first rows that wait for their place in a channel."""
         return self._placed("p.wait = 'channel' AND p.channel = %s ORDER BY p.number LIMIT %s", channel, limit)
+
+    def heads(self, channels: Sequence[str]) -> list[Head]:
+        """Return the first row that waits for its place in each of these channels that holds nobody."""
+        return [Head(*row) for row in self._tx.rows(_HEADS, ([storable(channel) for channel in channels],))]
+
+    def let_in(self, numbers: Sequence[int], wait: Wait, lane: int | None) -> None:
+        """Set what rows wait for, and their lane."""
+        self._tx.run(_LET_IN, {"wait": wait, "lane": lane, "numbers": list(numbers)})
 
     def link(self, number: int, firsts: Sequence[int]) -> None:
         """Keep which rows a row comes after, in this order, and tie those with `FOLLOWED`."""

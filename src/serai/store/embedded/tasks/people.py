@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from serai.store.embedded.tasks.table import Table
+from serai.store.embedded.tasks.table import DUE, EXPIRES, Table
+from serai.store.taskrows.shelf import Look
 from serai.store.tasks import BotRow, Pause
+
+_LOOK = f"SELECT EXISTS (SELECT 1 FROM task_bot WHERE name = ?), {DUE}, {EXPIRES}"  # noqa: S608 - constants
 
 
 class PeopleTables(Table):
@@ -15,6 +18,11 @@ class PeopleTables(Table):
         """Insert a bot; False where there is one of that name."""
         sql = "INSERT INTO task_bot (name, beat, queues, since) VALUES (?, 1, ?, ?) ON CONFLICT DO NOTHING"
         return self._cursor.execute(sql, (bot, "\n".join(queues), now)).rowcount == 1
+
+    def look(self, bot: str) -> Look:
+        """Look whether a bot is known, and at the timers."""
+        known, due, expires = self._cursor.execute(_LOOK, (bot,)).fetchone()
+        return Look(bool(known), due, expires)
 
     def has_bot(self, bot: str) -> bool:
         """Tell whether there is a bot of that name."""

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from serai.store.embedded.tasks.table import COLUMNS, Table
+from serai.store.embedded.tasks.table import COLUMNS, Table, as_json
 from serai.store.taskrows.shelf import GATED, LOOSE, Done
 from serai.store.tasks import MAX_PAGE, Filter, Task
 
@@ -32,6 +32,11 @@ WHERE {{}} AND bot = ? AND run = ? AND state = 'is_processing' AND ties & ~{LOOS
 """  # noqa: S608 - constants
 _FINISH_ONE = _FINISH.format("number = ?")
 _FINISH_MANY = _FINISH.format("number IN (SELECT value FROM json_each(?))")
+#: What the one is tied to, if the statement above ends it.
+_TIES_ONE = f"""
+SELECT number, ties, tenant, provider, channel FROM task
+WHERE number = ? AND bot = ? AND run = ? AND state = 'is_processing' AND ties & ~{LOOSE} = 0
+"""  # noqa: S608 - constants
 #: Those that it does not end, with ties of NULL, and those with ties.
 _SPECIAL = f"""
 SELECT j.value, t.ties, t.tenant, t.provider, t.channel FROM json_each(?3) AS j LEFT JOIN task AS t
@@ -110,7 +115,7 @@ class RowTable(Table):
         if len(numbers) == 1:
             rows = self._cursor.execute(_TAKE_ONE, (bot, now, ties, numbers[0])).fetchall()
         else:
-            rows = self._cursor.execute(_TAKE_MANY, (bot, now, ties, _json(numbers))).fetchall()
+            rows = self._cursor.execute(_TAKE_MANY, (bot, now, ties, as_json(numbers))).fetchall()
         tasks = [Task(*row) if row[-1] is not None else self._large(row) for row in rows]
         place = {number: index for index, number in enumerate(numbers)}
         tasks.sort(key=lambda task: place[task.number])
@@ -118,12 +123,15 @@ class RowTable(Table):
 
     def finish(self, bot: str, run: int, numbers: Sequence[int], now: float) -> list[Done]:
         """End those of the rows well that a bot holds in this run, with no ties but `LOOSE` ones; `GATED` goes."""
-        listed = _json(numbers)
-        special = self._cursor.execute(_SPECIAL, (bot, run, listed)).fetchall()
         if len(numbers) == 1:
-            self._cursor.execute(_FINISH_ONE, (now, numbers[0], bot, run))
-        else:
-            self._cursor.execute(_FINISH_MANY, (now, listed, bot, run))
+            one = (numbers[0], bot, run)
+            rows = self._cursor.execute(_TIES_ONE, one).fetchall()
+            if rows:
+                self._cursor.execute(_FINISH_ONE, (now, *one))
+            return [Done(*row) for row in rows]
+        listed = as_json(numbers)
+        special = self._cursor.execute(_SPECIAL, (bot, run, listed)).fetchall()
+        self._cursor.execute(_FINISH_MANY, (now, listed, bot, run))
         found = {row[0]: Done(*row) if row[1] else None for row in special}
         ended = [found.get(number, Done(number, 0, "", "", "")) for number in numbers]
         return [done for done in ended if done is not None]
@@ -145,7 +153,3 @@ class RowTable(Table):
 
     def _number(self, found: Any) -> int | None:
         return None if found is None else int(found)
-
-
-def _json(numbers: Sequence[int]) -> str:
-    return msgspec.json.encode(numbers).decode()

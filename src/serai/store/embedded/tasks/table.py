@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Sequence
 from typing import Any
+
+import msgspec
 
 from serai.store.tasks import Task
 
@@ -13,6 +16,10 @@ COLUMNS = (
     "parent, who, created, state, wait, run, failures, lost, bot, progress, sentence, started, finished, expires, "
     "awaits, ties, options, failure"
 )
+
+#: When the next row's time comes, and when the next one expires.
+DUE = "(SELECT min(not_before) FROM task WHERE wait = 'time')"
+EXPIRES = "(SELECT min(expires) FROM task WHERE expires > 0 AND state = 'to_do')"
 
 
 class Table:
@@ -29,3 +36,8 @@ class Table:
         """Return the first column of the first row, or None."""
         row = self._cursor.execute(statement, values).fetchone()
         return None if row is None else row[0]
+
+
+def as_json(values: Sequence[int] | Sequence[str]) -> str:
+    """Return values for json_each()."""
+    return msgspec.json.encode(values).decode()

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from serai.store.embedded.tasks.table import Table
-from serai.store.taskrows.shelf import FOLLOWED
-from serai.store.tasks import Ended, Scope, Task
+from serai.store.embedded.tasks.table import DUE, EXPIRES, Table, as_json
+from serai.store.taskrows.shelf import FOLLOWED, Head
+from serai.store.tasks import Ended, Scope, Task, Wait
 
 #: The index's own words, so that SQLite uses it.
 _INSIDE = (
@@ -15,10 +15,20 @@ _INSIDE = (
 )
 _READY = "SELECT number, function FROM task WHERE lane = ? ORDER BY priority DESC, number LIMIT ? OFFSET ?"
 _TIE = "UPDATE task SET ties = ties | ? WHERE number = ?"
-_TIMERS = """
-SELECT (SELECT min(not_before) FROM task WHERE wait = 'time'),
-       (SELECT min(expires) FROM task WHERE expires > 0 AND state = 'to_do')
+_TIMERS = f"SELECT {DUE}, {EXPIRES}"
+#: By the index of those behind: its entries end with the number.
+_HEADS = """
+SELECT t.number, t.queue, t.tenant, t.provider, t.channel, t.not_before,
+       EXISTS (SELECT 1 FROM task_pause AS p WHERE p.channel = j.value)
+FROM json_each(?) AS j CROSS JOIN task AS t
+WHERE t.number = (SELECT min(b.number) FROM task AS b WHERE b.wait = 'channel' AND b.channel = j.value)
+      AND NOT EXISTS (
+          SELECT 1 FROM task AS i INDEXED BY task_inside
+          WHERE i.channel = j.value AND i.channel <> '' AND i.state IN ('to_do', 'is_processing', 'to_cancel')
+                AND i.wait NOT IN ('channel', 'tasks')
+      )
 """
+_LET_IN = "UPDATE task SET wait = ?, lane = ? WHERE number IN (SELECT value FROM json_each(?))"
 _RUNS = "state IN ('is_processing', 'to_cancel')"
 
 
@@ -86,6 +96,15 @@ class WaitTables(Table):
     def behind(self, channel: str, limit: int) -> list[Task]:
         """Return the first rows that wait for their place in a channel."""
         return self._rows("wait = 'channel' AND channel = ? ORDER BY number LIMIT ?", channel, limit)
+
+    def heads(self, channels: Sequence[str]) -> list[Head]:
+        """Return the first row that waits for its place in each of these channels that holds nobody."""
+        found = self._cursor.execute(_HEADS, (as_json(channels),)).fetchall()
+        return [Head(*row) for row in found]
+
+    def let_in(self, numbers: Sequence[int], wait: Wait, lane: int | None) -> None:
+        """Set what rows wait for, and their lane."""
+        self._cursor.execute(_LET_IN, (wait, lane, as_json(numbers)))
 
     def link(self, number: int, firsts: Sequence[int]) -> None:
         """Keep which rows a row comes after, in this order, and tie those with `FOLLOWED`."""

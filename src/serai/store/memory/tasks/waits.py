@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import msgspec
 
 from serai.store.memory.tasks.rows import Memory
-from serai.store.taskrows.shelf import FOLLOWED
-from serai.store.tasks import LIVE, Ended, Scope, Task
+from serai.store.taskrows.shelf import FOLLOWED, Head, Look
+from serai.store.tasks import LIVE, Ended, Scope, Task, Wait
 
 _RUNS = frozenset({"is_processing", "to_cancel"})
 
@@ -46,6 +46,10 @@ class WaitTables(Memory):
         expiring = self._entries(lambda task: task.state == "to_do" and task.expires > 0)
         return min(due, default=None), min([entry.task.expires for entry in expiring], default=None)
 
+    def look(self, bot: str) -> Look:
+        """Look whether a bot is known, and at the timers."""
+        return Look(bot in self._table.bots, *self.timers())
+
     def held(self, bot: str) -> list[Task]:
         """Return what a bot runs."""
         return self._tasks(lambda task: task.bot == bot and task.state in _RUNS)
@@ -77,6 +81,20 @@ class WaitTables(Memory):
     def behind(self, channel: str, limit: int) -> list[Task]:
         """Return the first rows that wait for their place in a channel."""
         return self._tasks(lambda task: task.wait == "channel" and task.channel == channel)[:limit]
+
+    def heads(self, channels: Sequence[str]) -> list[Head]:
+        """Return the first row that waits for its place in each of these channels that holds nobody."""
+        firsts = [task for channel in channels if not self.inside(channel) for task in self.behind(channel, 1)]
+        paused = self._table.pauses
+        return [
+            Head(t.number, t.queue, t.tenant, t.provider, t.channel, t.not_before, t.channel in paused) for t in firsts
+        ]
+
+    def let_in(self, numbers: Sequence[int], wait: Wait, lane: int | None) -> None:
+        """Set what rows wait for, and their lane."""
+        for number in numbers:
+            entry = self._table.entries[number]
+            entry.task, entry.lane = msgspec.structs.replace(entry.task, wait=wait), lane
 
     def link(self, number: int, firsts: Sequence[int]) -> None:
         """Keep which rows a row comes after, in this order, and tie those with `FOLLOWED`."""
