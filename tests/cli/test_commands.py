@@ -47,6 +47,12 @@ def test_a_tenant_is_made_listed_and_shown(api: Any, serai: Any) -> None:
     listed = json.loads(serai("tenant", "list", "--json").out)
     assert [(one["name"], one["uid"], one["memory_mb"]) for one in listed] == [("demo", 1, 1024)]
     assert "A shop" in serai("tenant", "show", "demo").out
+    assert serai("tenant", "set", "demo", "--processes", "8000", "--title", "Two shops").status == 0
+    assert serai("tenant", "set", "demo", "--memory-mb", "64", "--dry-run").status == 0
+    [listed] = json.loads(serai("tenant", "list", "--json").out)
+    assert (listed["processes"], listed["title"], listed["memory_mb"]) == (8000, "Two shops", 1024)
+    assert serai("tenant", "set", "demo").status == STATUS["invalid"]
+    assert serai("tenant", "set", "nobody", "--processes", "9").status == STATUS["not_found"]
     again = serai("tenant", "create", "demo")
     assert (again.status, again.err) == (STATUS["already_exists"], "serai: There is a tenant demo already.\n")
 

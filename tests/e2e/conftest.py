@@ -22,7 +22,8 @@ def site() -> Iterator[Installation]:
         try:
             installation.up()
             for tenant in ("demo", "other"):
-                installation.run("tenant", "create", tenant)
+                # More than the usual: all tests of the session put their programs here.
+                installation.run("tenant", "create", tenant, "--memory-mb", "65536", "--processes", "16384")
             yield installation
         finally:
             installation.remove()

@@ -1,4 +1,4 @@
-"""Tenants: list, show, create."""
+"""Tenants: list, show, create, set."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from typing import Annotated, Any
 
 import typer
 
+from serai.api.client import descriptor
 from serai.cli.terminal import Terminal
-from serai.errors import DeniedError, NotFoundError
+from serai.errors import DeniedError, InvalidError, NotFoundError
 from serai.services.terminal import DryRunOption, JsonOption
 
 app = typer.Typer(name="tenant", help="Customers: who owns apps, and how much they may use.", no_args_is_help=True)
@@ -52,6 +53,30 @@ def create(
     limits = {"memory_mb": memory_mb, "disk_mb": disk_mb, "processes": processes}
     terminal.api.call("POST", "/v1/tenants", {"name": name, "title": title, **limits})
     terminal.note(f"The tenant {name} is there.")
+
+
+@app.command("set")
+def set_(
+    ctx: typer.Context,
+    name: Name,
+    title: Annotated[str | None, typer.Option(help="What people call it.")] = None,
+    memory_mb: Annotated[int | None, typer.Option(min=16, help="Of all its instances, MiB.")] = None,
+    disk_mb: Annotated[int | None, typer.Option(min=1, help="Of all its data folders, MiB.")] = None,
+    processes: Annotated[int | None, typer.Option(min=1, help="Of all its instances.")] = None,
+    dry_run: DryRunOption = False,
+) -> None:
+    """Change a tenant's title or quotas; what runs goes on, also beyond a smaller quota."""
+    terminal: Terminal = ctx.obj
+    given = {"title": title, "memory_mb": memory_mb, "disk_mb": disk_mb, "processes": processes}
+    changes = {field: value for field, value in given.items() if value is not None}
+    if not changes:
+        raise InvalidError("Say what to change, such as --memory-mb 32768.", path="tenant")
+    told = ", ".join(f"{field} {value}" for field, value in changes.items())
+    if dry_run:
+        terminal.note(f"Would change the tenant {name}: {told}.")
+        return
+    terminal.api.call("PATCH", descriptor("tenant", name, name), changes)
+    terminal.note(f"The tenant {name} has {told}.")
 
 
 def _row(item: dict[str, Any]) -> dict[str, Any]:
