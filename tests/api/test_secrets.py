@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from serai.errors import InvalidError
-from serai.identity.seal import is_sealed
+from serai.identity.seal import create_key, is_sealed, open_keyring
 from serai.services.apps.descriptors import App
 from serai.services.apps.variables import Variables
 
@@ -66,3 +67,17 @@ async def test_a_restored_version_is_sealed_also_where_it_was_not(api: Any) -> N
     assert stored.opened(api.desk.keyring, "mine", "shop") == {"KEY": "s3cret"}
     await api.call("POST", f"{PATH}/restore", query={"version": 2})
     assert b"s3cret" not in await everything(api), "not even what lies plain in the history"
+
+
+async def test_a_new_key_seals_variables_anew_too(api: Any, tmp_path: Path) -> None:
+    path = tmp_path / "secrets.key"
+    create_key(path)
+    api.desk.keyring.path = path
+    api.desk.keyring.renew()
+    await api.call("PUT", PATH, {"values": {"KEY": "s3cret"}})
+    before = (await api.store.get(Variables, "mine", "shop")).spec.values["KEY"]
+    assert (await api.call("POST", "/v1/keys/rotate"))["sealed"] == 1
+    spec = (await api.store.get(Variables, "mine", "shop")).spec
+    assert spec.values["KEY"] != before
+    path.write_text(path.read_text().splitlines()[0])
+    assert spec.opened(open_keyring(path), "mine", "shop") == {"KEY": "s3cret"}

@@ -2,7 +2,7 @@
 
 A dry run returns the steps with the versions that they are bound to; who sends these back as ``expect`` gets what they
 saw, or a conflict. Services add what their descriptors take besides (an app's addresses, instances and tasks) by the
-function ``follow`` of their manifest: ``follow(ctx, tenant, operations)`` returns all operations.
+function ``follow`` of their manifest: ``follow(ctx, who, tenant, operations)`` returns all operations.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ async def apply(
         planned = await planner.plan(data.items, prune=data.prune)
         steps = [_step(one) for one in planned]
         _check_expected(planned, data.expect)
-        operations = combined(await _operations(ctx, desk, tenant, planned)) if planned else []
+        operations = combined(await _operations(ctx, desk, principal.who, tenant, planned)) if planned else []
         if data.dry_run or not operations:
             return Applied(tenant=tenant, steps=steps)
         _check_confirmed(planned, data.confirm, tenant)
@@ -94,7 +94,9 @@ async def apply(
     raise UnavailableError("Others keep changing the same: try again.")
 
 
-async def _operations(ctx: Context, desk: Desk, tenant: str, planned: Iterable[Planned]) -> Sequence[Operation]:
+async def _operations(
+    ctx: Context, desk: Desk, who: str, tenant: str, planned: Iterable[Planned]
+) -> Sequence[Operation]:
     operations: list[Operation] = []
     for one in planned:
         spec = one.spec
@@ -109,7 +111,7 @@ async def _operations(ctx: Context, desk: Desk, tenant: str, planned: Iterable[P
     result: Sequence[Operation] = operations
     for service in ctx.services.values():
         if service.follow:
-            result = await load(service.follow)(ctx, tenant, result)
+            result = await load(service.follow)(ctx, who, tenant, result)
     return result
 
 

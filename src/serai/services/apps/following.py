@@ -37,7 +37,7 @@ class Writes(msgspec.Struct, frozen=True):
     variables: set[str]
 
 
-async def follow(ctx: Context, tenant: str, operations: Sequence[Operation]) -> list[Operation]:
+async def follow(ctx: Context, who: str, tenant: str, operations: Sequence[Operation]) -> list[Operation]:
     """Return all operations of a transaction, with what apps need besides.
 
     `InvalidError` (with ``path``), `AlreadyExistsError`, `DeniedError` and `ExhaustedError` as the verbs have them.
@@ -61,7 +61,7 @@ async def follow(ctx: Context, tenant: str, operations: Sequence[Operation]) -> 
         new = writes.apps.get(app, picture.app.spec)
         hosts[app] = picture.app.spec.host or site.host
         if new is None:
-            gone = await removing(ctx.store, picture, "apply", data=False)
+            gone = await removing(ctx.store, picture, who, data=False)
             # A domain that moves to another app at the same moment stays.
             routes += [one for one in gone if not (isinstance(one, Delete) and (one.kind, one.name) in kept)]
             continue
