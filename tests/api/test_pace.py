@@ -23,7 +23,7 @@ def test_a_bucket_is_somebodys_own_and_fills_again() -> None:
         pace.take(ada, "192.0.2.1")
     with pytest.raises(ExhaustedError) as caught:
         pace.take(ada, "192.0.2.2")
-    assert caught.value.fields["retry_after"] == 1
+    assert 1 <= caught.value.fields["retry_after"] <= 2
     pace.take(token, "192.0.2.1")
     pace.take(None, "192.0.2.1")
     now = 1.5
@@ -49,7 +49,8 @@ async def test_too_many_requests_are_told_when_to_come_again_and_nobody_else_wai
     async with serve(rates=FEW) as api:
         answers = [await api.front("GET", "/v1/me") for _ in range(3)]
         assert [one.status_code for one in answers] == [401, 401, 429]
-        assert (answers[2].headers["retry-after"], answers[2].json()["code"]) == ("1", "exhausted")
+        assert int(answers[2].headers["retry-after"]) in {1, 2}
+        assert answers[2].json()["code"] == "exhausted"
         assert (await api.front("GET", "/v1/me", x_forwarded_for="192.0.2.8")).status_code == 401
         for _ in range(5):
             assert await api.call("GET", "/v1/me")

@@ -33,10 +33,11 @@ from serai.api import (
     tenants,
     tokens,
 )
+from serai.api.bodies import Strict
 from serai.api.depend import dependencies
 from serai.api.desk import Desk
 from serai.api.entrance import Entrance
-from serai.api.guard import Guard, table
+from serai.api.guard import Guard, allowed_methods
 from serai.api.kinds import Kinds
 from serai.api.nudge import Nudge
 from serai.api.pace import Pace, Rates
@@ -103,13 +104,13 @@ def build(
             HTTPException: problems.on_http_exception,
             Exception: problems.on_bug,
         },
+        request_class=Strict,
         request_max_body_size=MAX_BODY,
         openapi_config=None,
         logging_config=None,
         state=State({"kinds": kinds, "nudge": nudge}),
     )
-    for _ in table(app):
-        pass  # raises for a route without an action
+    app.state["methods"] = allowed_methods(app)
     return app
 
 

@@ -7,12 +7,14 @@ with a route that says no action can't be built, so nothing is served unguarded.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
 from litestar import Litestar
 from litestar.connection import ASGIConnection
+from litestar.exceptions import MethodNotAllowedException
 from litestar.handlers import BaseRouteHandler, HTTPRouteHandler
 from litestar.routes import HTTPRoute
 
@@ -49,6 +51,8 @@ class Guard:
 
     async def __call__(self, connection: Connection, handler: BaseRouteHandler) -> None:
         """Let the request in, or raise."""
+        if connection.scope.get("method") == "OPTIONS":  # the framework's own: it has no action
+            raise MethodNotAllowedException
         action = action_of(handler)
         state = connection.scope["state"]
         shown = seen(connection)
@@ -110,6 +114,20 @@ def action_of(handler: BaseRouteHandler) -> str:
     if not isinstance(action, str) or "." not in action:
         raise InternalError("A route without an action can't be served.", handler=str(handler))
     return action
+
+
+def allowed_methods(app: Litestar) -> Mapping[re.Pattern[str], str]:
+    """Return forms of paths, the most particular first, and their methods as Allow has them (RFC 9110 section 10.2.1).
+
+    `InternalError` where a route says no action.
+    """
+    found: dict[str, set[str]] = {}
+    for method, path, _ in table(app):
+        found.setdefault(path, set()).add(method)
+    return {
+        re.compile(re.sub(r"\{\w+\}", "[^/]+", path) + r"\Z"): ", ".join(sorted(found[path]))
+        for path in sorted(found, key=lambda path: path.count("{"))
+    }
 
 
 def table(app: Litestar) -> Iterator[tuple[str, str, str]]:

@@ -75,7 +75,7 @@ def _statuses(handler: HTTPRouteHandler, action: str, path: str, body: bool) -> 
         yield UNKNOWN
     if writes or action not in OPEN_TO_ALL | OPEN_TO_KNOWN:
         yield STATUS["denied"]
-    if "{" in path or action not in OPEN_TO_ALL | OPEN_TO_KNOWN | OPEN_TO_USERS:
+    if "{" in path or body or action not in OPEN_TO_ALL | OPEN_TO_KNOWN | OPEN_TO_USERS:
         yield STATUS["not_found"]
     if writes:
         yield STATUS["conflict"]

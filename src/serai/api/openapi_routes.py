@@ -15,7 +15,7 @@ from litestar.typing import FieldDefinition
 
 from serai.api import openapi_problems
 from serai.api.guard import action_of
-from serai.api.openapi_schemas import Schema, Schemas, prose
+from serai.api.openapi_schemas import Schemas, prose
 
 #: What `serai.api.descriptors` reads from heads, by the name that a route gives in ``heads``.
 HEADS: Mapping[str, dict[str, Any]] = {
@@ -107,9 +107,8 @@ class Route:
             return answer
         media = str(getattr(handler.media_type, "value", handler.media_type) or "application/json")
         if self.returns in {Stream, str}:
-            schema: Schema = {"type": "string"}
-        else:
-            schema = schemas.of(self.returns) if _has_schema(self.returns) else {}
+            return answer | {"content": {media: {}}}  # no one JSON value
+        schema = schemas.of(self.returns) if _has_schema(self.returns) else {}
         return answer | {"content": {media: {"schema": schema}}}
 
     def _parameters(self, schemas: Schemas) -> Iterator[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
@@ -26,6 +27,7 @@ STATUS: Mapping[str, int] = {
     "deadline": 504,
 }
 
+METHOD = 405  # not one that the path has
 UNKNOWN = 401  # nobody was recognised: a kind of "denied" that a sign-in may mend
 
 #: What the framework itself answers (no such path, no such method, too large) in our codes.
@@ -103,7 +105,11 @@ def on_http_exception(request: Request[Any, Any, Any], error: HTTPException) -> 
     code = _CODES.get(status, "invalid" if status < STATUS["internal"] else "internal")
     extra = getattr(error, "extra", None)
     fields: dict[str, Any] = {"errors": extra} if isinstance(extra, list) else {}
-    return render(request, code, status, error.detail, fields=fields, headers=error.headers)
+    headers = dict(error.headers or {})
+    if status == METHOD:
+        forms: Mapping[re.Pattern[str], str] = request.app.state["methods"]
+        headers["allow"] = next((methods for form, methods in forms.items() if form.match(request.scope["path"])), "")
+    return render(request, code, status, error.detail, fields=fields, headers=headers)
 
 
 def on_bug(request: Request[Any, Any, Any], error: Exception) -> Response[Problem]:

@@ -121,6 +121,7 @@ async def story(ctx: Ctx, task: Id) -> Story:
 )  # fmt: skip
 async def states(ctx: Ctx, task: Id) -> Stream:
     """Stream a task as JSON lines, now and at each change of its state or progress, until it is over."""
+    await Tasks(ctx.store).get(task)
     return Stream(kept_alive(_states(Tasks(ctx.store, ctx.bus), task)), media_type=JSON_LINES)
 
 
@@ -135,6 +136,7 @@ async def log(
     forever: Annotated[bool, QueryParameter(name="follow")] = False,
 ) -> Stream:
     """Return what a task logged as JSON lines, and with ``follow`` what it logs until it is over."""
+    await Tasks(ctx.store).get(task)
     return Stream(kept_alive(_lines(ctx, task, after, forever=forever)), media_type=JSON_LINES)
 
 

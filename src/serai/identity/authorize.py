@@ -46,8 +46,10 @@ class Audit(Protocol):
 
 def allowed(principal: Principal, action: str, target: Target) -> tuple[bool, str]:
     """Decide, and say why not; the reason is for the audit, not for the asker."""
-    if action in OPEN_TO_KNOWN or (action in OPEN_TO_USERS and principal.kind == "user"):
+    if action in OPEN_TO_KNOWN:
         return True, ""
+    if action in OPEN_TO_USERS:  # whatever a token's user was granted
+        return principal.kind == "user", "only users do that to themselves"
     if not reaches(principal, target):
         return False, "no grant reaches the target"
     if not any(grant.covers(target.tenant, target.app) and grant.allows(action) for grant in principal.grants):

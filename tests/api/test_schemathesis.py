@@ -1,0 +1,139 @@
+"""Torment the whole API by its own description, as an operator at the front door.
+
+Left out of the checks, with the reason:
+
+- ``positive_data_acceptance``: a schema says what is well-formed, and there is more to a meaning (a tenant's descriptor
+  lives under its own name, a schedule's time has to come), so 400 is right for some of what fits it.
+- ``missing_required_header``: no header is required here.
+
+Left out of the operations: those that end the session or the token that asks, or open streams that never end.
+What asks the supervisor, or for the file of the keys, may answer 501 and 503: neither is there in a test.
+
+``SERAI_TORMENT`` is the number of examples for each operation, for a longer run, which also goes
+through every bound of every field.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+schemathesis = pytest.importorskip("schemathesis")
+
+from schemathesis import engine  # noqa: E402
+from schemathesis.config import SchemathesisConfig  # noqa: E402
+
+from serai.identity import Grant, Principal  # noqa: E402
+from serai.identity.people import Member, User  # noqa: E402
+from serai.identity.principals import Scope  # noqa: E402
+from serai.identity.tokens import issue  # noqa: E402
+
+FEW = 2
+EXAMPLES = int(os.environ.get("SERAI_TORMENT", str(FEW)))
+
+SETTINGS = """
+seed = 7
+base-url = "{url}"
+headers = {{ Authorization = "Bearer {token}", X-Forwarded-For = "192.0.2.7" }}
+request-timeout = 10
+continue-on-failure = true
+
+[generation]
+max-examples = {examples}
+no-shrink = true
+deterministic = true
+
+[checks]
+positive_data_acceptance.enabled = false
+missing_required_header.enabled = false
+
+[phases.coverage]
+enabled = {coverage}
+
+[phases.stateful]
+enabled = false
+
+[[operations]]
+include-path-regex = "^/v1/route/"
+parameters = {{ name = "demo.localhost/hello/" }}
+
+[[operations]]
+include-operation-id = ["status", "plan", "metrics", "rotateKey"]
+checks.not_a_server_error.expected-statuses = ["2xx", "3xx", "4xx", "501", "503"]
+
+[[operations]]
+include-operation-id = ["signOut", "watchTasks"]
+enabled = false
+
+[[operations]]
+include-operation-id = "watchChanges"
+parameters = {{ end = true }}
+
+[[operations]]
+include-operation-id = "readLogs"
+parameters = {{ follow = false }}
+"""
+
+
+async def operator(api: Any) -> str:
+    """Return a token that may do everything."""
+    await api.store.put("test", "", "", "ops", User(email="ops@example.com"))
+    await api.store.put("test", "", "", "ops", Member(role="operator"))
+    maker = Principal(kind="user", name="ops", user="ops", grants=(Grant("operator"),))
+    now = api.ctx.clock.now()
+    return await issue(api.store, api.desk.directory, maker, name="torment", scope=Scope(), now=now)
+
+
+async def seed(api: Any) -> None:
+    for name in ("demo", "a"):
+        await api.call("PUT", f"/v1/tenant/{name}/{name}", {"uid": 1})
+        await api.call("PUT", f"/v1/apps/{name}/hello")
+
+
+def torment(description: dict[str, Any], settings: str) -> list[str]:
+    """Run all checks; return what they found, each once."""
+    config = SchemathesisConfig.from_str(settings)
+    schema = schemathesis.openapi.from_dict(description, config=config)
+    found: dict[str, str] = {}
+    for event in engine.from_schema(schema).execute():
+        for error in (getattr(event, "info", None), getattr(event, "exception", None)):
+            if error is not None and type(event).__name__ in {"NonFatalError", "FatalError"}:
+                found.setdefault(str(error), f"{event.label if hasattr(event, 'label') else ''}: {error}")
+        recorder = getattr(event, "recorder", None)
+        for checks in recorder.checks.values() if recorder else ():
+            for check in checks:
+                if check.failure_info is not None:
+                    failure = check.failure_info.failure
+                    found.setdefault(
+                        f"{recorder.label}: {failure.title}",
+                        f"{recorder.label}: {failure.title}: {failure.message}\n{check.failure_info.code_sample}",
+                    )
+    return list(found.values())
+
+
+@pytest.mark.timeout(3600)
+async def test_nothing_is_found(api: Any) -> None:
+    await seed(api)
+    token = await operator(api)
+    description = await api.call("GET", "/v1/openapi.json")
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.setblocking(False)
+        accepting = asyncio.create_task(accept(listener, api.server.accepted_front))
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        settings = SETTINGS.format(url=url, token=token, examples=EXAMPLES, coverage=str(EXAMPLES > FEW).lower())
+        try:
+            found = await asyncio.to_thread(torment, description, settings)
+        finally:
+            accepting.cancel()
+    assert found == [], "\n\n".join(found)
+
+
+async def accept(listener: socket.socket, accepted: Callable[[socket.socket], None]) -> None:
+    while True:
+        sock, _ = await asyncio.get_running_loop().sock_accept(listener)
+        accepted(sock)
