@@ -85,7 +85,11 @@ class Running:
         self._wait(token)
 
     def _start(self, argv: list[str]) -> None:
-        self.children.append(subprocess.Popen(argv, cwd=self.folder, env=dict(os.environ)))
+        self.children.append(
+            subprocess.Popen(
+                argv, cwd=self.folder, env=dict(os.environ) | {"PYTHONPATH": str(Path(__file__).parents[1] / "src")}
+            )
+        )
 
     def _wait(self, token: str) -> None:
         for _ in range(300):
@@ -129,11 +133,10 @@ def compare(peers: list[Running], case: str, rounds: int, seconds: int, token: s
         for server in peers[:: -1 if number % 2 else 1]:
             rates[-1][server.name] = wrk(server, case, seconds, token)
             print(f"{case:5} {server.name:8} {rates[-1][server.name]:8.0f} requests/s", flush=True)
-    return [
-        f"ratio: {case} {statistics.median(each['serai'] / max(each[peer.name], 1) for each in rates):.2f} x {peer.name}"
-        f" (goal {GOALS[peer.name]})"
-        for peer in peers[1:]
-    ]
+    ratios = {
+        peer.name: statistics.median(each["serai"] / max(each[peer.name], 1) for each in rates) for peer in peers[1:]
+    }
+    return [f"ratio: {case} {ratio:.2f} x {name} (goal {GOALS[name]})" for name, ratio in ratios.items()]
 
 
 def main() -> None:
@@ -150,7 +153,7 @@ def main() -> None:
         for case, name in (("one", "one.json"), ("list", "page.json")):
             (folder / name).write_bytes(ours.get(case, token)[1])
         started.append(Running("bare", folder, sys.executable, token))
-        if subprocess.run([str(PEERS), "-c", "import fastapi, sqlalchemy, uvloop"], check=False).returncode == 0:
+        if PEERS.exists() and (PEERS.parent / "fastapi").exists():
             started.append(Running("fastapi", folder, str(PEERS), token))
         goals = []
         for case in options.only.split(","):

@@ -21,7 +21,7 @@ from typing import Any
 
 COUNT = 100  # descriptors of the list
 
-_FASTAPI = '''
+_FASTAPI = """
 import json
 from fastapi import Depends, FastAPI, Header, HTTPException
 from pydantic import BaseModel
@@ -103,9 +103,9 @@ def read(tenant: str, name: str, session: Session = Depends(database), who: str 
     if found is None:
         raise HTTPException(404)
     return shown(found)
-'''
+"""
 
-_BARE = '''
+_BARE = """
 from pathlib import Path
 from litestar import Litestar, Response, get
 one, page = (Path("{folder}/" + name).read_bytes() for name in ("one.json", "page.json"))
@@ -119,7 +119,7 @@ async def listed() -> Response[bytes]:
     return Response(page, media_type="application/json")
 
 app = Litestar([read, listed], openapi_config=None, logging_config=None)
-'''
+"""
 
 
 def write_peer(kind: str, folder: Path, digest: str) -> Path:
@@ -205,10 +205,7 @@ def main() -> None:
 
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
     kind, folder = sys.argv[1], Path(sys.argv[2])
-    if kind == "api":
-        work = serve_api(folder)
-    else:
-        work = serve_edge(folder, sys.argv[3], int(sys.argv[4]))
+    work = serve_api(folder) if kind == "api" else serve_edge(folder, sys.argv[3], int(sys.argv[4]))
     profile = os.environ.get("PROFILE") if kind == "api" else None
     if profile:
         import cProfile

@@ -34,13 +34,14 @@ from serai.api import (
     tokens,
 )
 from serai.api.bodies import Strict
-from serai.api.depend import dependencies
+from serai.api.depend import House, dependencies
 from serai.api.desk import Desk
 from serai.api.entrance import Entrance
 from serai.api.guard import Guard, allowed_methods
 from serai.api.kinds import Kinds
 from serai.api.nudge import Nudge
 from serai.api.pace import Pace, Rates
+from serai.api.reads import Reads
 from serai.api.recent import Recent
 from serai.api.server import canonical
 from serai.daemon.module import Context
@@ -94,6 +95,7 @@ def build(
         openapi.router(kinds),
         *brought,
     ]
+    reads = Reads(ctx.store, nudge, ctx.clock.monotonic)
     pace = Pace(rates, ctx.clock.monotonic)
     app = Litestar(
         handlers,
@@ -108,7 +110,7 @@ def build(
         request_max_body_size=MAX_BODY,
         openapi_config=None,
         logging_config=None,
-        state=State({"kinds": kinds, "nudge": nudge}),
+        state=State({"house": House(ctx, kinds, desk, reads), "kinds": kinds, "nudge": nudge}),
     )
     app.state["methods"] = allowed_methods(app)
     return app

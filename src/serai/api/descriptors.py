@@ -9,20 +9,21 @@ from __future__ import annotations
 
 import re
 import urllib.parse
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import msgspec
-from litestar import Request, Response, Router, delete, get, patch, post, put
+from litestar import MediaType, Request, Response, Router, delete, get, patch, post, put
 from litestar.di import NamedDependency, Provide
-from litestar.params import FromPath, FromQuery, QueryParameter, SkipValidation
+from litestar.params import FromQuery, QueryParameter, SkipValidation
 from litestar.types import ControllerRouterHandler
 
-from serai.api.depend import Aim, AllKinds, Caller, Ctx, People
+from serai.api.depend import house_of
 from serai.api.guard import PLATFORM
 from serai.api.kinds import check_name, convert, decode, merge, parse
+from serai.api.reads import Answer
 from serai.api.shapes import Descriptor, Difference, History, Page, Written, line, show
 from serai.errors import InvalidError, NotFoundError
-from serai.identity import Principal
+from serai.identity import Principal, Target
 from serai.identity.departures import falling
 from serai.identity.descriptors import Tenant
 from serai.identity.directory import Directory
@@ -105,51 +106,59 @@ async def _tagged(ask: Asked) -> Response[Descriptor]:
     return Response(show(record), headers={"etag": f'"{record.version}"'})
 
 
-async def asked(
-    request: AnyRequest,
-    ctx: Ctx,
-    principal: Caller,
-    target: Aim,
-    kinds: AllKinds,
-    desk: People,
-    kind: FromPath[str],
-    name: FromPath[str],
-) -> Asked:
-    """Return what a path names; `NotFoundError` for a kind that nobody brings."""
+async def asked(request: AnyRequest) -> Asked:
+    """Return what a path names; `NotFoundError` for a kind that nobody brings.
+
+    It takes all from the request: the framework starts a task for each thing that it injects beside another.
+    """
+    house = house_of(request)
+    target: Target = request.scope["state"]["target"]
     return Asked(
-        ctx.store,
-        desk.directory,
-        desk.keyring,
-        principal,
-        kinds.get(kind),
+        house.ctx.store,
+        house.desk.directory,
+        house.desk.keyring,
+        request.scope["state"]["principal"],
+        house.kinds.get(target.kind),
         target.tenant,
-        plain_name(name),
+        plain_name(target.name),
         expectation(request),
     )
 
 
 @get("/v1/{kind:str}", action="{kind}.read", summary="List descriptors", operation_id="listDescriptors")
 async def find(
-    ctx: Ctx,
-    target: Aim,
-    kinds: AllKinds,
-    kind: FromPath[str],
+    request: AnyRequest,
     tenant: FromQuery[str | None] = None,
     prefix: FromQuery[str] = "",
     after: FromQuery[str] = "",
     limit: Limit = 100,
-) -> Page:
+) -> Response[Page]:
     """List a kind's descriptors by tenant and name; without ``tenant`` those of all, for who may see all."""
+    house = house_of(request)
+    target: Target = request.scope["state"]["target"]
     where = None if tenant is None else target.tenant
-    records = await ctx.store.find(kinds.get(kind), where, prefix=prefix, after=after, limit=limit)
-    last = f"{records[-1].tenant}/{records[-1].name}" if len(records) == limit else ""
-    return Page([show(record) for record in records], last)
+    kind = house.kinds.get(target.kind)
+
+    async def make() -> Answer:
+        records = await house.ctx.store.find(kind, where, prefix=prefix, after=after, limit=limit)
+        last = f"{records[-1].tenant}/{records[-1].name}" if len(records) == limit else ""
+        return Answer(msgspec.json.encode(Page([show(record) for record in records], last)))
+
+    answer = await house.reads.get((target.kind, where, prefix, after, limit), make)
+    return cast("Response[Page]", Response(answer.body, media_type=MediaType.JSON))  # written out already
 
 
 @get("/", action="{kind}.read", summary="Read a descriptor", operation_id="getDescriptor", tagged=True)
-async def read(ask: Ask) -> Response[Descriptor]:
+async def read(request: AnyRequest, ask: Ask) -> Response[Descriptor]:
     """Return a descriptor; its version is the entity tag."""
-    return await _tagged(ask)
+
+    async def make() -> Answer:
+        record = await ask.store.get(ask.kind, ask.tenant, ask.name)
+        return Answer(msgspec.json.encode(show(record)), f'"{record.version}"')
+
+    answer = await house_of(request).reads.get((ask.kind.KIND, ask.tenant, ask.name), make)
+    headers = {"etag": answer.tag}
+    return cast("Response[Descriptor]", Response(answer.body, media_type=MediaType.JSON, headers=headers))
 
 
 @put(

@@ -47,7 +47,7 @@ class Guard:
         self._entrance = entrance
         self._audit = audit
         self._pace = pace
-        self._by_tenant: dict[BaseRouteHandler, bool] = {}
+        self._by_tenant: dict[Callable[..., Any], bool] = {}
 
     async def __call__(self, connection: Connection, handler: BaseRouteHandler) -> None:
         """Let the request in, or raise."""
@@ -84,9 +84,10 @@ class Guard:
         return principal if principal is not None and allowed(principal, action, target)[0] else None
 
     def _asks(self, handler: BaseRouteHandler) -> bool:
-        found = self._by_tenant.get(handler)
+        # By its function: the framework hands over a new copy of the handler with each request.
+        found = self._by_tenant.get(handler.fn)
         if found is None:
-            found = self._by_tenant[handler] = asks_for_tenant(handler)
+            found = self._by_tenant[handler.fn] = asks_for_tenant(handler)
         return found
 
 

@@ -33,8 +33,9 @@ class Pace:
 
     def take(self, principal: Principal | None, address: str) -> None:
         """Count a request; `ExhaustedError` with ``retry_after`` (seconds) where there were too many."""
-        key, allowance = f"network:{network_of(address)}", self._rates.nobody
-        if principal is not None:
+        if principal is None:
+            key, allowance = f"network:{network_of(address)}", self._rates.nobody
+        else:
             key, allowance = principal.id, self._rates.known
         now = self._now()
         try:

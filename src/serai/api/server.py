@@ -7,6 +7,7 @@ connection; uvicorn's own server, which listens and catches signals by itself, i
 from __future__ import annotations
 
 import asyncio
+import re
 import socket
 import urllib.parse
 from collections.abc import Callable
@@ -25,6 +26,8 @@ MAX_HEAD = 32 * 1024  # octets of all header fields
 HEAD_TIMEOUT = 10.0  # seconds from a connection's start, or a request's first octet, to the end of its head
 KEEP_ALIVE = 60  # seconds that an idle connection stays
 STALLED = 60.0  # seconds that a client may leave unread what was sent to it
+
+_PLAIN = re.compile(rb"[A-Za-z0-9._~/-]*")  # unreserved characters and slashes
 
 log = structlog.get_logger("api")
 
@@ -135,6 +138,8 @@ def canonical(raw_path: bytes) -> str:
     Unreserved characters stand plain, all others encoded: a slash within a name stays ``%2F`` and does not end its
     segment. Octets that are not UTF-8 stay encoded as they are, and so name nothing.
     """
+    if _PLAIN.fullmatch(raw_path):
+        return raw_path.decode("ascii")
     return "/".join(
         urllib.parse.quote(urllib.parse.unquote_to_bytes(segment), safe="") for segment in raw_path.split(b"/")
     )

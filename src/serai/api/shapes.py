@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
@@ -18,7 +18,7 @@ class Descriptor(msgspec.Struct, frozen=True):
     name: str
     version: int
     change: int
-    spec: dict[str, Any]
+    spec: Annotated[Any, msgspec.Meta(extra_json_schema={"type": "object"})]
 
 
 class Page(msgspec.Struct, frozen=True):
@@ -60,9 +60,14 @@ class Written(msgspec.Struct, frozen=True):
     change: int
 
 
+def _hides(kind: type[Spec]) -> bool:
+    return any("hidden" in vars(one) for one in kind.__mro__ if one is not Spec)
+
+
 def show(record: Record[Any]) -> Descriptor:
     """Return a record as the API shows it."""
-    spec = dict(record.spec.hidden(msgspec.to_builtins(record.spec)))
+    kind = type(record.spec)
+    spec = dict(kind.hidden(msgspec.to_builtins(record.spec))) if _hides(kind) else record.spec
     return Descriptor(record.kind, record.tenant, record.name, record.version, record.change, spec)
 
 
