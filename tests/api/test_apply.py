@@ -215,3 +215,27 @@ def test_of_two_writes_of_one_descriptor_the_later_says_what_and_the_earlier_on_
     assert combined([Put("a", "b", old, 3), Put("a", "b", new, 9)]) == [Put("a", "b", new, 3)]
     assert combined([Delete("app", "a", "b", 3), Delete("app", "a", "b")]) == [Delete("app", "a", "b", 3)]
     assert combined([Put("a", "b", old, 3), Delete("app", "a", "b")]) == [Delete("app", "a", "b", 3)]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"", b"[]", b"{}", b'{"items": {}}', b'{"items": [1]}', b'{"items": [{"kind": 1, "name": "x", "spec": {}}]}',
+        b'{"items": [{"kind": "app", "name": "a\\u0000", "spec": {}}]}',
+        b'{"items": [{"kind": "app", "name": "../x", "spec": {}}]}',
+        b'{"items": [{"kind": "app", "name": "x", "spec": {"scale": {"web": 1e400}}}]}',
+        b'{"items": [{"kind": "tenant", "name": "demo", "spec": {"title": "\\ud800"}}]}',
+        b'{"items": [{"kind": "tenant", "name": "demo", "spec": {"memory_mb": 99999999999999999999999}}]}',
+        b'{"items": [{"kind": "app", "name": "x", "spec": ' + b'{"a":' * 5000 + b"1" + b"}" * 5000 + b"}]}",
+        b'{"items": [' + b",".join([b'{"kind": "app", "name": "x", "spec": {}}'] * 2001) + b"]}",
+        b'{"items": [], "prune": "yes"}', b'{"items": [], "nothing": 1}', b'{"items": [], "expect": {"a": "b"}}',
+        b'{"items": [{"kind": "tenant", "name": "demo", "spec": {"title": "' + b"x" * 300_000 + b'"}}]}',
+    ],
+)  # fmt: skip
+async def test_hostile_bodies_are_refused_clearly_and_leave_nothing_behind(demo: Any, body: bytes) -> None:
+    before = await demo.store.last_change()
+    head = "POST /v1/apply?tenant=demo HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: application/json\r\n"
+    answer = await demo.raw(f"{head}content-length: {len(body)}\r\n\r\n".encode() + body)
+    assert answer.split(b" ", 2)[1] in {b"400", b"413", b"429"}, answer[:500]
+    assert b'"code"' in answer
+    assert await demo.store.last_change() == before
