@@ -6,6 +6,7 @@ import asyncio
 import os
 import socket
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
@@ -54,12 +55,16 @@ class Door:
 
     async def serve(self) -> None:
         """Listen wherever the agent has made a folder, until cancelled; then let requests under way end."""
+        auditing = asyncio.create_task(self._routes.audit.run())
         try:
             while True:
                 self._look()
                 await self._ctx.clock.sleep(LOOK)
         finally:
             await self._drain()
+            auditing.cancel()
+            with suppress(SeraiError):
+                await self._routes.audit.flush()
 
     async def close(self) -> None:
         """Stop listening."""

@@ -11,7 +11,8 @@ import msgspec
 
 from serai.daemon.module import Context
 from serai.errors import InvalidError, NotFoundError
-from serai.identity import Target
+from serai.identity import Target, authorize
+from serai.identity.audit import StoreAudit
 from serai.services.apps.door import answers, flow
 from serai.services.apps.door.answers import Answer
 from serai.services.apps.door.enqueue import Enqueue
@@ -66,6 +67,7 @@ class Routes:
     def __init__(self, ctx: Context) -> None:
         self._ctx = ctx
         self._tasks = Tasks(ctx.store, ctx.bus)
+        self.audit = StoreAudit(ctx.store, ctx.clock.now)
         enqueue, schedules = Enqueue(ctx, self._tasks), Schedules(ctx)
         one = r"/v1/tasks/(?P<task>[^/]{1,64})"
         named = r"/v1/schedules/(?P<name>[^/]{1,128})"
@@ -98,7 +100,9 @@ class Routes:
             if wanted == method and (match := pattern.match(path)):
                 found = {key: urllib.parse.unquote(value) for key, value in match.groupdict().items()}
                 task = await self._task(found["task"]) if "task" in found else None
-                visitor.may(action, _target(visitor, found, task))
+                authorize(
+                    visitor.principal, action, _target(visitor, found, task), self.audit
+                )  # each request passes here
                 query = dict(urllib.parse.parse_qsl(rest, max_num_fields=32))
                 name = found.get("name", "")
                 return await handler(
