@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from serai.services.apps.door.rates import Bucket
 from serai.services.apps.running import wishes
+from serai.store.audit import Audit, Wanted
 from serai.store.contract import Transaction
 from serai.store.tasks import Finish, Want
 from serai.tasks import Tasks
@@ -148,6 +149,11 @@ async def test_another_applications_tasks_look_like_none(street: Street) -> None
             status, body = problem(await street.raw(app, "shop", request.encode()))
             said.add((status, body["detail"]))
     assert said == {(404, "Nothing has that name.")}
+    async with asyncio.timeout(10):
+        while not (refused := await Audit(street.ctx.store).refusals(Wanted())):
+            await asyncio.sleep(0.05)
+    assert {one.tenant for one in refused} <= {"demo", "other", ""}
+    assert all(one.who.startswith("app:") and one.action.startswith("task.") for one in refused)
     assert (await Tasks(street.ctx.store).get(platform)).state == "to_do"
     for tie in ({"parent": platform}, {"after": [sibling]}, {"after": [task.id[:-1] + "!"]}):
         with pytest.raises(client.SeraiError) as refused:
