@@ -12,8 +12,9 @@ from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, SECP256R1, gener
 from cryptography.hazmat.primitives.hashes import SHA256
 
 from serai.errors import DeniedError, InvalidError
-from serai.identity.passkeys import Passkeys, Site, claimed
+from serai.identity.passkeys import Passkeys
 from serai.identity.people import Secrets
+from serai.identity.sites import Site, claimed
 
 SITE = Site(name="Serai", host="console.example.test", origins=("https://console.example.test",))
 NOW = 1_800_000_000.0

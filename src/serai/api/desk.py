@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 import asyncio
+from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import structlog
 
 from serai.api.nudge import Nudge
 from serai.daemon.home import Home
 from serai.daemon.module import Context
+from serai.daemon.service import load
 from serai.errors import DeadlineError, SeraiError, UnavailableError
 from serai.identity import sessions
 from serai.identity.audit import StoreAudit
 from serai.identity.directory import Directory
-from serai.identity.passkeys import Passkeys, Site
 from serai.identity.passwords import Passwords
 from serai.identity.recognise import Recogniser
 from serai.identity.seal import Keyring, create_key, open_keyring
 from serai.identity.signin import SignIn
+from serai.identity.sites import Site
 from serai.identity.vault import Vault
+
+if TYPE_CHECKING:
+    from serai.identity.passkeys import Passkeys
 
 _POLL = 5.0  # seconds: a nudge may be lost
 _SWEEP = 3600.0  # seconds between looks for what has expired
@@ -39,10 +45,16 @@ class Desk:
         self._opened = False
         self.recogniser = Recogniser(self.directory)
         self.vault = Vault(ctx.store, keyring)
-        self.passkeys = Passkeys(site)
+        self._site = site
         self.signin = SignIn(
             ctx.store, self.directory, keyring, self.passwords, now=ctx.clock.now, monotonic=ctx.clock.monotonic
         )
+
+    @cached_property
+    def passkeys(self) -> Passkeys:
+        """Return what makes and checks passkeys; its library costs 10 MiB, and is not there until somebody asks."""
+        made: Passkeys = load("serai.identity.passkeys:Passkeys")(self._site)
+        return made
 
     async def open(self) -> None:
         """Read who there is; nobody is known as long as the store is away."""

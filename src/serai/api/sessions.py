@@ -14,10 +14,10 @@ from serai.api.depend import Caller, Ctx, People
 from serai.api.entrance import DEVICE, SESSION, refuse_foreign, seen
 from serai.errors import DeniedError
 from serai.identity import Principal, sessions
-from serai.identity.passkeys import claimed
 from serai.identity.people import Secrets
 from serai.identity.principals import Scope
 from serai.identity.signin import Admitted, Attempt
+from serai.identity.sites import claimed
 
 _YEAR = 366 * 86400  # seconds that a browser stays known
 

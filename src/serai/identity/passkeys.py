@@ -25,20 +25,13 @@ from webauthn.helpers.structs import (
 
 from serai.errors import DeniedError, ExhaustedError, InvalidError
 from serai.identity.people import Passkey, Secrets
+from serai.identity.sites import Site
 
 MOST = 20  # passkeys of a user
 MAX_ANSWER = 16 * 1024  # octets of a browser's answer
 _PENDING = 10_000  # challenges that wait for their answers
 _LIFETIME = 300.0  # seconds that a challenge waits
 _REFUSED = "That passkey does not open this."
-
-
-class Site(msgspec.Struct, frozen=True, kw_only=True):
-    """Where passkeys are used: the host name that they belong to, and the origins of its pages."""
-
-    name: str
-    host: str
-    origins: tuple[str, ...]
 
 
 class Passkeys:
@@ -128,15 +121,6 @@ class Passkeys:
         if not challenge or until <= now or whose != login:
             raise DeniedError("That took too long: try again.")
         return challenge
-
-
-def claimed(answer: dict[str, Any]) -> str:
-    """Return the login that a passkey says to be of (its user handle), "" for none."""
-    handle = answer.get("response", {}).get("userHandle") if isinstance(answer.get("response"), dict) else None
-    try:
-        return base64url_to_bytes(handle).decode("ascii") if isinstance(handle, str) and len(handle) < 200 else ""
-    except ValueError:
-        return ""
 
 
 def _plain(options: Any) -> dict[str, Any]:
