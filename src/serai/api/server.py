@@ -138,6 +138,8 @@ def canonical(raw_path: bytes) -> str:
     Unreserved characters stand plain, all others encoded: a slash within a name stays ``%2F`` and does not end its
     segment. Octets that are not UTF-8 stay encoded as they are, and so name nothing.
     """
+    if b"//" in raw_path:  # the framework would take both for one: an empty segment names nothing
+        raw_path = raw_path.replace(b"//", b"/%2F/")
     if _PLAIN.fullmatch(raw_path):
         return raw_path.decode("ascii")
     return "/".join(
