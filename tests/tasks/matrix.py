@@ -26,18 +26,24 @@ HERE = Path(__file__).parent
 LEASE = 1.5
 _BACKLOG = 100
 _PATIENCE = Patience(attempts=40)
+#: Where a process of that name is started, as its network goes.
+Inside = Callable[[str], contextlib.AbstractContextManager[Any]]
 LIVE = ("to_do", "is_processing", "to_cancel")
 
 
 class Machine:
     """Some bots and a clock; whoever dies is started again, and remembered with the time at which it was dead."""
 
-    def __init__(self, folder: Path, bots: int, *, store: str = "", lease: float = LEASE) -> None:
+    def __init__(
+        self, folder: Path, bots: int, *, store: str = "", lease: float = LEASE, inside: Inside = contextlib.nullcontext
+    ) -> None:
         self.folder = folder
+        self._inside = inside
         self.ledger = folder / "ledger"
         self.dead: dict[int, float] = {}  # pid to the time after which it can't have done anything
         self.killed: list[str] = []  # what was done to whom
         self.more: list[Callable[[], str]] = []  # further harm; each says what it did
+        self.share = 0.25  # how much of all harm that is
         self._store = store or str(folder / "store.db")
         self._lease = str(lease)
         self._argv: dict[str, list[Any]] = {}
@@ -79,7 +85,7 @@ class Machine:
 
     def hurt(self, chance: random.Random) -> None:
         """Do something to somebody."""
-        if self.more and chance.random() < 0.25:
+        if self.more and chance.random() < self.share:
             self.killed.append(chance.choice(self.more)())
             return
         name = chance.choice(list(self.processes))
@@ -96,7 +102,8 @@ class Machine:
             self.dead[process.pid] = time.monotonic()
 
     def _start(self, name: str) -> subprocess.Popen[bytes]:
-        return subprocess.Popen([sys.executable, *self._argv[name]], env=os.environ | {"PYTHONPATH": _path()})
+        with self._inside(name):
+            return subprocess.Popen([sys.executable, *self._argv[name]], env=os.environ | {"PYTHONPATH": _path()})
 
 
 def new_tasks(machine: Machine, chance: random.Random, count: int) -> list[NewTask]:
