@@ -24,7 +24,7 @@ from serai.daemon.home import Home
 from serai.errors import SeraiError
 
 THIRD_PARTY = Path(__file__).parent / "thirdparty"
-OFF = "".join(f"[groups.{name}]\nprocesses = 0\n" for name in ("control", "bots", "keeper", "agent", "edge"))
+OFF = "".join(f"[groups.{name}]\nprocesses = 0\n" for name in ("control", "bots", "agent", "edge"))
 
 
 def free_port() -> int:

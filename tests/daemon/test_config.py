@@ -85,8 +85,7 @@ def test_an_empty_file_runs_the_default_groups_of_what_is_installed() -> None:
     assert {name: group.modules for name, group in settings.groups.items()} == {
         "control": ("bus.server",),
         "bots": ("tasks.bot",),
-        "keeper": ("tasks.bot@store",),
-        "agent": ("tasks.bot@host", "tasks.bot@work"),
+        "agent": ("tasks.bot@host", "tasks.bot@work", "tasks.bot@store"),
         "edge": ("edge.http",),
     }
     assert settings.host.base == "localhost"

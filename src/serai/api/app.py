@@ -12,6 +12,8 @@ import structlog
 from litestar import Litestar
 from litestar.datastructures import State
 from litestar.exceptions import HTTPException
+from litestar.plugins import PluginProtocol
+from litestar.plugins.core import MsgspecDIPlugin
 from litestar.types import ControllerRouterHandler
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
@@ -97,7 +99,7 @@ def build(
     ]
     reads = Reads(ctx.store, nudge, ctx.clock.monotonic)
     pace = Pace(rates, ctx.clock.monotonic)
-    app = Litestar(
+    app = _Application(
         handlers,
         guards=[Guard(ctx, Entrance(desk.recogniser, owner, ctx.clock.now), desk.audit, kinds, pace)],
         dependencies=dependencies(ctx, kinds, desk),
@@ -122,6 +124,14 @@ def at_usual_port(headers: Iterable[tuple[bytes, bytes]]) -> bool:
     A browser that was told to use HTTPS for a host name does so at all its ports, the plain one of 8080, too.
     """
     return next((b":" not in value for name, value in headers if name == b"host"), False)
+
+
+class _Application(Litestar):
+    """The framework without its support for other libraries' models: looking for them would load those there are."""
+
+    @staticmethod
+    def _get_default_plugins(plugins: list[PluginProtocol]) -> list[PluginProtocol]:
+        return [*plugins, MsgspecDIPlugin()]
 
 
 class Front:

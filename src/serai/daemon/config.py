@@ -41,8 +41,7 @@ _GROUPS: dict[str, dict[str, Any]] = {
         ],
     },
     "bots": {"modules": ["tasks.bot"], "processes": "cores"},
-    "keeper": {"modules": ["tasks.bot@store"]},
-    "agent": {"modules": ["apps.agent", "tasks.bot@host", "tasks.bot@work"]},
+    "agent": {"modules": ["apps.agent", "tasks.bot@host", "tasks.bot@work", "tasks.bot@store"]},
     "edge": {"modules": ["edge.http"], "processes": "cores"},
 }
 
