@@ -14,7 +14,9 @@ import time
 from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
+
+from msgspec.structs import replace
 
 from serai.errors import UnavailableError
 from serai.store import NewTask, Store
@@ -44,6 +46,7 @@ class Machine:
         self.killed: list[str] = []  # what was done to whom
         self.more: list[Callable[[], str]] = []  # further harm; each says what it did
         self.share = 0.25  # how much of all harm that is
+        self.long = 0.0  # how many of the tasks outlast a lease
         self._store = store or str(folder / "store.db")
         self._lease = str(lease)
         self._argv: dict[str, list[Any]] = {}
@@ -110,8 +113,9 @@ def new_tasks(machine: Machine, chance: random.Random, count: int) -> list[NewTa
     """Return tasks of all sorts, many of them in channels."""
 
     def one(n: int) -> NewTask:
+        seconds = LEASE * chance.uniform(1.2, 2.0) if chance.random() < machine.long else chance.uniform(0, 0.3)
         function = chance.choices(("blink", "step", "grind", "apart"), (20, 8, 4, 2))[0]
-        arguments: dict[str, Any] = {} if function == "blink" else {"seconds": chance.uniform(0, 0.3)}
+        arguments: dict[str, Any] = {} if function == "blink" else {"seconds": seconds}
         if function == "apart":
             arguments["ledger"] = str(machine.ledger)
         channel = f"c{n % 8}" if chance.random() < 0.3 else ""
@@ -140,9 +144,17 @@ async def torment(store: Store, machine: Machine, chance: random.Random, *, hurt
     return inserted
 
 
-async def verify(tasks: Tasks, machine: Machine) -> dict[str, int]:
+class Tormented(Protocol):
+    """What was hurt: see `Machine`."""
+
+    ledger: Path
+    dead: dict[int, float]
+    killed: list[str]
+
+
+async def verify(tasks: Tasks, machine: Tormented, wanted: Filter | None = None) -> dict[str, int]:
     """Compare the store with the ledger; return what there was of everything."""
-    listed = await every(tasks)
+    listed = await every(tasks, wanted or Filter())
     runs = runs_of(machine.ledger, machine.dead)
     assert {task.state for task in listed} <= {"done", "error"}, "a row is stuck"
     reruns = losses = 0
@@ -195,10 +207,10 @@ def runs_of(ledger: Path, dead: dict[int, float]) -> dict[str, list[tuple[float,
     return runs
 
 
-async def every(tasks: Tasks) -> list[Task]:
-    """Return all tasks."""
+async def every(tasks: Tasks, wanted: Filter) -> list[Task]:
+    """Return all tasks that are wanted."""
     found: list[Task] = []
-    while page := await tasks.find(Filter(before=found[-1].number if found else None, limit=1000)):
+    while page := await tasks.find(replace(wanted, before=found[-1].number if found else None, limit=1000)):
         found += page
     return found
 

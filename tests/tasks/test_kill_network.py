@@ -58,6 +58,7 @@ async def test_whatever_the_network_swallows_every_task_runs_and_none_twice_at_o
     database = server.database()
     store = open_store(server.address(database))
     chance = random.Random(3)
+    cuts = planned(chance)
     remote = f"postgresql://serai@{links.SERVER}/{database}"
     machine = matrix.Machine(tmp_path, bots=2, store=remote, inside=network.inside)
     whole, healing = set(NAMES), []
@@ -67,17 +68,16 @@ async def test_whatever_the_network_swallows_every_task_runs_and_none_twice_at_o
         whole.add(name)
 
     def cut() -> str:
-        names = chance.choice([[name] for name in NAMES] + [list(NAMES)])
-        way, seconds = chance.choice(list(links.WAYS)), chance.choice((0.2, 0.5, 1.5, 3.0)) * matrix.LEASE
+        names, way, seconds = cuts.pop()
         for name in whole.intersection(names):
             network.cut(name, way)
             whole.discard(name)
             healing.append(asyncio.get_running_loop().call_later(seconds, heal, name))
         return f"cut {way} {names} {seconds:.2f}"
 
-    machine.more, machine.share = [cut], 0.8
+    machine.more, machine.share, machine.long = [cut], 1.0, 0.1
     try:
-        inserted = await matrix.torment(store, machine, chance, hurts=10, seconds=90)
+        inserted = await matrix.torment(store, machine, chance, hurts=len(cuts), seconds=90)
     finally:
         machine.end()
         for each in healing:
@@ -86,4 +86,12 @@ async def test_whatever_the_network_swallows_every_task_runs_and_none_twice_at_o
     await store.close()
     assert counted["tasks"] == inserted >= 100
     assert counted["losses"] > 0, "nobody was hit: this proves nothing"
-    assert sum(line.startswith("cut") for line in machine.killed) >= 5
+
+
+def planned(chance: random.Random) -> list[tuple[tuple[str, ...], str, float]]:
+    """Return who is cut, how and for how long: in each way within a lease, and a bot in each way far beyond it."""
+    short = [(chance.choice([NAMES, *((name,) for name in NAMES)]), way, 0.3 * matrix.LEASE) for way in links.WAYS]
+    long = [(chance.choice([NAMES, ("bot0",), ("bot1",)]), way, 2.0 * matrix.LEASE) for way in links.WAYS]
+    cuts = [*short, *long, (("clock",), "both", 3.0 * matrix.LEASE)]
+    chance.shuffle(cuts)
+    return cuts
