@@ -129,6 +129,8 @@ def example(schemas: Schemas, schema: Schema, name: str = "") -> Any:
             return [example(schemas, schema["items"])] * schema.get("minItems", 0)
         case "integer" | "number":
             return schema.get("minimum", 1)
+        case "boolean":
+            return False
     return "example"
 
 
