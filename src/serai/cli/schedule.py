@@ -80,9 +80,7 @@ def delete(ctx: typer.Context, name: Name, tenant: TenantOption = None, dry_run:
     owner = terminal.tenant(tenant)
     app_name, dot, own = name.partition(".task.")
     if not dot:
-        raise InvalidError(
-            f"{name} is not an app's own: app.toml or the platform has it.", path="name"
-        )
+        raise InvalidError(f"{name} is not an app's own: app.toml or the platform has it.", path="name")
     if dry_run:
         terminal.note(f"Would delete the schedule {name}.")
         return
