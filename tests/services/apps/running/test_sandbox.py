@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from serai.daemon.testing import serving
+from serai.services.apps import hosting
 from serai.services.apps.door.module import Door, DoorConfig
 from serai.services.apps.running import schedules, tasks, wishes
 from serai.services.apps.running.wishes import Wish
@@ -189,3 +190,11 @@ async def test_tasks_of_a_deleted_app_end_and_its_door_closes(shop: Shop) -> Non
     assert not (platform.ctx.home / "run/doors/demo.jobs").exists()
     assert not [one for one in await platform.driver.recover() if one.id.startswith("work.demo.jobs.")]
     await shop.tasks.cancel("user:test", task)
+
+
+async def test_a_runner_without_work_ends_as_soon_as_it_is_told(shop: Shop) -> None:
+    assert (await shop.run("jobs:noop")).result == 1
+    driver = hosting.driver(shop.platform.ctx.home)
+    [runner] = [handle for handle in await driver.recover() if not handle.id.startswith("app.")]
+    async with asyncio.timeout(60):
+        await driver.stop(runner, grace=3600)
