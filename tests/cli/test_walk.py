@@ -55,6 +55,7 @@ NEEDS: dict[tuple[str, ...], tuple[str, tuple[str, ...]]] = {
     ("release", "promote"): ("app.promote", ("shop", "1")),
     ("release", "rollback"): ("app.rollback", ("shop",)),
     ("release", "delete"): ("app.delete", ("shop", "1")),
+    ("app", "undelete"): ("app.delete", ("shop",)),
     ("task", "list"): ("task.read", ()),
     ("audit",): ("audit.read", ()),
 }
@@ -68,6 +69,7 @@ PLATFORM: dict[tuple[str, ...], tuple[str, ...]] = {
     ("user", "reset"): ("victim",),
     ("user", "delete"): ("victim", "--confirm", "victim"),
     ("tenant", "create"): ("walkers",),
+    ("tenant", "set"): ("theirs", "--processes", "9"),
     ("key", "rotate"): (),
     ("task", "show"): ("absent",),
     ("task", "cancel"): ("absent",),
