@@ -23,7 +23,8 @@ def site() -> Iterator[Installation]:
             installation.up()
             for tenant in ("demo", "other"):
                 # More than the usual: all tests of the session put their programs here.
-                installation.run("tenant", "create", tenant, "--memory-mb", "65536", "--processes", "16384")
+                quotas = ("--memory-mb", "65536", "--processes", "16384", "--disk-mb", "262144")
+                installation.run("tenant", "create", tenant, *quotas)
             yield installation
         finally:
             installation.remove()
