@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import Any, TypeVar
 
 from serai.errors import NotFoundError
-from serai.identity.people import CustomRole, Member, Session, Token, TokenUse, User
+from serai.identity.people import CustomRole, Member, Session, Token, TokenUse, User, same_address
 from serai.identity.principals import Grant
 from serai.identity.roles import ROLES
 from serai.store import Change, Spec, Store, Transaction
@@ -96,8 +96,7 @@ class Directory:
 
     def by_email(self, email: str) -> Iterator[str]:
         """Yield the logins with an address, compared in any case."""
-        wanted = email.strip().casefold()
-        return (key[1] for key, one in list(self._held[User].items()) if one.email.casefold() == wanted)
+        return (key[1] for key, one in list(self._held[User].items()) if same_address(one.email, email))
 
     def grants(self, login: str) -> tuple[Grant, ...]:
         """Return all that a user was granted, the actions of custom roles found."""

@@ -29,7 +29,6 @@ class Runner:
         self._todo: queue.Queue[dict[str, Any]] = queue.Queue()
         self._run: Any = None
         self._calling = False
-        self._idle = False
         self._command: Command | None = None
 
     def serve(self) -> None:
@@ -37,10 +36,7 @@ class Runner:
         signal.signal(signal.SIGTERM, self._interrupt)
         threading.Thread(target=self._listen, daemon=True).start()
         while True:
-            self._idle = True
-            message = self._todo.get()
-            self._idle = False
-            self._work(message)
+            self._work(self._todo.get())
 
     def _listen(self) -> None:
         try:
@@ -68,8 +64,6 @@ class Runner:
         if self._calling:
             self._calling = False
             raise self._client.Canceled
-        if self._idle:
-            os._exit(0)  # told to end, and nothing is under way
 
     def _work(self, message: dict[str, Any]) -> None:
         self._run = self._client.Run(message["id"], message["attempt"], self._bot.send)
