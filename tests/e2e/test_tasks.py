@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -111,6 +113,29 @@ def test_a_task_outlives_a_release_switch(app: Installation) -> None:
     assert not over(state(app, place))
     told = until(app, place, over, 60)
     assert (told["state"], told["run"], told["result"]) == ("done", 1, {"counted": 150})
+
+
+def test_a_function_that_no_release_has_waits_for_one_that_does(app: Installation, tmp_path: Path) -> None:
+    words = ("task", "run", "coming:soon", "number=7", "--app", "work", "--tenant", "demo")
+    task = app.run(*words).stdout.split()[0]
+    told = told_when(app, task, lambda told: told["wait"] == "function")
+    assert told["error"]["public"].startswith("There is no module coming in this release.")
+    assert "parked: There is no module coming" in app.run("task", "show", task).stdout
+    assert [one["wait"] for one in app.json("task", "list", "--app", "work") if one["id"] == task] == ["function"]
+    folder = tmp_path / "work"
+    shutil.copytree(example("tasks"), folder)
+    (folder / "coming.py").write_text("def soon(number):\n    return number * 6\n")
+    app.run("deploy", str(folder), "--app", "work", "--tenant", "demo")
+    done = told_when(app, task, over)
+    assert (done["state"], done["result"], done["failures"]) == ("done", 42, 0)
+
+
+def told_when(site: Installation, task: str, wanted: Any, seconds: float = 60) -> dict[str, Any]:
+    end = time.monotonic() + seconds
+    while not wanted(told := site.json("task", "show", task)):
+        assert time.monotonic() < end, told
+        time.sleep(0.2)
+    return dict(told)
 
 
 def test_what_bots_held_that_were_killed_is_run_again_and_once_at_a_time(app: Installation) -> None:

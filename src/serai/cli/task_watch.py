@@ -52,7 +52,7 @@ def one(terminal: Terminal, task: str, *, as_json: bool, quiet: bool = False) ->
                 if not quiet:
                     terminal.note(data["text"])
             elif kind == "task":
-                move(float(data["progress"]), data["sentence"] or data["state"])
+                move(float(data["progress"]), data["sentence"] or condition(data))
                 if data["state"] in FINAL:
                     return
 
@@ -72,10 +72,15 @@ def many(terminal: Terminal, query: Mapping[str, Any], *, as_json: bool) -> None
     table(moves)
 
 
+def condition(task: Mapping[str, Any]) -> str:
+    """Return a task's state, and what it waits for where that is more than a free bot."""
+    return str(task["state"] if task["wait"] in {"", "ready"} else f"{task['state']} ({task['wait']})")
+
+
 def line(task: Mapping[str, Any]) -> str:
     """Return a task as one line of text."""
     stamp = time.strftime("%H:%M:%S")
-    words = (stamp, task["id"], task["function"], task["app"], task["state"], f"{task['progress']:.0%}")
+    words = (stamp, task["id"], task["function"], task["app"], condition(task), f"{task['progress']:.0%}")
     return "  ".join(str(word) for word in (*words, task["sentence"]) if word)
 
 

@@ -170,6 +170,10 @@ class TaskRows(Protocol[Tx_contra]):
         """
         ...
 
+    def unpark(self, tx: Tx_contra, tenant: str, app: str, *, now: float) -> int:
+        """Let tasks of an app go that wait for who knows their function; return how many, `MAX_DUE` at most."""
+        ...
+
     def retry(self, tx: Tx_contra, task: str, *, who: str, why: str, now: float) -> None:
         """Put a task that ended in error or canceled back to to_do, with all its retries.
 

@@ -99,6 +99,15 @@ class Tasks:
         await self._write(lambda rows, tx: rows.retry(tx, task, who=who, why=why, now=self._now()))
         await self._moved(task)
 
+    async def unpark(self, tenant: str, app: str) -> int:
+        """Let tasks of an app go whose functions nobody knew, as its code has changed; return how many there were."""
+        count = 0
+        while got := await self._write(lambda rows, tx: rows.unpark(tx, tenant, app, now=self._now())):
+            count += got
+        if count:
+            await self._tell(subjects.NEW, None)
+        return count
+
     async def pause(self, who: str, channel: str, why: str = "") -> None:
         """Start nothing more of a channel until `resume`, across restarts."""
         await self._write(lambda rows, tx: rows.pause(tx, channel, who=who, why=why, now=self._now()))

@@ -8,9 +8,9 @@ from typing import Any
 
 import msgspec
 
-from serai.errors import DeadlineError, InternalError, SeraiError, UnavailableError
+from serai.errors import DeadlineError, InternalError, NotFoundError, SeraiError, UnavailableError
 from serai.store.tasks import Finish, Task
-from serai.store.tasks_rules import encode
+from serai.store.tasks_rules import encode, failure
 from serai.tasks.function import TaskFunction
 from serai.tasks.reason import Stop
 
@@ -40,6 +40,10 @@ class KilledError(InternalError):
     """A function's process was killed, as it did not stop when it was told to."""
 
 
+class ParkedError(NotFoundError):
+    """Nobody knows the function yet: its task waits until somebody says that this may have changed."""
+
+
 def done(task: Task, result: Any) -> Finish:
     """Keep a result; `InvalidError` where it is no data or too large."""
     if result is None:
@@ -59,7 +63,8 @@ def back(task: Task, why: str) -> Finish:
 
 def parked(task: Task, why: str) -> Finish:
     """Hand a task back until a bot comes that knows its function."""
-    return Finish(number=task.number, run=task.run, state="to_do", why=f"parked: {why}", park=True)
+    error = failure("not_found", why)
+    return Finish(number=task.number, run=task.run, state="to_do", why=f"parked: {why}", error=error, park=True)
 
 
 def failed(task: Task, function: TaskFunction | None, error: BaseException, now: float, *, final: bool) -> Finish:
@@ -68,6 +73,8 @@ def failed(task: Task, function: TaskFunction | None, error: BaseException, now:
     An unexpected error's traceback goes into the story, an expected one comes without.
     ``final``: it is not to be repeated, whatever its retries.
     """
+    if not final and isinstance(error, ParkedError):
+        return parked(task, error.public)
     blob = describe(error)
     why = f"{blob['code']}: {blob['public']}\n{blob['trace']}".strip()
     packed = msgspec.msgpack.encode(blob)

@@ -95,7 +95,9 @@ async def check(ctx: TaskContext, which: OfRelease) -> Any:
 @task("apps.switch", deadline=STEP_SECONDS, retries=RETRIES)
 async def switch(ctx: TaskContext, which: OfRelease) -> Any:
     """Make a release live."""
-    return await switching.switch(work_of(ctx, which), which.release, which.environment)
+    said = await switching.switch(work_of(ctx, which), which.release, which.environment)
+    await ctx.tasks.unpark(which.tenant, which.app)
+    return said
 
 
 @task("apps.drain", deadline=STEP_SECONDS, retries=RETRIES)
@@ -107,7 +109,10 @@ async def drain(ctx: TaskContext, which: OfRelease) -> Any:
 @task("apps.stop", deadline=STEP_SECONDS, retries=RETRIES)
 async def stop(ctx: TaskContext, which: OfRelease) -> Any:
     """See to it that what drains ends."""
-    return await switching.stop(work_of(ctx, which))
+    said = await switching.stop(work_of(ctx, which))
+    # Also what was just being parked, for want of what is live now, when that went live.
+    await ctx.tasks.unpark(which.tenant, which.app)
+    return said
 
 
 @task("apps.restart", deadline=BUILD_SECONDS + STEP_SECONDS, retries=RETRIES)

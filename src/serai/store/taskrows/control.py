@@ -8,7 +8,7 @@ from serai.errors import ConflictError
 from serai.store.taskrows.desk import Desk
 from serai.store.taskrows.gates import Gate
 from serai.store.taskrows.shelf import FOLLOWED, UNIQUE
-from serai.store.tasks import FINAL, MAX_AFTER, Pause, Rule, Scope, State, Task, Wait
+from serai.store.tasks import FINAL, MAX_AFTER, MAX_DUE, Pause, Rule, Scope, State, Task, Wait
 from serai.store.tasks_rules import check_rule
 
 
@@ -54,6 +54,14 @@ def retry(desk: Desk, task: Task, *, who: str, why: str) -> None:
     if task.ties & FOLLOWED:
         for follower in desk.shelf.followers(task.number):
             desk.shelf.change(follower.number, awaits=follower.awaits + 1)
+
+
+def unpark(desk: Desk, tenant: str, app: str) -> int:
+    """Let tasks of an app go that wait for somebody who knows their function; return how many."""
+    found = desk.shelf.parked_of(tenant, app, MAX_DUE)
+    for task in found:
+        desk.admit(task)
+    return len(found)
 
 
 def pause(desk: Desk, channel: str, *, who: str, why: str) -> None:

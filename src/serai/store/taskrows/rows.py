@@ -125,6 +125,10 @@ class Rows(Generic[Tx]):
         desk.close(who)
         return state
 
+    def unpark(self, tx: Tx, tenant: str, app: str, *, now: float) -> int:
+        """Let tasks of an app go that wait for somebody who knows their function; return how many."""
+        return control.unpark(self._desk(tx, now), tenant, app)
+
     def retry(self, tx: Tx, task: str, *, who: str, why: str, now: float) -> None:
         """Put a task that ended in error or canceled back to to_do, with all its retries."""
         desk = self._desk(tx, now)

@@ -103,6 +103,10 @@ class Shelf(Holds, Protocol):
         """Return rows that wait for somebody who knows their function."""
         ...
 
+    def parked_of(self, tenant: str, app: str, limit: int) -> list[Task]:
+        """Return rows of an app that wait for somebody who knows their function."""
+        ...
+
     def due(self, now: float, limit: int) -> list[Task]:
         """Return rows whose time has come, earliest first."""
         ...

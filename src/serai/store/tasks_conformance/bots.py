@@ -76,6 +76,20 @@ class BotConformance:
         expect(await bench.claim("b2") == [], "it was not parked")
         expect([t.id for t in await bench.claim("b2", known=frozenset({"new.thing"}))] == [one], "it stays parked")
 
+    async def test_parked_tasks_of_an_app_go_on_when_its_code_changed(self, driver: Driver) -> None:
+        """Let an app's tasks try again, in their order, and nobody else's."""
+        bench = Bench(driver)
+        mine = [await bench.insert("jobs:f", tenant="t", app="a", channel="c") for _ in range(2)]
+        theirs = await bench.insert("jobs:f", tenant="t", app="b")
+        for task in await bench.claim("b1"):
+            await bench.exchange("b1", done(task, state="to_do", park=True, why="unknown"))
+        waits = [(await bench.get(one)).wait for one in (*mine, theirs)]
+        expect(waits == ["function", "channel", "function"], "what is behind a parked one overtook it")
+        expect(await bench.do(lambda tx: bench.rows.unpark(tx, "t", "a", now=bench.now)) == 1, "not one was let go")
+        expect([task.id for task in await bench.claim("b1")] == mine[:1], "not the first of its channel came")
+        expect((await bench.get(theirs)).wait == "function", "another app's came as well")
+        expect(await bench.do(lambda tx: bench.rows.unpark(tx, "t", "a", now=bench.now)) == 0, "it counts what runs")
+
     async def test_progress_and_log_lines_are_kept_bounded(self, driver: Driver) -> None:
         """Keep the newest lines, and only those of the run that the bot holds."""
         bench = Bench(driver)

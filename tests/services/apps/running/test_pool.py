@@ -101,9 +101,9 @@ class Place:
 
     async def run(self, *, grace: float = 2.0, release: int = 0, **what: Any) -> Any:
         work = self.platform.work("jobs")
-        context = await tasks.context_of(work, release)
+        wish = What(**what, release=release)
+        context = await tasks.context_of(work, wish)
         make = functools.partial(tasks.prepare, work, context)
-        wish = What(**what)
         message = {"id": "t1", "attempt": 1}
         if wish.call:
             message |= {"do": "call", "call": wish.call, "args": wish.args, "kwargs": wish.kwargs}

@@ -168,6 +168,59 @@ async def test_a_provider_that_is_down_parks_its_tasks_and_burns_no_retry(shop: 
     await shop.tasks.cancel("user:test", task)
 
 
+async def waiting(shop: Shop, task: str, wait: str) -> Task:
+    async with asyncio.timeout(30):
+        while (told := await shop.tasks.get(task)).wait != wait or told.state != "to_do":
+            await asyncio.sleep(0.05)
+    return told
+
+
+async def test_a_function_that_no_release_has_yet_is_parked_until_one_has_it(shop: Shop) -> None:
+    task = await shop.enqueue("coming:soon", channel="line")
+    behind = await shop.enqueue("jobs:noop", channel="line")
+    told = await waiting(shop, task, "function")
+    assert (told.failures, told.retries) == (0, 0)
+    assert told.error is not None
+    assert told.error["public"].startswith("There is no module coming in this release. The task waits")
+    assert (await shop.tasks.story(task))[-1].why.startswith("parked: There is no module coming")
+    assert (await shop.tasks.get(behind)).wait == "channel"
+    named = await shop.run("coming:soon", release=1)
+    assert (named.state, named.error and named.error["code"]) == ("error", "not_found")
+    files = {**shop.platform.web_app(), "jobs.py": JOBS, "coming.py": "def soon(): return 'here'"}
+    assert (await shop.platform.deploy("jobs", files)).state == "live"
+    assert await shop.tasks.unpark("demo", "jobs") == 1
+    done = await shop.tasks.wait(task, 30)
+    assert (done.state, done.result, done.run) == ("done", "here", 2)
+    assert (await shop.tasks.wait(behind, 30)).state == "done"
+
+
+async def test_a_release_that_goes_live_while_the_one_before_is_asked_is_asked_next(shop: Shop) -> None:
+    slow = "import time\nopen('/data/asked', 'w').close()\nwhile not __import__('os').path.exists('/data/go'):\n"
+    files = {**shop.platform.web_app(), "slow.py": slow + "    time.sleep(0.05)\n"}
+    await shop.platform.deploy("jobs", files)
+    task = await shop.enqueue("slow:thing")
+    data = shop.platform.ctx.home / "data/apps/demo/jobs/data"
+    async with asyncio.timeout(30):
+        while not (data / "asked").exists():
+            await asyncio.sleep(0.02)
+    await shop.platform.deploy("jobs", {**shop.platform.web_app(), "slow.py": "def thing(): return 2"})
+    (data / "go").touch()
+    done = await shop.tasks.wait(task, 30)
+    assert (done.state, done.result, done.run) == ("done", 2, 1)
+
+
+async def test_a_task_of_an_app_without_a_live_release_waits_for_the_first(shop: Shop) -> None:
+    await shop.platform.deploy("fresh", {**shop.platform.web_app(), "jobs.py": JOBS}, environment=None)
+    call, command = await shop.enqueue("jobs:noop", "fresh"), await shop.enqueue("", "fresh", argv=("true",))
+    for task in (call, command):
+        told = await waiting(shop, task, "function")
+        assert told.error is not None
+        assert "has no live release" in told.error["public"]
+    await shop.platform.go_live("fresh", 1)
+    assert await shop.tasks.unpark("demo", "fresh") == 2
+    assert [(await shop.tasks.wait(task, 30)).state for task in (call, command)] == ["done", "done"]
+
+
 async def test_small_tasks_pay_no_start_each(shop: Shop) -> None:
     await shop.run("jobs:noop")
     began = time.monotonic()

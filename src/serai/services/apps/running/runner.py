@@ -29,6 +29,10 @@ FLOOD = 200  # progress messages in a row after which others have a turn of at l
 BREATH = 0.05
 
 
+class UnknownError(FailedError):
+    """The release has no function of that name."""
+
+
 class Report(msgspec.Struct, frozen=True):
     """Whom a task's output and progress are told."""
 
@@ -156,6 +160,8 @@ class Runner:
         if error.get("tail") and tail:
             public = f"{public}: {tail[-1][:300]}"
         code = error.get("code")
+        if error.get("unknown"):
+            raise UnknownError({"code": "not_found", "public": public, "trace": ""})
         known = code if code in {"internal", "invalid", "not_found", "unavailable"} else "internal"
         raise FailedError({"code": str(known), "public": public, "trace": "\n".join(tail)})
 

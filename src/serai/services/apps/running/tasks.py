@@ -20,18 +20,19 @@ from serai.services.apps.recipes import contract
 from serai.services.apps.recipes.commands import PYTHON as HOST_PYTHON
 from serai.services.apps.recipes.python_packages import PYTHON, VENV
 from serai.services.apps.running.pool import KIND, Key, Pool
-from serai.services.apps.running.runner import PLACE, Report
+from serai.services.apps.running.runner import PLACE, Report, UnknownError
 from serai.services.apps.running.wishes import Work as What
 from serai.services.apps.variables import Told
 from serai.services.apps.work import Work
 from serai.store.blobs import Blobs
 from serai.tasks import TaskContext, task
 from serai.tasks.function import APPLICATIONS
-from serai.tasks.outcome import FailedError
+from serai.tasks.outcome import FailedError, ParkedError
 
 RUNNER = f"{contract.LIB}/serai_runner"
 GRACE = 0.6  # of the seconds that a bot gives a function to stop: the rest is for killing it
 STOP_SECONDS = 5.0  # where the bot does not say
+AGAIN = "The task waits, and tries again when another release goes live."
 
 
 class Context(msgspec.Struct, frozen=True):
@@ -50,7 +51,20 @@ class Context(msgspec.Struct, frozen=True):
 async def run(ctx: TaskContext, what: What) -> Any:
     """Run a function or a command of a tenant's application in the context of its release."""
     work = work_of(ctx)
-    context = await context_of(work, what.release)
+    while True:
+        context = await context_of(work, what)
+        try:
+            return await run_in(ctx, what, work, context)
+        except UnknownError as error:
+            if what.release:  # which never changes
+                raise
+            # Where another one went live meanwhile, that has let go what was parked before.
+            if await live(work) == context.release.number:
+                raise ParkedError(f"{error.public} {AGAIN}") from error
+
+
+async def run_in(ctx: TaskContext, what: What, work: Work, context: Context) -> Any:
+    """Run it in a release."""
     make = functools.partial(prepare, work, context)
     grace = GRACE * float(ctx.resources.get("stop_seconds", STOP_SECONDS))
     async with pool_of(work.home).lend(context.key(work.tenant), make) as runner:
@@ -85,15 +99,24 @@ def pool_of(home: Path) -> Pool:
     return Pool(hosting.driver(home), home / "run/runners")
 
 
-async def context_of(work: Work, number: int) -> Context:
-    """Return the release that a task runs in: the named one, or the one that is live now."""
-    app = (await work.store.get(App, work.tenant, work.app)).spec
-    number = number or app.live.get(PROD, 0)
+async def live(work: Work) -> int:
+    """Return the release that is live, 0 for none."""
+    return (await work.store.get(App, work.tenant, work.app)).spec.live.get(PROD, 0)
+
+
+async def context_of(work: Work, what: What) -> Context:
+    """Return the release that a task runs in: the named one, or the one that is live now.
+
+    `ParkedError` where there is none that could know a function, but may be one later.
+    """
+    number = what.release or await live(work)
     if not number:
-        raise NotFoundError(f"{work.app} has no live release to run it in.", app=work.app)
+        raise ParkedError(f"{work.app} has no live release. {AGAIN}", app=work.app)
     release = (await work.store.get(Release, work.tenant, f"{work.app}.{number}")).spec
     if not release.folder or release.state in {"waiting", "building"}:
         raise NotFoundError(f"Release {number} of {work.app} is not built.", release=number)
+    if not release.processes and what.call and not what.release:
+        raise ParkedError(f"Release {number} of {work.app} is a static site: it has no functions. {AGAIN}")
     if not release.processes:
         raise UnsupportedError(f"Release {number} of {work.app} is a static site: it has nothing to run.")
     spec, _ = await variables.stored(work.store, work.tenant, work.app)

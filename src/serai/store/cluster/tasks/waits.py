@@ -58,6 +58,11 @@ class WaitTables(Table):
         """Return rows that wait for somebody who knows their function."""
         return self._placed("p.wait = 'function' AND p.function = %s ORDER BY p.number LIMIT %s", function, limit)
 
+    def parked_of(self, tenant: str, app: str, limit: int) -> list[Task]:
+        """Return rows of an app that wait for somebody who knows their function."""
+        where = "p.wait = 'function' AND t.tenant = %s AND t.app = %s ORDER BY p.number LIMIT %s"
+        return self._placed(where, tenant, app, limit)
+
     def due(self, now: float, limit: int) -> list[Task]:
         """Return rows whose time has come, earliest first."""
         return self._placed(

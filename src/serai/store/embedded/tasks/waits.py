@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from serai.store.embedded.tasks.table import DUE, EXPIRES, Table, as_json
+from serai.store.embedded.tasks.table import COLUMNS, DUE, EXPIRES, Table, as_json
 from serai.store.taskrows.shelf import FOLLOWED, Head
 from serai.store.tasks import Ended, Scope, Task, Wait
 
@@ -47,6 +47,16 @@ class WaitTables(Table):
     def parked(self, function: str, limit: int) -> list[Task]:
         """Return rows that wait for somebody who knows their function."""
         return self._rows("wait = 'function' AND function = ? ORDER BY number LIMIT ?", function, limit)
+
+    def parked_of(self, tenant: str, app: str, limit: int) -> list[Task]:
+        """Return rows of an app that wait for somebody who knows their function."""
+        where = "wait = 'function' AND tenant = ? AND app = ? ORDER BY number LIMIT ?"
+        # The tenant's own index holds all that it ever had.
+        found = self._cursor.execute(
+            f"SELECT {COLUMNS} FROM task INDEXED BY task_parked WHERE {where}",  # noqa: S608 - constants
+            (tenant, app, limit),
+        )
+        return [Task(*row) for row in found.fetchall()]
 
     def due(self, now: float, limit: int) -> list[Task]:
         """Return rows whose time has come, earliest first."""

@@ -30,6 +30,11 @@ class WaitTables(Memory):
         """Return rows that wait for somebody who knows their function."""
         return self._tasks(lambda task: task.wait == "function" and task.function == function)[:limit]
 
+    def parked_of(self, tenant: str, app: str, limit: int) -> list[Task]:
+        """Return rows of an app that wait for somebody who knows their function."""
+        of = (tenant, app)
+        return self._tasks(lambda task: task.wait == "function" and (task.tenant, task.app) == of)[:limit]
+
     def due(self, now: float, limit: int) -> list[Task]:
         """Return rows whose time has come, earliest first."""
         found = self._tasks(lambda task: task.wait == "time" and task.not_before <= now)

@@ -158,7 +158,7 @@ class Runner:
             _show(error)
         public = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
         if isinstance(error, UnknownError):
-            return {"error": {"code": "not_found", "public": str(error)}}
+            return {"error": {"code": "not_found", "public": str(error), "unknown": self._command is None}}
         if isinstance(error, self._client.Fail):
             return {"error": {"code": "invalid", "public": str(error) or "it failed for good"}}
         if isinstance(error, self._client.ProviderDown):
