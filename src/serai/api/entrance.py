@@ -7,12 +7,12 @@ request nobody's at either door; it never falls back to the peer.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
-from litestar.connection import ASGIConnection
 
+from serai.bus.peer import Peer
 from serai.errors import DeniedError
 from serai.identity import Principal
 from serai.identity.local import local_principal
@@ -24,10 +24,34 @@ _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 class Shown(msgspec.Struct, frozen=True):
-    """Where a request comes from: the client's address, "" at the home's own socket, and through which door."""
+    """What a request shows of who sends it.
 
-    address: str
+    ``front`` says which door it came through, ``peer`` what the kernel knows of the connection's other end, ``address``
+    which client it is from, "" at the home's own socket. ``fields`` are the header fields: names in lower case, the
+    first where there are several of one name.
+    """
+
+    method: str
     front: bool
+    peer: Peer | None
+    address: str
+    fields: Mapping[bytes, bytes]
+
+    def field(self, name: bytes) -> str:
+        """Return a header field's value, "" where there is none."""
+        return self.fields.get(name, b"").decode("latin-1")
+
+
+def seen(scope: Mapping[str, Any]) -> Shown:
+    """Return what the request of an ASGI scope shows.
+
+    Only at the front does anybody speak for another: the edge, which writes the field itself and drops what it got.
+    """
+    fields = dict(reversed(scope["headers"]))
+    state = scope["state"]
+    front = bool(state.get("front"))
+    address = fields.get(b"x-forwarded-for", b"").decode("latin-1").rpartition(",")[2].strip() if front else ""
+    return Shown(scope["method"], front, state.get("peer"), address[:64], fields)
 
 
 class Entrance:
@@ -38,13 +62,12 @@ class Entrance:
         self._owner = owner
         self._now = now
 
-    def recognise(self, connection: ASGIConnection[Any, Any, Any, Any]) -> Principal | None:
+    def recognise(self, shown: Shown) -> Principal | None:
         """Return who asks, or None for nobody.
 
         `DeniedError` where a browser was sent here by another site's page with its cookie.
         """
-        shown = seen(connection)
-        scheme, _, token = connection.headers.get("authorization", "").partition(" ")
+        scheme, _, token = shown.field(b"authorization").partition(" ")
         if scheme:
             return (
                 self._recogniser.token(token.strip(), shown.address, self._now())
@@ -52,36 +75,33 @@ class Entrance:
                 else None
             )
         if not shown.front:
-            peer = connection.scope["state"].get("peer")
-            return local_principal(peer, self._owner) if peer is not None else None
-        cookie = connection.cookies.get(SESSION, "")
+            return local_principal(shown.peer, self._owner) if shown.peer is not None else None
+        cookie = cookie_of(shown, SESSION)
         if not cookie:
             return None
         principal = self._recogniser.session(cookie, shown.address, self._now())
-        if principal is not None and connection.scope.get("method") not in _SAFE:
-            refuse_foreign(connection)
+        if principal is not None and shown.method not in _SAFE:
+            refuse_foreign(shown)
         return principal
 
 
-def seen(connection: ASGIConnection[Any, Any, Any, Any]) -> Shown:
-    """Return where a request comes from.
+def cookie_of(shown: Shown, name: str) -> str:
+    """Return a cookie's value, "" where there is none. Ours need no quotes and are looked for as they stand."""
+    for pair in shown.field(b"cookie").split(";"):
+        key, _, value = pair.strip().partition("=")
+        if key == name:
+            return value
+    return ""
 
-    Only at the front does anybody speak for another: the edge, which writes the field itself and drops what it got.
-    """
-    front = bool(connection.scope["state"].get("front"))
-    address = connection.headers.get("x-forwarded-for", "").rpartition(",")[2].strip() if front else ""
-    return Shown(address[:64], front)
 
-
-def refuse_foreign(connection: ASGIConnection[Any, Any, Any, Any]) -> None:
+def refuse_foreign(shown: Shown) -> None:
     """Refuse what another site's page makes a browser send (CSRF): every browser says where a page is from.
 
     SameSite cookies are the first fence, this is the second: Origin (RFC 6454 section 7), or else Sec-Fetch-Site.
     """
-    origin = connection.headers.get("origin")
-    if origin is not None:
-        same = origin == f"https://{connection.headers.get('host', '')}"
+    if b"origin" in shown.fields:
+        same = shown.field(b"origin") == f"https://{shown.field(b'host')}"
     else:
-        same = connection.headers.get("sec-fetch-site") == "same-origin"
+        same = shown.field(b"sec-fetch-site") == "same-origin"
     if not same:
         raise DeniedError("Another site's page asked for that.")

@@ -18,7 +18,7 @@ from litestar.exceptions import MethodNotAllowedException
 from litestar.handlers import BaseRouteHandler, HTTPRouteHandler
 from litestar.routes import HTTPRoute
 
-from serai.api.entrance import Entrance, seen
+from serai.api.entrance import Entrance, Shown, seen
 from serai.api.kinds import Kinds
 from serai.api.pace import Pace
 from serai.daemon.module import Context
@@ -54,11 +54,11 @@ class Guard:
         if connection.scope.get("method") == "OPTIONS":  # the framework's own: it has no action
             raise MethodNotAllowedException
         action = action_of(handler)
-        state = connection.scope["state"]
-        shown = seen(connection)
-        principal = self._entrance.recognise(connection)
-        if shown.front:
-            self._pace.take(principal, shown.address)
+        refused = connection.scope["state"].get("refused")
+        if refused is not None:  # at its shortcut, where it was counted and written down
+            raise refused
+        shown = seen(connection.scope)
+        principal = self._recognise(shown)
         parameters = {key: str(value) for key, value in connection.path_params.items()}
         query = {key: str(value) for key, value in connection.query_params.items()} if self._asks(handler) else {}
         target = Target(
@@ -73,14 +73,29 @@ class Guard:
         if any("\x00" in value for value in (target.tenant, target.app, target.name)):
             raise InvalidError("A name holds no NUL.", path="name")
         action = self._kinds.action(target.kind, action)
+        self._authorize(principal, action, target, shown, connection.scope["state"])
+
+    def admit(self, shown: Shown, action: str, target: Target, state: dict[str, Any]) -> None:
+        """Let a request in, or raise, whose action and target are known from one with the same URL before it."""
+        self._authorize(self._recognise(shown), action, target, shown, state)
+
+    def _recognise(self, shown: Shown) -> Principal | None:
+        principal = self._entrance.recognise(shown)
+        if shown.front:
+            self._pace.take(principal, shown.address)
+        return principal
+
+    def _authorize(
+        self, principal: Principal | None, action: str, target: Target, shown: Shown, state: dict[str, Any]
+    ) -> None:
         state["principal"] = authorize(principal, action, target, self._audit, shown.address)
         state["target"] = target
         state["action"] = action
-        state["still"] = partial(self._still, connection, action, target)
+        state["still"] = partial(self._still, shown, action, target)
 
-    def _still(self, connection: Connection, action: str, target: Target) -> Principal | None:
+    def _still(self, shown: Shown, action: str, target: Target) -> Principal | None:
         """Return who asks as they are known now, for streams that go on; None where they may no more."""
-        principal = self._entrance.recognise(connection)
+        principal = self._entrance.recognise(shown)
         return principal if principal is not None and allowed(principal, action, target)[0] else None
 
     def _asks(self, handler: BaseRouteHandler) -> bool:

@@ -11,7 +11,7 @@ from litestar.types import ControllerRouterHandler
 from msgspec import Meta
 
 from serai.api.depend import Caller, Ctx, People
-from serai.api.entrance import DEVICE, SESSION, refuse_foreign, seen
+from serai.api.entrance import DEVICE, SESSION, cookie_of, refuse_foreign, seen
 from serai.errors import DeniedError
 from serai.identity import Principal, sessions
 from serai.identity.people import Secrets
@@ -138,14 +138,14 @@ def refuse_narrowed(principal: Principal) -> None:
 
 def current(request: AnyRequest) -> str:
     """Return the name of the session that asks, "" where none does."""
-    return request.cookies.get(SESSION, "").partition(".")[0]
+    return cookie_of(seen(request.scope), SESSION).partition(".")[0]
 
 
 def _attempt(request: AnyRequest) -> Attempt:
-    if request.headers.get("origin") is not None:
-        refuse_foreign(request)  # nobody is signed in by another site's page, into whatever account
-    browser = request.headers.get("user-agent", "")
-    return Attempt(address=seen(request).address, browser=browser, device=request.cookies.get(DEVICE, ""))
+    shown = seen(request.scope)
+    if b"origin" in shown.fields:
+        refuse_foreign(shown)  # nobody is signed in by another site's page, into whatever account
+    return Attempt(address=shown.address, browser=shown.field(b"user-agent"), device=cookie_of(shown, DEVICE))
 
 
 def _welcome(admitted: Admitted) -> Response[SignedIn]:

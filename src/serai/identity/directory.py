@@ -26,10 +26,11 @@ _PAGE = 1000
 
 
 class Directory:
-    """Follow the store's feed. `open` before anything is asked."""
+    """Follow the store's feed. `open` before anything is asked; ``version`` is another one after each change."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self.version = 0
         self._number = 0
         self._held: dict[type[Spec], dict[Key, Any]] = {kind: {} for kind in _KINDS.values()}
         self._memberships: dict[str, set[Key]] = defaultdict(set)  # login to keys of Member
@@ -40,6 +41,7 @@ class Directory:
         for held in self._held.values():
             held.clear()
         self._memberships.clear()
+        self.version += 1
         self._number = await self._store.last_change()
         for kind in _KINDS.values():
             after = ""
@@ -133,6 +135,7 @@ class Directory:
         return found
 
     def _keep(self, kind: type[Spec], key: Key, spec: Spec | None) -> None:
+        self.version += 1
         held = self._held[kind]
         if spec is None:
             held.pop(key, None)
