@@ -2,8 +2,8 @@
 
 Here belongs what follows from octets alone: grammar, heads, body framing, the order of messages on a connection. Here
 does not belong anything that waits, routes, balances or logs. `ServerConnection` and `ClientConnection` are the whole
-of it for those who are in no hurry; the edge uses the pieces below them: `request_fields`, `request_head`,
-`response_head` and the body readers.
+of it for those who are in no hurry; the edge uses the pieces below them: `RequestReader`, `response_heads`
+and the body readers.
 """
 
 from serai.protocols.http.body import BodyReader, ChunkedReader, LengthReader, UntilCloseReader, chunk
@@ -13,8 +13,8 @@ from serai.protocols.http.events import NEED_DATA, PAUSED, ConnectionClosed, Dat
 from serai.protocols.http.fields import Fields
 from serai.protocols.http.head import head_end
 from serai.protocols.http.limits import Limits
-from serai.protocols.http.request import RequestFields, RequestHead, request_fields, request_head
-from serai.protocols.http.response import ResponseHead, response_head, status_line
+from serai.protocols.http.request import RequestFields, RequestHead, RequestReader, request_head
+from serai.protocols.http.response import ResponseHead, response_head, response_heads, status_line
 
 __all__ = [
     "NEED_DATA",
@@ -33,13 +33,14 @@ __all__ = [
     "RemoteProtocolError",
     "RequestFields",
     "RequestHead",
+    "RequestReader",
     "ResponseHead",
     "ServerConnection",
     "UntilCloseReader",
     "chunk",
     "head_end",
-    "request_fields",
     "request_head",
     "response_head",
+    "response_heads",
     "status_line",
 ]

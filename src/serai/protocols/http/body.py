@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from serai.protocols.http.errors import RemoteProtocolError
-from serai.protocols.http.fields import FieldBlock
+from serai.protocols.http.fields import FieldLines
 from serai.protocols.http.grammar import BARE, CHUNK_LINE
 from serai.protocols.http.limits import Limits
 
@@ -158,7 +158,7 @@ class ChunkedReader:
             if len(data) - at > limit:
                 raise RemoteProtocolError("The trailer is too large.")
             return at
-        FieldBlock(data[at : end + 2], self._limits)
+        FieldLines(frozenset(), frozenset()).read(data[at : end + 2], self._limits)
         self.done = True
         return end + 4
 

@@ -14,7 +14,7 @@ from serai.protocols.http.errors import LocalProtocolError, RemoteProtocolError
 from serai.protocols.http.events import NEED_DATA, PAUSED, ConnectionClosed, Data, EndOfMessage, Wait
 from serai.protocols.http.head import head_end
 from serai.protocols.http.limits import Limits
-from serai.protocols.http.request import RequestHead, request_head
+from serai.protocols.http.request import RequestHead, RequestReader, request_head
 from serai.protocols.http.response import ResponseHead, response_head, status_line
 
 T = TypeVar("T")
@@ -98,6 +98,7 @@ class ServerConnection(_Reader):
 
     def __init__(self, limits: Limits | None = None) -> None:
         super().__init__(limits or Limits())
+        self._requests = RequestReader(self.limits)
         self._request: RequestHead | None = None
         self._read = True  # the current request has been read to its end
         self._writer: _Writer | None = None
@@ -119,7 +120,7 @@ class ServerConnection(_Reader):
         data = self._head()
         if data is None:
             return self._no_head()
-        head = request_head(data, self.limits)
+        head = self._requests.read(data)
         self._request, self._read, self._last = head, not head.has_body, head.close
         self._body = ChunkedReader(self.limits) if head.fields.chunked else LengthReader(head.fields.length or 0)
         return head

@@ -12,9 +12,11 @@ from serai.protocols.http.limits import Limits
 Fields = list[tuple[bytes, bytes]]
 
 # RFC 9110 §7.6.1: what concerns this connection only. TE and Trailer go too: trailers are not forwarded (§6.5.1).
-# Content-Length is written anew from the number that was understood.
+# Content-Length is written anew from the number that was understood. Close is no field but a reserved name (RFC 9112
+# §12.1), just because it would have to end here.
 HOP_BY_HOP = frozenset(
     (
+        b"close",
         b"connection",
         b"content-length",
         b"keep-alive",
@@ -29,57 +31,99 @@ HOP_BY_HOP = frozenset(
 # What Connection may name without taking it away: a sender that lists these tries to strip what others rely on.
 KEPT = frozenset((b"host", b"content-length", b"content-type", b"authorization", b"cookie", b"set-cookie"))
 
+MAX_OCTETS = 512  # of a line that is worth remembering
+MAX_LINES = 2048  # lines remembered
 
-class FieldBlock:
-    """The field lines of one head. What is asked of every message is quick; the rest is made when it is wanted."""
+_ENDS_OR_STAYS = HOP_BY_HOP | KEPT
 
-    __slots__ = ("_lines", "keys")
+#: A line's name, its value, and whether it goes on to the next hop.
+Noted = tuple[bytes, bytes, bool]
 
-    def __init__(self, block: bytes, limits: Limits) -> None:
-        """Parse ``block``: whole lines, each with its CRLF, without the empty line.
 
-        Raises `RemoteProtocolError` 400 where a line is malformed, 431 where there are too many.
+class FieldLines(dict[bytes, Noted | None]):
+    """What lines say, each without its CRLF: ``lines[line]`` is None for one that goes on and says nothing to us.
+
+    A client repeats nearly all its lines, and so do clients among each other: what is new is a cookie, or a referrer.
+    So lines are parsed one by one and remembered, and most of a block costs one look-up in a dict for each line. When
+    there are too many, all are forgotten: those that come often are back with the next requests.
+    """
+
+    __slots__ = ("_dropped", "_looked_at")
+
+    def __init__(self, dropped: frozenset[bytes], looked_at: frozenset[bytes]) -> None:
+        """Take names in lower case: those that do not go on to the next hop, and those whose values are wanted."""
+        super().__init__()
+        self._dropped = dropped
+        self._looked_at = looked_at
+
+    def read(self, block: bytes, limits: Limits) -> tuple[dict[bytes, list[bytes]], list[bytes]]:
+        """Return the values that are wanted, by name and in order of arrival, and the lines that go on.
+
+        ``block`` is whole lines, each with its CRLF, without the empty line. Raises `RemoteProtocolError` 400 where a
+        line is malformed, 431 where there are too many.
         """
-        self._lines = lines = FIELD_LINE.findall(block)
-        # The matches do not overlap, so together they are as long as the block only if nothing lies between them.
-        if sum([len(line) for line, _, _ in lines]) != len(block):
+        *lines, rest = block.split(b"\r\n")
+        if rest:
             raise RemoteProtocolError("A header field is malformed.")
+        values: dict[bytes, list[bytes]] = {}
+        forward = []
+        for line in lines:
+            noted = self[line]
+            if noted is None:
+                forward.append(line)
+                continue
+            name, value, goes_on = noted
+            values.setdefault(name, []).append(value)
+            if goes_on:
+                forward.append(line)
         if len(lines) > limits.fields:
             raise RemoteProtocolError("There are too many header fields.", 431)
-        self.keys: list[bytes] = [name.lower() for _, name, _ in lines]
+        return values, forward
 
-    def pick(self, names: frozenset[bytes]) -> dict[bytes, list[bytes]]:
-        """Return the values of the fields called ``names`` (lower case), by name, in order of arrival."""
-        found: dict[bytes, list[bytes]] = {}
-        for key, (_, _, value) in zip(self.keys, self._lines, strict=True):
-            if key in names:
-                found.setdefault(key, []).append(value.rstrip(b" \t"))
-        return found
+    def __missing__(self, line: bytes) -> Noted | None:
+        """Parse a line that is not known yet."""
+        name, value = field(line)
+        goes_on = name not in self._dropped and not self._becomes_ours(name)
+        noted = None if goes_on and name not in self._looked_at else (name, value, goes_on)
+        if len(line) <= MAX_OCTETS:
+            if len(self) >= MAX_LINES:
+                self.clear()
+            self[line] = noted
+        return noted
 
-    def fields(self) -> Fields:
-        """Return all fields."""
-        return [(key, value.rstrip(b" \t")) for key, (_, _, value) in zip(self.keys, self._lines, strict=True)]
+    def _becomes_ours(self, name: bytes) -> bool:
+        """Tell whether a program that gets its fields as CGI variables (RFC 3875 §4.1.18) takes it for one of ours.
 
-    def end_to_end(self, connection: list[bytes], dropped: frozenset[bytes]) -> bytes:
-        """Return the field lines that go on to the next hop.
-
-        ``connection`` are the members of Connection, ``dropped`` names in lower case that the caller will set itself,
-        those of `HOP_BY_HOP` and Content-Length among them. A name with "_" is the same as with "-" to programs that
-        get their fields as CGI variables (RFC 3875 §4.1.18), so a name of ours that is written so is dropped as well.
+        There, a name with "_" is the same as with "-".
         """
-        if connection:
-            dropped = dropped.union([name for name in connection if name not in KEPT])
-        keys = self.keys
-        if b"_" in b"".join(keys):
-            keys = [_as_variable(key, dropped) for key in keys]
-        return b"".join([line for key, (line, _, _) in zip(keys, self._lines, strict=True) if key not in dropped])
+        meant = name.replace(b"_", b"-")
+        return meant != name and (meant in self._dropped or meant in KEPT)
 
 
-def _as_variable(key: bytes, dropped: frozenset[bytes]) -> bytes:
-    """Return the name that a CGI variable of ``key`` stands for where that is one of ours."""
-    meant = key.replace(b"_", b"-")
-    # What must not be said twice is dropped under the name of something that always is.
-    return b"connection" if meant != key and (meant in dropped or meant in KEPT) else key
+def field(line: bytes) -> tuple[bytes, bytes]:
+    """Return a line's name and value; raises `RemoteProtocolError` 400."""
+    match = FIELD_LINE.match(line)
+    if match is None:
+        raise RemoteProtocolError("A header field is malformed.")
+    name, value = match.groups()
+    return name.lower(), value.rstrip(b" \t")
+
+
+def fields(block: bytes) -> Fields:
+    """Return all fields of a block that was read before."""
+    return [field(line) for line in block.split(b"\r\n")[:-1]]
+
+
+def end_to_end(lines: list[bytes], connection: list[bytes]) -> bytes:
+    """Return what goes on, each line with its CRLF again; ``connection`` are the members of Connection."""
+    if connection and (named := {name for name in connection if name not in _ENDS_OR_STAYS}):
+        lines = [line for line in lines if not _is_named(line, named)]
+    return b"\r\n".join((*lines, b""))
+
+
+def _is_named(line: bytes, named: set[bytes]) -> bool:
+    name, _ = field(line)
+    return name in named or name.replace(b"_", b"-") in named
 
 
 def comma_list(values: Iterable[bytes]) -> list[bytes]:

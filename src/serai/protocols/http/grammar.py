@@ -13,8 +13,8 @@ TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]++"
 VALUE = rb"[^\x00-\x08\x0a-\x1f\x7f]*+"
 
 # RFC 9112 §5: field-line = field-name ":" OWS field-value OWS; no space before the colon (§5.1). The groups are the
-# whole line, its name, and its value with what white space follows it.
-FIELD_LINE = re.compile(rb"((" + TOKEN + rb"):[ \t]*+(" + VALUE + rb")\r\n)")
+# name, and the value with what white space follows it.
+FIELD_LINE = re.compile(rb"(" + TOKEN + rb"):[ \t]*+(" + VALUE + rb")\Z")
 
 # RFC 9112 §3: request-line = method SP request-target SP HTTP-version. Of the target's octets only VCHAR are taken;
 # "#" never appears in one (§3.2). Methods of more than 32 octets are nobody's.

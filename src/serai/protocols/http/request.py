@@ -1,21 +1,31 @@
 """Request heads (RFC 9112 §3) and how their bodies are framed (§6).
 
 A head is two things with different lives: the request line, new each time, and the block of fields, which a client
-repeats almost unchanged through a connection. They are parsed apart, so that a caller can remember the second.
+repeats almost unchanged through a connection. They are parsed apart, so that the second can be remembered.
 """
 
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 import msgspec
 
 from serai.protocols.http.errors import RemoteProtocolError
-from serai.protocols.http.fields import HOP_BY_HOP, FieldBlock, comma_list, content_length, is_chunked
-from serai.protocols.http.grammar import ABSOLUTE, ANY_VERSION, HOST, REQUEST_LINE
+from serai.protocols.http.fields import (
+    HOP_BY_HOP,
+    FieldLines,
+    comma_list,
+    content_length,
+    end_to_end,
+    fields,
+    is_chunked,
+)
+from serai.protocols.http.grammar import ABSOLUTE, ANY_VERSION, HOST, REQUEST_LINE, USUAL_LINE
+from serai.protocols.http.head import head_end
 from serai.protocols.http.limits import Limits
+from serai.protocols.http.memory import Memory
 
-_ANY = Limits(fields=1 << 30)  # for what was accepted before
 _LOOKED_AT = frozenset((b"host", b"content-length", b"transfer-encoding", b"connection", b"upgrade", b"expect"))
 
 #: What never goes on: Proxy would become HTTP_PROXY in a CGI program (httpoxy, CVE-2016-5385 and its like).
@@ -37,15 +47,15 @@ class RequestFields(msgspec.Struct, gc=False):
 
     host: str
     authority: bytes
-    length: int | None
-    chunked: bool
-    close: bool
-    keep_alive: bool
-    upgrade: bytes
-    continues: bool
-    simple: bool
     forward: bytes
     block: bytes
+    length: int | None = None
+    chunked: bool = False
+    close: bool = False
+    keep_alive: bool = False
+    upgrade: bytes = b""
+    continues: bool = False
+    simple: bool = True
     _values: dict[bytes, bytes] | None = None
 
     @property
@@ -53,7 +63,7 @@ class RequestFields(msgspec.Struct, gc=False):
         """All fields by lower-case name; the values of repeated ones are joined (RFC 9110 §5.3)."""
         if self._values is None:
             self._values = {}
-            for name, value in FieldBlock(self.block, _ANY).fields():
+            for name, value in fields(self.block):
                 self._values[name] = self._values[name] + b", " + value if name in self._values else value
         return self._values
 
@@ -81,52 +91,84 @@ class RequestHead(msgspec.Struct, frozen=True, gc=False):
         return self.fields.close or (self.minor == 0 and not self.fields.keep_alive)
 
 
-def request_fields(block: bytes, limits: Limits, dropped: frozenset[bytes] = DROPPED) -> RequestFields:
-    """Parse the field lines of a request, each with its CRLF.
+class RequestReader:
+    """Read request heads, and remember what clients say again: blocks of fields, and the lines of new blocks.
 
-    ``dropped`` are left out of ``forward``: `DROPPED`, and what the caller sets itself. Raises `RemoteProtocolError`:
-    400, 417, 431, 501.
+    ``dropped`` are not passed on: `DROPPED`, and the names in lower case that the caller sets itself.
     """
-    parsed = FieldBlock(block, limits)
-    seen = parsed.pick(_LOOKED_AT)
-    chunked = is_chunked(seen.get(b"transfer-encoding", []), unknown=501)
-    length = content_length(seen.get(b"content-length", []))
-    # RFC 9112 §6.3 rule 3: both together may be an attempt at smuggling; it "ought to be handled as an error".
-    if chunked and length is not None:
-        raise RemoteProtocolError("Content-Length and Transfer-Encoding exclude each other.")
-    host, authority = _host(seen.get(b"host", []))
-    connection = comma_list(seen.get(b"connection", []))
-    continues = bool(expect := comma_list(seen.get(b"expect", [])))
-    if continues and expect != [b"100-continue"]:
-        raise RemoteProtocolError("Only «100-continue» can be expected.", 417)
-    upgrade = _upgrade(seen.get(b"upgrade", [])) if b"upgrade" in connection else b""
-    forward = parsed.end_to_end(connection, dropped)
-    if length is not None:
-        forward += b"Content-Length: %d\r\n" % length
-    return RequestFields(
-        host=host,
-        authority=authority,
-        length=length,
-        chunked=chunked,
-        close=b"close" in connection,
-        keep_alive=b"keep-alive" in connection,
-        upgrade=upgrade,
-        continues=continues,
-        simple=not (chunked or length or upgrade or continues or b"close" in connection),
-        forward=forward,
-        block=block,
-    )
+
+    def __init__(self, limits: Limits, dropped: frozenset[bytes] = DROPPED) -> None:
+        self._limits = limits
+        self._lines = FieldLines(dropped, _LOOKED_AT)
+        self._blocks = Memory(self._block)
+
+    def read(self, head: bytes) -> RequestHead:
+        """Parse a whole head, its empty line included. Raises `RemoteProtocolError`: 400, 414, 417, 431, 501, 505."""
+        limits = self._limits
+        line = USUAL_LINE.match(head)
+        if line is None or line.end() > limits.request_line + 2 or len(head) > limits.head:
+            return self._careful(head)
+        try:
+            block = self._blocks[head[line.end() :]]
+        except RemoteProtocolError:
+            head_end(head, limits)
+            raise
+        method, target, path = line.groups()
+        return RequestHead(method, target, path, block)
+
+    def _careful(self, head: bytes) -> RequestHead:
+        """Parse what is seldom seen; of several mistakes the first one counts, however the octets arrived."""
+        head_end(head, self._limits)
+        line, _, block = head.partition(b"\r\n")
+        try:
+            parsed = self._block(block)
+        except RemoteProtocolError:
+            _match(line)  # its mistake comes first
+            raise
+        return _join(_match(line), parsed)
+
+    def _block(self, block: bytes) -> RequestFields:
+        """Parse the lines of fields, and the empty line."""
+        block = block[:-2]
+        seen, lines = self._lines.read(block, self._limits)
+        # RFC 9112 §3.2: exactly one Host; HTTP/1.0 needs one as well here, since all sites share an address.
+        hosts = seen.get(b"host", ())
+        if len(hosts) == len(seen) == 1:  # nearly always, so what follows is not even asked
+            return RequestFields(_host(hosts[0]), hosts[0], end_to_end(lines, []), block)
+        chunked = is_chunked(seen.get(b"transfer-encoding", []), unknown=501)
+        length = content_length(seen.get(b"content-length", []))
+        # RFC 9112 §6.3 rule 3: both together may be an attempt at smuggling; it "ought to be handled as an error".
+        if chunked and length is not None:
+            raise RemoteProtocolError("Content-Length and Transfer-Encoding exclude each other.")
+        if len(hosts) != 1:
+            raise RemoteProtocolError("There must be exactly one Host.")
+        host = _host(hosts[0])
+        connection = comma_list(seen.get(b"connection", []))
+        continues = bool(expect := comma_list(seen.get(b"expect", [])))
+        if continues and expect != [b"100-continue"]:
+            raise RemoteProtocolError("Only «100-continue» can be expected.", 417)
+        upgrade = _upgrade(seen.get(b"upgrade", [])) if b"upgrade" in connection else b""
+        forward = end_to_end(lines, connection)
+        if length is not None:
+            forward += b"Content-Length: %d\r\n" % length
+        return RequestFields(
+            host=host,
+            authority=hosts[0],
+            forward=forward,
+            block=block,
+            length=length,
+            chunked=chunked,
+            close=b"close" in connection,
+            keep_alive=b"keep-alive" in connection,
+            upgrade=upgrade,
+            continues=continues,
+            simple=not (chunked or length or upgrade or continues or b"close" in connection),
+        )
 
 
 def request_head(head: bytes, limits: Limits, dropped: frozenset[bytes] = DROPPED) -> RequestHead:
-    """Parse a whole head, its empty line included. Raises `RemoteProtocolError`: 400, 414, 417, 431, 501, 505."""
-    line, _, block = head.partition(b"\r\n")
-    try:
-        fields = request_fields(block[:-2], limits, dropped)
-    except RemoteProtocolError:
-        _match(line)  # its mistake comes first
-        raise
-    return _join(_match(line), fields)
+    """Parse one head; see `RequestReader.read`."""
+    return RequestReader(limits, dropped).read(head)
 
 
 def _match(line: bytes) -> re.Match[bytes]:
@@ -160,7 +202,7 @@ def _unusual(head: RequestHead) -> RequestHead:
     if match is None:
         raise RemoteProtocolError("The request target is malformed.")
     # RFC 9112 §3.2.2: the target's host counts, and Host is ignored.
-    host, authority = _host([match[1]])
+    host, authority = _host(match[1]), match[1]
     rest = match[2] or b"/"
     if not rest.startswith(b"/"):
         rest = b"/" + rest
@@ -172,14 +214,12 @@ def _path(target: bytes) -> bytes:
     return target.partition(b"?")[0]
 
 
-def _host(values: list[bytes]) -> tuple[str, bytes]:
-    """RFC 9112 §3.2: exactly one Host; HTTP/1.0 needs one as well here, since all sites share an address."""
-    if len(values) != 1:
-        raise RemoteProtocolError("There must be exactly one Host.")
-    match = HOST.match(values[0])
+@lru_cache(1024)
+def _host(authority: bytes) -> str:
+    match = HOST.match(authority)
     if match is None or (match[2] and int(match[2]) > 65535):
         raise RemoteProtocolError("Host is malformed.")
-    return match[1].decode("ascii").lower(), values[0]
+    return match[1].decode("ascii").lower()
 
 
 def _upgrade(values: list[bytes]) -> bytes:

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+from functools import partial
 from http import HTTPStatus
 
 import msgspec
 
 from serai.protocols.http.errors import RemoteProtocolError
-from serai.protocols.http.fields import HOP_BY_HOP, FieldBlock, Fields, comma_list, content_length, is_chunked
+from serai.protocols.http.fields import (
+    HOP_BY_HOP,
+    FieldLines,
+    Fields,
+    comma_list,
+    content_length,
+    end_to_end,
+    fields,
+    is_chunked,
+)
 from serai.protocols.http.grammar import STATUS_LINE
 from serai.protocols.http.limits import Limits
+from serai.protocols.http.memory import Memory
 
-_ANY = Limits(fields=1 << 30)  # for what was accepted before
 _LOOKED_AT = frozenset((b"content-length", b"transfer-encoding", b"connection", b"upgrade"))
 
 
@@ -35,7 +45,7 @@ class ResponseHead(msgspec.Struct, frozen=True, gc=False):
     @property
     def fields(self) -> Fields:
         """All fields, names in lower case."""
-        return FieldBlock(self.block, _ANY).fields()
+        return fields(self.block)
 
     def framing(self, method: bytes) -> int | None:
         """Return how the body of the answer to ``method`` is framed (RFC 9112 §6.3).
@@ -45,27 +55,35 @@ class ResponseHead(msgspec.Struct, frozen=True, gc=False):
         return 0 if method == b"HEAD" else self.content
 
 
-def response_head(head: bytes, limits: Limits) -> ResponseHead:
+def response_heads(limits: Limits) -> Memory[ResponseHead]:
+    """Return what `response_head` makes of heads; heads that come again, and their lines, are remembered."""
+    return Memory(partial(response_head, limits=limits, lines=_lines()))
+
+
+def response_head(head: bytes, limits: Limits, lines: FieldLines | None = None) -> ResponseHead:
     """Parse a whole head, its empty line included. Raises `RemoteProtocolError` (502 in a gateway's terms)."""
     match = STATUS_LINE.match(head)
     if match is None:
         raise RemoteProtocolError("The status line is malformed.", 502)
     status = int(match[2])
     try:
-        return _head(match[1], status, head[match.end() : -2], limits)
+        seen, kept = (_lines() if lines is None else lines).read(block := head[match.end() : -2], limits)
+        return _head(match[1], status, block, seen, kept)
     except RemoteProtocolError as error:
         raise RemoteProtocolError(error.reason, 502) from error
 
 
-def _head(minor: bytes, status: int, block: bytes, limits: Limits) -> ResponseHead:
-    fields = FieldBlock(block, limits)
-    seen = fields.pick(_LOOKED_AT)
+def _lines() -> FieldLines:
+    return FieldLines(HOP_BY_HOP, _LOOKED_AT)
+
+
+def _head(minor: bytes, status: int, block: bytes, seen: dict[bytes, list[bytes]], lines: list[bytes]) -> ResponseHead:
     chunked = is_chunked(seen.get(b"transfer-encoding", []), unknown=502)
     length = content_length(seen.get(b"content-length", []))
     if chunked and (length is not None or minor == b"0"):
         raise RemoteProtocolError("The body's framing is ambiguous.")
     connection = comma_list(seen.get(b"connection", []))
-    forward = status_line(status) + fields.end_to_end(connection, HOP_BY_HOP)
+    forward = status_line(status) + end_to_end(lines, connection)
     # RFC 9110 §8.6: neither 1xx nor 204 carries Content-Length.
     if length is not None and status >= 200 and status != 204:
         forward += b"Content-Length: %d\r\n" % length

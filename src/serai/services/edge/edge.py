@@ -9,22 +9,11 @@ from collections.abc import Coroutine
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from serai.protocols.http import (
-    Limits,
-    RemoteProtocolError,
-    RequestFields,
-    RequestHead,
-    head_end,
-    request_fields,
-    request_head,
-    response_head,
-)
-from serai.protocols.http.grammar import USUAL_LINE
+from serai.protocols.http import Limits, RequestReader, response_heads
 from serai.services.edge.config import EdgeConfig
 from serai.services.edge.forward import OURS
 from serai.services.edge.hold import Hold
 from serai.services.edge.log import AccessLog
-from serai.services.edge.memory import Memory
 from serai.services.edge.metrics import Metrics
 from serai.services.edge.names import own_names
 from serai.services.edge.platform import TENANT, PlatformPool, own_sites
@@ -68,27 +57,8 @@ class Edge:
         self.id_prefix = secrets.token_hex(6).encode()
         self.number = 0
         self._tasks: set[asyncio.Task[None]] = set()
-        self._fields = Memory(self._parse_fields)
-        #: Answers' complete heads, each with its empty line; raises `RemoteProtocolError`.
-        self.response_heads = Memory(partial(response_head, limits=self.limits))
-
-    def request_head(self, data: bytes) -> RequestHead:
-        """Parse a complete head, its empty line included. Raises `RemoteProtocolError`."""
-        limits = self.limits
-        line = USUAL_LINE.match(data)
-        if line is None or line.end() > limits.request_line + 2 or len(data) > limits.head:
-            head_end(data, limits)  # the mistake that comes first counts, however the octets arrived
-            return request_head(data, limits, OURS)
-        try:
-            fields = self._fields[data[line.end() :]]
-        except RemoteProtocolError:
-            head_end(data, limits)
-            raise
-        method, target, path = line.groups()
-        return RequestHead(method, target, path, fields)
-
-    def _parse_fields(self, block: bytes) -> RequestFields:
-        return request_fields(block[:-2], self.limits, OURS)
+        self.read_request = RequestReader(self.limits, OURS).read
+        self.response_heads = response_heads(self.limits)
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
         """Run ``work`` beside; what it raises is a bug and ends up at the loop's exception handler."""

@@ -57,7 +57,7 @@ class Session(Exchange):
         edge.number = number = edge.number + 1
         self.request_id = b"%b%x" % (edge.id_prefix, number)
         try:
-            self.head = head = edge.request_head(data)
+            self.head = head = edge.read_request(data)
         except RemoteProtocolError as error:
             respond.malformed(self, error)
             return

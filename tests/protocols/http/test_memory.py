@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from serai.services.edge.memory import MAX_KNOWN, MAX_OCTETS, MAX_SEEN, Memory
+from serai.protocols.http.memory import MAX_KNOWN, MAX_OCTETS, MAX_SEEN, Memory
 
 
 def test_what_comes_twice_is_remembered_and_what_comes_once_is_not() -> None:
