@@ -5,18 +5,19 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import msgspec
 
-from serai.api.app import Front, build
-from serai.api.desk import Desk, keyring_of, site_of
 from serai.api.nudge import Nudge
 from serai.api.pace import Rates
-from serai.api.server import Server
 from serai.daemon.module import Context, Needs
 from serai.errors import SeraiError
 from serai.identity.throttle import Allowance
+
+if TYPE_CHECKING:
+    from serai.api.desk import Desk
+    from serai.api.server import Server
 
 
 class ApiConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -53,7 +54,10 @@ class ApiConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
 
 class ApiHttp:
-    """Serve the API."""
+    """Serve the API.
+
+    What it runs on is imported in the one worker that does: the framework is a quarter of all that a host imports.
+    """
 
     ID: ClassVar[str] = "api.http"
     Config: ClassVar[type[msgspec.Struct]] = ApiConfig
@@ -69,6 +73,10 @@ class ApiHttp:
 
     async def provision(self) -> None:
         """Build the application, so that a service's broken route is refused before anything is replaced."""
+        from serai.api.app import Front, build  # noqa: PLC0415 - see the class
+        from serai.api.desk import Desk, keyring_of, site_of  # noqa: PLC0415
+        from serai.api.server import Server  # noqa: PLC0415
+
         self._desk = Desk(self._ctx, keyring_of(self._ctx.home), site_of(self._ctx.base))
         await self._desk.open()
         app = build(

@@ -1,32 +1,33 @@
 """Start, look at and change a host: what `serai up`, `down`, `status`, `plan`, `reload`, `upgrade` do.
 
-Also the entry point of the supervisor itself (``python -P -m serai.cli.machine --home DIR``): small, so that the warm
-parent of all workers carries nothing that only a command line needs.
+Also the entry point of the supervisor itself (``python -P -m serai.cli.machine --home DIR``). Light on imports: a
+command line waits for another process, which has to import all that runs a host, see `serai.cli.supervise`.
 """
 
 from __future__ import annotations
 
-import argparse
-import asyncio
 import os
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import msgspec
 
 from serai import api
-from serai.daemon import config, control, launch, modules, plan, record
+from serai.daemon import modules
+from serai.daemon.ask import ask
+from serai.daemon.entry import command
 from serai.daemon.home import Home, prepare
-from serai.daemon.reference import documented
+from serai.daemon.lean import without
 from serai.daemon.registry import Registry
-from serai.daemon.supervisor import Supervisor
-from serai.daemon.upgrade import command
 from serai.errors import BY_CODE, AlreadyExistsError, InternalError, SeraiError, UnavailableError
 from serai.services.registry import services
+
+if TYPE_CHECKING:
+    from serai.daemon import plan
 
 START_SECONDS = 60.0
 #: Seconds for a reload or an upgrade: they wait for new workers, not for old ones to drain.
@@ -56,50 +57,58 @@ def up(home: Path, *, detach: bool = False, sets: Sequence[str] = (), on_ready: 
 
 def down(home: Path) -> dict[str, Any]:
     """Let a host finish what it accepted and end it."""
-    told: dict[str, Any] = control.ask(Home(home.absolute()).control, "down", deadline=END_SECONDS)
+    told: dict[str, Any] = ask(Home(home.absolute()).control, "down", deadline=END_SECONDS)
     return told
 
 
 def status(home: Path) -> dict[str, Any]:
     """Return the host's `serai.daemon.status.HostStatus` as plain data."""
-    told: dict[str, Any] = control.ask(Home(home.absolute()).control, "status")
+    told: dict[str, Any] = ask(Home(home.absolute()).control, "status")
     return told
 
 
 def planned(home: Path, sets: Sequence[str] = ()) -> list[plan.Row]:
     """Return the machine as serai.toml describes it, without a running host."""
+    from serai.daemon import config, plan  # noqa: PLC0415 - they load every module that is planned
+
+    registry = installed()
     place = Home(home.absolute())
-    return plan.rows(_plans(place, sets, installed()), root=os.geteuid() == 0)
+    planned = plan.build(config.load(place.config, sets, registry.ids()), registry, place.path)
+    return plan.rows(planned, root=os.geteuid() == 0)
 
 
 def differs(home: Path, rows: Sequence[plan.Row]) -> bool:
     """Tell whether a host runs at this home that is another than these rows; no answer counts as no."""
+    from serai.daemon.plan import Row  # noqa: PLC0415 - as above
+
     try:
-        running = control.ask(Home(home.absolute()).control, "plan", deadline=2.0)
+        running = ask(Home(home.absolute()).control, "plan", deadline=2.0)
     except SeraiError:
         return False
-    return msgspec.convert(running, list[plan.Row]) != list(rows)
+    return msgspec.convert(running, list[Row]) != list(rows)
 
 
 def reload(home: Path) -> dict[str, Any]:
     """Apply serai.toml: ``{"changed": [group…]}``, or raise what refused, with everything as it was."""
-    told: dict[str, Any] = control.ask(Home(home.absolute()).control, "reload", deadline=CHANGE_SECONDS)
+    told: dict[str, Any] = ask(Home(home.absolute()).control, "reload", deadline=CHANGE_SECONDS)
     return told
 
 
 def upgrade(home: Path) -> dict[str, Any]:
     """Run the code that is installed now, supervisor included: ``{"version"}``, or raise what refused."""
-    told: dict[str, Any] = control.ask(Home(home.absolute()).control, "upgrade", deadline=CHANGE_SECONDS)
+    told: dict[str, Any] = ask(Home(home.absolute()).control, "upgrade", deadline=CHANGE_SECONDS)
     return told
 
 
 def metrics(home: Path) -> str:
     """Return the metrics of all workers, summed, in Prometheus' text format."""
-    return str(control.ask(Home(home.absolute()).control, "metrics"))
+    return str(ask(Home(home.absolute()).control, "metrics"))
 
 
 def settings() -> str:
     """Return a serai.toml that explains every setting of the host and of all installed modules."""
+    from serai.daemon.reference import documented  # noqa: PLC0415 - rarely asked for
+
     registry = installed()
     return documented({}, {module_id: registry.get(module_id).Config for module_id in registry.ids()})
 
@@ -109,13 +118,9 @@ def installed() -> Registry:
     return Registry({each.name: each for each in (modules.SERVICE, api.SERVICE, *services().values())})
 
 
-def _plans(home: Home, sets: Sequence[str], registry: Registry) -> tuple[plan.GroupPlan, ...]:
-    return plan.build(config.load(home.config, sets, registry.ids()), registry, home.path)
-
-
 def _runs(home: Home) -> bool:
     try:
-        control.ask(home.control, "ping", deadline=2.0)
+        ask(home.control, "ping", deadline=2.0)
     except UnavailableError:
         return False
     return True
@@ -142,7 +147,9 @@ def _start(home: Home, sets: Sequence[str]) -> dict[str, Any]:
 
 def _scope(*, lasting: bool) -> tuple[str, ...]:
     """Return the words before a supervisor's command by which systemd gives a plain user control groups."""
-    from serai.cloud.drivers.process.cgroups_open import own_group  # noqa: PLC0415 - not for the warm parent
+    if os.geteuid() == 0:
+        return ()
+    from serai.cloud.drivers.process.cgroups_open import own_group  # noqa: PLC0415 - not for root
     from serai.cloud.drivers.process.cgroups_systemd import scope  # noqa: PLC0415
 
     return scope(own_group(), lasting=lasting)
@@ -190,54 +197,8 @@ def _announce(reader: int, writer: int, home: Home, on_ready: Ready) -> NoReturn
     os._exit(status)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Be the supervisor of a home, or with ``--check`` try whether one could start."""
-    parser = argparse.ArgumentParser(prog="serai.cli.machine")
-    parser.add_argument("--home", type=Path, required=True)
-    parser.add_argument("--set", dest="sets", action="append", default=[])
-    parser.add_argument("--ready-fd", type=int, default=-1)
-    parser.add_argument("--terminal", action="store_true")
-    parser.add_argument("--check", action="store_true")
-    options = parser.parse_args(arguments)
-    try:
-        if options.check:
-            return _check(Home(options.home.absolute()), options.sets)
-        return _supervise(options)
-    except SeraiError as error:
-        refusal = error
-    except OSError as error:
-        refusal = UnavailableError(f"The host can't start: {error}.")
-    _say(options.ready_fd, control.answer(refusal))
-    sys.stderr.write(f"serai: {refusal.public}\n")
-    return 1
-
-
-def _check(home: Home, sets: Sequence[str]) -> int:
-    launch.warm_up()
-    _plans(home, sets, installed())
-    if home.record.exists() and record.read(home.record) is None:
-        raise InternalError("This code does not understand the running supervisor's record.")
-    return 0
-
-
-def _supervise(options: argparse.Namespace) -> int:
-    launch.warm_up()
-    home = prepare(options.home)
-    supervisor = Supervisor(home, installed(), options.sets, terminal=options.terminal)
-
-    def ready(told: dict[str, Any]) -> None:
-        _say(options.ready_fd, control.answer(told))
-
-    asyncio.run(supervisor.run(ready))
-    return 0
-
-
-def _say(fd: int, line: bytes) -> None:
-    if fd >= 0:
-        with suppress(OSError):
-            os.write(fd, line)
-            os.close(fd)
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    with without("rich"):  # structlog would take it for tracebacks that nobody sees
+        from serai.cli import supervise
+
+    sys.exit(supervise.main(installed()))

@@ -14,11 +14,10 @@ from typing import Any
 import msgspec
 
 from serai.daemon.decode import decode, invalid, join
-from serai.daemon.settings import GroupSettings, HostSettings, LogSettings, SentrySettings, Settings
+from serai.daemon.settings import FILE, GroupSettings, HostSettings, LogSettings, SentrySettings, Settings
 from serai.errors import InvalidError
 from serai.store.open import describe
 
-FILE = "serai.toml"
 MAX_FILE = 1 << 20  # octets
 _GROUP_NAME = re.compile(r"[a-z][a-z0-9-]{0,30}\Z")
 #: Settings that stand above all sections.

@@ -17,10 +17,10 @@ import msgspec
 import structlog
 
 from serai.bus.peer import peer_of
-from serai.errors import BY_CODE, DeadlineError, DeniedError, InternalError, InvalidError, SeraiError, UnavailableError
+from serai.daemon.ask import MAX_LINE, answer, result_of
+from serai.errors import DeadlineError, DeniedError, InternalError, InvalidError, SeraiError, UnavailableError
 
-MAX_LINE = 64 << 20  # octets of an answer; questions are bounded by MAX_QUESTION
-MAX_QUESTION = 64 << 10
+MAX_QUESTION = 64 << 10  # octets; answers are bounded by MAX_LINE
 IDLE = 10.0  # seconds to send a question
 LOOKING = frozenset({"status", "plan", "metrics", "ping"})
 
@@ -68,35 +68,6 @@ class ControlServer:
             return answer(InternalError(f"The supervisor failed: {error!r}."))
 
 
-def answer(result: Any) -> bytes:
-    """Encode an answer: a result, or an error."""
-    if isinstance(result, SeraiError):
-        error = {"code": result.code, "public": result.public, "fields": result.fields}
-        return msgspec.json.encode({"error": error}, enc_hook=str) + b"\n"
-    return msgspec.json.encode({"result": result}, enc_hook=str) + b"\n"
-
-
-def ask(path: Path, verb: str, *, deadline: float = 10.0, **arguments: Any) -> Any:
-    """Ask the supervisor behind a control socket, blocking.
-
-    Raises its error by code, `UnavailableError` where nobody answers, `DeadlineError` after ``deadline`` seconds.
-    """
-    try:
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
-            sock.settimeout(deadline)
-            sock.connect(str(path))
-            sock.sendall(msgspec.json.encode({"do": verb, **arguments}) + b"\n")
-            with sock.makefile("rb") as file:
-                line = file.readline(MAX_LINE)
-    except TimeoutError:
-        raise DeadlineError(f"The host did not answer within {deadline} seconds.") from None
-    except PermissionError:
-        raise DeniedError(f"You may not control the host at {path.parent.parent}.") from None
-    except OSError:
-        raise UnavailableError(f"No Serai host runs at {path.parent.parent}.") from None
-    return _result(line, path)
-
-
 async def request(path: Path, verb: str, *, deadline: float = 10.0, **arguments: Any) -> Any:
     """Ask as `ask` does, without blocking: for the API."""
     try:
@@ -111,18 +82,7 @@ async def request(path: Path, verb: str, *, deadline: float = 10.0, **arguments:
         raise DeadlineError(f"The host did not answer within {deadline} seconds.") from None
     except OSError:
         raise UnavailableError("The host's supervisor does not answer.") from None
-    return _result(line, path)
-
-
-def _result(line: bytes, path: Path) -> Any:
-    try:
-        reply = msgspec.json.decode(line, type=dict[str, Any])
-    except msgspec.DecodeError:
-        raise UnavailableError(f"The host at {path.parent.parent} ended before it answered.") from None
-    error = reply.get("error")
-    if error is not None:
-        raise BY_CODE.get(error["code"], InternalError)(error["public"], **error["fields"])
-    return reply.get("result")
+    return result_of(line, path)
 
 
 def _authorize(verb: str, uid: int, readers: frozenset[int]) -> None:

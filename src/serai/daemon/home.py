@@ -15,9 +15,7 @@ from typing import Literal
 
 import msgspec
 
-from serai.daemon.config import FILE, system_name
-from serai.daemon.reference import documented
-from serai.daemon.settings import HostSettings
+from serai.daemon.settings import FILE, HostSettings
 from serai.errors import DeniedError, InvalidError
 
 Owner = Literal["root", "control", "edge"]
@@ -173,6 +171,10 @@ def _check(path: Path, *, root: bool) -> None:
 
 def _write_config(home: Home, *, root: bool) -> None:
     """Write a serai.toml that says only what must not change later: the name, and the user IDs."""
+    # Once in a home's life, and they cost more than all else here.
+    from serai.daemon.config import system_name  # noqa: PLC0415
+    from serai.daemon.reference import documented  # noqa: PLC0415
+
     host: dict[str, str | int] = {"name": system_name()}
     if root:
         host["uid_base"] = uid_base(home.path)

@@ -18,18 +18,30 @@ from serai.daemon.home import Home
 from serai.daemon.plan import GroupPlan, bus_policy, user
 from serai.daemon.process import Process
 from serai.daemon.registry import Registry
+from serai.daemon.service import load
 from serai.daemon.sockets import SocketTable
 from serai.daemon.tracker import tracker
 from serai.errors import SeraiError
 
 #: What nearly every worker needs: imported once in the warm parent, its pages are shared by all.
-WARM = ("uvloop", "serai.bus.open", "serai.store.open", "serai.store.embedded.driver", "serai.store.replica")
+WARM = (
+    "uvloop",
+    "encodings.idna",
+    "serai.bus.open",
+    "serai.store.open",
+    "serai.store.embedded.driver",
+    "serai.store.replica",
+)
+#: What each of them would read for itself.
+READ = ("serai.store.embedded.migrate:shipped",)
 
 
 def warm_up() -> None:
-    """Import what workers share."""
+    """Import and read what workers share."""
     for name in WARM:
         import_module(name)
+    for path in READ:
+        load(path)()
 
 
 class Launcher:
@@ -55,6 +67,8 @@ class Launcher:
                 group=plan.name,
                 worker=index,
                 drain=plan.host.drain_seconds,
+                private_networks=plan.host.private_networks,
+                private_authorities=plan.host.private_authorities,
                 store=plan.store,
                 bus_policy=bus_policy(plan, root=self._root),
                 services=self._registry.services,

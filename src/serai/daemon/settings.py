@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+FILE = "serai.toml"
 Privilege = Literal["edge", "control", "agent"]
 #: From the least to the most: a group runs with the highest that one of its modules needs.
 PRIVILEGES: tuple[Privilege, ...] = ("edge", "control", "agent")
@@ -30,12 +31,34 @@ class HostSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
         int,
         _about("First of the user IDs that the platform uses where it runs as root.", ge=0, le=4_294_000_000),
     ] = 0
+    private_networks: Annotated[
+        tuple[str, ...],
+        _about(
+            "Private networks (10.1.0.0/16) that the platform may connect to where tenants say so: for repositories.",
+            max_length=64,
+        ),
+    ] = ()
+    private_authorities: Annotated[
+        str,
+        _about(
+            "A file with certificates (PEM) of authorities that git servers may have theirs from; empty: the system's.",
+            pattern=r"^(/.*)?$",
+        ),
+    ] = ""
     start_seconds: Annotated[
         float, _about("How long all modules of a worker may take to provision.", ge=0.1, le=600)
     ] = 20.0
     drain_seconds: Annotated[
         float, _about("How long a replaced worker may take to finish what it accepted.", ge=0, le=3600)
     ] = 30.0
+
+    def __post_init__(self) -> None:
+        """Refuse what is no network; the ValueError becomes the setting's error."""
+        if self.private_networks:
+            import ipaddress  # noqa: PLC0415 - most hosts have none, and each start would pay
+
+            for text in self.private_networks:
+                ipaddress.ip_network(text, strict=False)
 
 
 class GroupSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

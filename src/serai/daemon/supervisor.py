@@ -19,8 +19,9 @@ import structlog
 import serai
 from serai.daemon import config, linux, logs, metrics, record, status, takeover, upgrade
 from serai.daemon.address import parse
+from serai.daemon.ask import answer
 from serai.daemon.children import Children
-from serai.daemon.control import ControlServer, answer
+from serai.daemon.control import ControlServer
 from serai.daemon.crew import Crew
 from serai.daemon.home import Home, furnish
 from serai.daemon.launch import Launcher

@@ -7,7 +7,6 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import tempfile
 from collections.abc import Sequence
 from typing import IO
@@ -16,21 +15,13 @@ import structlog
 
 from serai.daemon import record
 from serai.daemon.children import Children
+from serai.daemon.entry import command
 from serai.daemon.home import Home
 from serai.errors import InternalError, InvalidError
 
-ENTRY = "serai.cli.machine"
 CHECK_SECONDS = 30.0
 #: Kept back from before the exec until the new code has its handlers: their default is to end the process.
 HELD = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
-
-
-def command(home: Home, sets: Sequence[str], *more: str) -> list[str]:
-    """Return the argument vector of a supervisor; -P keeps the current folder off the import path."""
-    argv = [sys.executable, "-P", "-m", ENTRY, "--home", str(home.path)]
-    for text in sets:
-        argv += ["--set", text]
-    return [*argv, *more]
 
 
 async def check(home: Home, sets: Sequence[str], children: Children) -> None:

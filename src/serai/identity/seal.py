@@ -10,16 +10,41 @@ from __future__ import annotations
 import base64
 import os
 import secrets
+from functools import cached_property
 from pathlib import Path
-
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from typing import TYPE_CHECKING
 
 from serai.errors import InternalError, InvalidError, UnavailableError
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 _MARK = "sealed"
 _NONCE = 12  # octets
 _KEY = 32  # octets
+
+
+class _Key:
+    """One key; the library behind it is imported for the first secret, which most processes never see."""
+
+    def __init__(self, octets: bytes) -> None:
+        self._octets = octets
+
+    @cached_property
+    def cipher(self) -> AESGCM:
+        from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # noqa: PLC0415 - see the class
+
+        return AESGCM(self._octets)
+
+    def open(self, data: bytes, about: bytes) -> bytes:
+        """Return what was encrypted; ValueError where it was changed."""
+        cipher = self.cipher
+        from cryptography.exceptions import InvalidTag  # noqa: PLC0415 - see the class
+
+        try:
+            return cipher.decrypt(data[:_NONCE], data[_NONCE:], about)
+        except InvalidTag:
+            raise ValueError("the tag is another") from None
 
 
 class Keyring:
@@ -33,7 +58,7 @@ class Keyring:
         if not keys:
             raise InternalError("A keyring has at least one key.")
         self._newest = next(iter(keys))
-        self._keys = {name: AESGCM(key) for name, key in keys.items()}
+        self._keys = {name: _Key(key) for name, key in keys.items()}
 
     def renew(self) -> None:
         """Read the key file again, where there is one; `UnavailableError` where it can't be read."""
@@ -47,7 +72,9 @@ class Keyring:
     def seal(self, plain: str, about: str) -> str:
         """Return a sealed text that opens only for the same ``about``."""
         nonce = os.urandom(_NONCE)
-        data = nonce + self._keys[self._newest].encrypt(nonce, plain.encode("utf-8", "surrogatepass"), about.encode())
+        data = nonce + self._keys[self._newest].cipher.encrypt(
+            nonce, plain.encode("utf-8", "surrogatepass"), about.encode()
+        )
         return f"{_MARK}:{self._newest}:{base64.urlsafe_b64encode(data).decode()}"
 
     def unseal(self, sealed: str, about: str) -> str:
@@ -66,8 +93,8 @@ class Keyring:
             raise UnavailableError("The key file lacks the key of a secret.", temporary=False, key=name[:16])
         try:
             data = base64.urlsafe_b64decode(text)
-            return key.decrypt(data[:_NONCE], data[_NONCE:], about.encode()).decode("utf-8", "surrogatepass")
-        except (ValueError, InvalidTag):
+            return key.open(data, about.encode()).decode("utf-8", "surrogatepass")
+        except ValueError:
             raise InvalidError("A sealed text was changed, or belongs elsewhere.") from None
 
     def stale(self, sealed: str) -> bool:

@@ -6,7 +6,7 @@ Its key stays in a folder that only the control workers read; edge workers get t
 from __future__ import annotations
 
 import os
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from cryptography import x509
@@ -137,8 +137,3 @@ def _write(path: Path, data: bytes, mode: int) -> None:
     finally:
         os.close(fd)
     draft.replace(path)
-
-
-def utc(seconds: float) -> datetime:
-    """Return a moment given in seconds since the epoch."""
-    return datetime.fromtimestamp(seconds, UTC)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from contextlib import suppress
+from datetime import UTC, datetime
 from typing import Annotated, Any, ClassVar
 
 import msgspec
@@ -12,7 +13,6 @@ import msgspec
 from serai.cloud.descriptors import Route
 from serai.daemon.module import Context, Needs
 from serai.identity.descriptors import Tenant
-from serai.services.edge.authority import Authority, utc
 from serai.services.edge.names import own_names
 
 FOLLOWED = frozenset({Route.KIND, Tenant.KIND})
@@ -36,6 +36,9 @@ class CertificatesModule:
     NEEDS: ClassVar[Needs] = Needs(privilege="control", copies="one")
 
     def __init__(self, config: CertificatesConfig, ctx: Context) -> None:
+        # Only the worker that signs pays for the library that does.
+        from serai.services.edge.authority import Authority  # noqa: PLC0415
+
         self._config = config
         self._ctx = ctx
         self._folder = ctx.home / "data" / "tls"
@@ -45,7 +48,7 @@ class CertificatesModule:
 
     async def provision(self) -> None:
         """Open the authority, and make what the replica already asks for."""
-        self._authority.open(utc(self._ctx.clock.now()))
+        self._authority.open(self._now())
         self._renew()
 
     async def serve(self) -> None:
@@ -70,8 +73,11 @@ class CertificatesModule:
         """Tell how many names have a certificate."""
         return {"ok": True, "reason": "", "names": len(self._names)}
 
+    def _now(self) -> datetime:
+        return datetime.fromtimestamp(self._ctx.clock.now(), UTC)
+
     def _renew(self) -> None:
-        now = utc(self._ctx.clock.now())
+        now = self._now()
         if self._ctx.clock.monotonic() >= self._recheck:
             self._recheck = self._ctx.clock.monotonic() + self._config.renew_seconds
             self._names = set()

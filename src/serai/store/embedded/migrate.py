@@ -10,7 +10,8 @@ from __future__ import annotations
 import re
 import sqlite3
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import cache
 from importlib.resources import files
 
 import msgspec
@@ -37,18 +38,19 @@ class Migration(msgspec.Struct, frozen=True):
     sql: str
 
 
-def shipped() -> list[Migration]:
-    """Return the migrations that come with this code, in order."""
+@cache
+def shipped() -> tuple[Migration, ...]:
+    """Return the migrations that come with this code, in order; read once, which a parent may do for its forks."""
     folder = files("serai.store.embedded") / "migrations"
     found = [
         Migration(int(match[1]), file.name, bool(match[2]), file.read_text("utf-8"))
         for file in folder.iterdir()
         if (match := _FILE.fullmatch(file.name))
     ]
-    return sorted(found, key=lambda migration: migration.number)
+    return tuple(sorted(found, key=lambda migration: migration.number))
 
 
-def migrate(connection: sqlite3.Connection, migrations: list[Migration], now: float) -> None:
+def migrate(connection: sqlite3.Connection, migrations: Sequence[Migration], now: float) -> None:
     """Apply what is missing; `UnsupportedError` where newer code removed what this code needs.
 
     Safe to run by several processes at once: each step looks again under the write lock.
@@ -67,7 +69,7 @@ def migrate(connection: sqlite3.Connection, migrations: list[Migration], now: fl
         connection.execute("COMMIT")
 
 
-def _missing(connection: sqlite3.Connection, migrations: list[Migration]) -> list[Migration]:
+def _missing(connection: sqlite3.Connection, migrations: Sequence[Migration]) -> Sequence[Migration]:
     ledger = "SELECT 1 FROM sqlite_schema WHERE name = 'migration'"
     if connection.execute(ledger).fetchone() is None:
         return migrations
