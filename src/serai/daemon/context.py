@@ -126,6 +126,8 @@ class Setting(msgspec.Struct, frozen=True, kw_only=True):
     bus_policy: Policy
     store: str = ""
     services: Mapping[str, Service] = {}
+    private_networks: tuple[str, ...] = ()
+    private_authorities: str = ""
 
 
 class ModuleContext:
@@ -148,6 +150,8 @@ class ModuleContext:
         self.group = setting.group
         self.worker = setting.worker
         self.drain = setting.drain
+        self.private_networks = setting.private_networks
+        self.private_authorities = setting.private_authorities
         self.bus_policy = setting.bus_policy
         self.services = setting.services
         self.clock: Clock = clock or SystemClock()

@@ -84,6 +84,8 @@ class Context(Protocol):
     log: structlog.stdlib.BoundLogger
     registry: CollectorRegistry  # metrics made here appear under /metrics, summed over workers
 
+    private_networks: tuple[str, ...]  # that may be connected to where tenants say so
+    private_authorities: str  # a file with certificates of authorities for hosts that they name; "" for none
     bus_policy: Policy  # who may do what on the bus, for the module that serves it
     services: Mapping[str, Service]  # manifests of all services of this installation, by name
 
@@ -126,7 +128,10 @@ class Halts(Protocol):
     """What a module also has if something of it outlives its process: the host is going down for good."""
 
     async def halt(self) -> None:
-        """End what must not go on without a host; ``serve`` may not have begun, and is cancelled afterwards."""
+        """End what must not go on without a host; ``serve`` may not have begun, and is cancelled afterwards.
+
+        Modules that stand behind this one in their worker were asked before.
+        """
         ...
 
 

@@ -66,6 +66,8 @@ async def context(
     services: Mapping[str, Service] | None = None,
     clock: Clock | None = None,
     host: str = "test",
+    private_networks: tuple[str, ...] = (),
+    private_authorities: str = "",
 ) -> AsyncIterator[ModuleContext]:
     """Give a module's test all that a worker would give it, below the folder ``home``.
 
@@ -92,6 +94,8 @@ async def context(
         drain=5.0,
         bus_policy=Policy({os.geteuid(): EVERYTHING}),
         services=services or {},
+        private_networks=private_networks,
+        private_authorities=private_authorities,
     )
     needs = Needs(listen=tuple(sockets), privilege=privilege)
     log: structlog.stdlib.BoundLogger = structlog.get_logger(group="test")
