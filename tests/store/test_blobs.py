@@ -113,3 +113,14 @@ async def test_a_full_disk_is_exhausted_and_leaves_nothing_behind(tmp_path: Path
         assert await content(blobs, small.id) == b"fits"
     finally:
         subprocess.run(["umount", "-l", str(tmp_path)], check=True)
+
+
+@pytest.mark.root
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+async def test_what_root_writes_belongs_to_whom_the_blobs_belong(tmp_path: Path) -> None:
+    folder = tmp_path / "blobs"
+    folder.mkdir(mode=0o700)
+    os.chown(folder, 4321, 4322)
+    blob = await Blobs(folder).put(stream(b"from the agent"))
+    found = [folder / "new", folder / blob.id[:2], folder / blob.id[:2] / blob.id]
+    assert {(path.stat().st_uid, path.stat().st_gid) for path in found} == {(4321, 4322)}

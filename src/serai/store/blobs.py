@@ -117,8 +117,9 @@ class _Unfinished:
     """A blob while it is written."""
 
     def __init__(self, folder: Path) -> None:
-        folder.mkdir(mode=0o750, parents=True, exist_ok=True)
+        _make(folder)
         descriptor, name = tempfile.mkstemp(dir=folder)
+        _give(descriptor, folder.parent)
         self._path = Path(name)
         self._file = os.fdopen(descriptor, "wb", buffering=0)
         self._digest = hashlib.sha256()
@@ -140,7 +141,7 @@ class _Unfinished:
         """Make it durable under its name."""
         os.fsync(self._file.fileno())
         self._file.close()
-        path.parent.mkdir(mode=0o750, exist_ok=True)
+        _make(path.parent)
         self._path.chmod(0o640)
         self._path.rename(path)
         for folder in (path.parent, path.parent.parent):
@@ -163,6 +164,27 @@ def translate(error: OSError) -> SeraiError:
     if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
         return ExhaustedError("the disk of the blobs is full")
     return UnavailableError(f"the blobs can't be used: {error.strerror}", temporary=False)
+
+
+def _make(folder: Path) -> None:
+    """Make a folder where there is none."""
+    folder.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
+    try:
+        folder.mkdir(mode=0o750)
+    except FileExistsError:
+        return
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        _give(descriptor, folder.parent)
+    finally:
+        os.close(descriptor)
+
+
+def _give(descriptor: int, like: Path) -> None:
+    """Give what was just made to whom the blobs belong, where that is not who made it: the host's agent is root."""
+    owner = like.stat()
+    if os.geteuid() == 0 and owner.st_uid != 0:
+        os.fchown(descriptor, owner.st_uid, owner.st_gid)
 
 
 def _names(folder: Path) -> list[str]:
