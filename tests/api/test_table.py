@@ -116,6 +116,9 @@ ACTIONS = {
     ("POST", f"{APP}/scale"): "app.scale",
     ("GET", f"{APP}/env"): "app.env",
     ("PATCH", f"{APP}/env"): "app.env",
+    ("GET", f"{APP}/git"): "app.env",
+    ("PUT", f"{APP}/git"): "app.env",
+    ("DELETE", f"{APP}/git"): "app.env",
     ("POST", f"{APP}/restart"): "app.deploy",
     ("GET", f"{APP}/domains"): "app.read",
     ("PUT", f"{APP}/domains/{{host}}"): "app.domain",
@@ -145,11 +148,12 @@ KINDS = (
     "domain",
     "schedule",
     "variables",
+    "gittoken",
     "trash",
 )
 
 #: Kinds that hold what few may see take one action, whatever is done to them.
-KIND_ACTIONS = {"variables": "app.env"}
+KIND_ACTIONS = {"variables": "app.env", "gittoken": "app.env"}
 
 #: What each role may do in its own tenant, kind by kind where an action is about descriptors.
 MAY: dict[str, set[str]] = {

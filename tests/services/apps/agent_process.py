@@ -1,7 +1,8 @@
 """The agent's process: the agent, and the bot of this host's queue; it kills itself at a moment of a task's first run.
 
-Usage: agent_process.py HOME FUNCTION MOMENT, where MOMENT is "commit" (the run has just changed the store), "later" (it
-is in the middle of something) or "end" (it has done all, and nobody knows it yet).
+Usage: agent_process.py HOME FUNCTION MOMENT [CERTIFICATES], where MOMENT is "commit" (the run has just changed the
+store), "later" (it is in the middle of something) or "end" (it has done all, and nobody knows it yet). CERTIFICATES are
+those of authorities of git servers, which may be on loopback.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from serai.services.apps import SERVICE, tasks
 from serai.services.apps.agent import Agent, AgentConfig
 
 #: Seconds until the middle of a run.
-LATER = {"apps.build": 0.4, "apps.start": 0.4}
+LATER = {"apps.fetch": 0.7, "apps.build": 0.4, "apps.start": 0.4}
 
 
 def die(*_: object) -> None:
@@ -47,8 +48,11 @@ def arm(function: str, moment: str) -> None:
     found.run = fatal
 
 
-async def main(home: Path) -> None:
-    async with context(home, store=Home(home).store, bus=Home(home).bus, services={"apps": SERVICE}) as ctx:
+async def main(home: Path, authorities: str) -> None:
+    async with context(
+        home, store=Home(home).store, bus=Home(home).bus, services={"apps": SERVICE},
+        private_networks=("127.0.0.0/8",), private_authorities=authorities,
+    ) as ctx:  # fmt: skip
         bot = BotModule(BotConfig(queue="host:test", lease_seconds=1, poll_seconds=0.1), ctx)
         modules = (Agent(AgentConfig(stop_seconds=2), ctx), bot)
         for module in modules:
@@ -59,4 +63,4 @@ async def main(home: Path) -> None:
 if __name__ == "__main__":
     if sys.argv[2] != "-":
         arm(sys.argv[2], sys.argv[3])
-    asyncio.run(main(Path(sys.argv[1])))
+    asyncio.run(main(Path(sys.argv[1]), "".join(sys.argv[4:])))

@@ -7,18 +7,22 @@ import os
 import signal
 import sys
 from asyncio.subprocess import Process
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from serai.cloud.descriptors import Route
+from serai.services.apps import actions
+from serai.services.apps.git.source import Source
 from serai.services.apps.rollout import Rollout
 from serai.tasks import Tasks
 from serai.tasks.clock import ClockSettings, TaskClock
 
 if TYPE_CHECKING:
     from tests.services.apps.conftest import Platform
+    from tests.services.conftest import Server
 
 pytestmark = [pytest.mark.root, pytest.mark.skipif(os.geteuid() != 0, reason="needs root")]
 
@@ -33,8 +37,8 @@ def files(platform: Platform) -> dict[str, str]:
     return made
 
 
-async def agent(platform: Platform, function: str = "-", moment: str = "-") -> Process:
-    arguments = (sys.executable, str(SCRIPT), str(platform.ctx.home), function, moment)
+async def agent(platform: Platform, function: str = "-", moment: str = "-", authorities: str = "") -> Process:
+    arguments = (sys.executable, str(SCRIPT), str(platform.ctx.home), function, moment, authorities)
     return await asyncio.create_subprocess_exec(*arguments, stdout=asyncio.subprocess.DEVNULL)
 
 
@@ -75,6 +79,38 @@ async def test_a_deployment_goes_on_after_the_agent_was_killed(lasting: Platform
         process = await agent(lasting)
         await finish(lasting, rollout)
         await tidy(lasting)
+    finally:
+        ticking.cancel()
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+
+@pytest.mark.parametrize("moment", ["later", "commit", "end"])
+async def test_a_fetch_begins_again_after_the_agent_was_killed(
+    lasting: Platform, git_server: Server, publish: Callable[..., Path], moment: str
+) -> None:
+    publish("page", {"index.html": "hello"})
+    # Each answer takes so long that the kill comes in the middle of a fetch.
+    git_server.pause = 0.5 if moment == "later" else 0.0
+    clock = TaskClock(lasting.store, lasting.ctx.bus, settings=ClockSettings(lease=1.0))
+    ticking = asyncio.create_task(clock.run())
+    authorities = str(git_server.root / "ca.pem")
+    process = await agent(lasting, "apps.fetch", moment, authorities)
+    try:
+        upload = actions.Upload(app="hello", git=Source(url=f"https://localhost:{git_server.server_port}/page.git"))
+        rollout = await actions.deploy(lasting.store, lasting.site, "user:test", "demo", upload)
+        async with asyncio.timeout(60):
+            assert await process.wait() == -signal.SIGKILL
+        process = await agent(lasting, authorities=authorities)
+        await finish(lasting, rollout)
+        release = await lasting.release("hello", 1)
+        assert (release.state, (Path(release.folder) / "index.html").read_text()) == ("live", "hello")
+        folder = lasting.ctx.home / "data/apps/demo/hello"
+        assert not {"fetch", "authorities.pem"} & {path.name for path in folder.iterdir()}
+        running = {path.name for path in (lasting.ctx.home / "run/instances").iterdir() if path.is_dir()}
+        assert {name for name in running if not name.startswith(".")} == set()
+        assert [blob.id async for blob in lasting.blobs.list()] == [release.blob]
     finally:
         ticking.cancel()
         if process.returncode is None:

@@ -16,6 +16,7 @@ SERVICE = Service(
     },
     kinds="serai.services.apps.descriptors:KINDS",
     tasks={
+        "apps.fetch": "serai.services.apps.tasks:fetch",
         "apps.build": "serai.services.apps.tasks:build",
         "apps.start": "serai.services.apps.tasks:start",
         "apps.check": "serai.services.apps.tasks:check",

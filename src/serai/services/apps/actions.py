@@ -20,6 +20,8 @@ from serai.services.apps import plan, quota, variables
 from serai.services.apps.addresses import Site
 from serai.services.apps.checks import check_name, check_number
 from serai.services.apps.descriptors import APP_NAME, ENVIRONMENT, PROCESS, PROD, App, Release
+from serai.services.apps.git import source
+from serai.services.apps.git.source import Source
 from serai.services.apps.picture import again, take
 from serai.services.apps.rollout import Rollout, rollout, task
 from serai.services.apps.variables import Variables, check_variables
@@ -30,13 +32,14 @@ MAX_APPS = 1000  # of one tenant
 
 
 class Upload(msgspec.Struct, frozen=True, kw_only=True):
-    """A folder that was uploaded: ``blob`` is the tar stream's hash in the blob store.
+    """A folder that was uploaded (``blob`` is the tar stream's hash in the blob store), or a commit to be fetched.
 
     It goes live in ``environment`` when it works; None: it is only built, and answers at its own URL.
     """
 
     app: str
-    blob: str
+    blob: str = ""
+    git: Source | None = None
     environment: str | None = PROD
     title: str = ""
 
@@ -58,12 +61,19 @@ async def _check_room(store: Store, tenant: str) -> None:
 
 
 async def deploy(store: Store, site: Site, who: str, tenant: str, upload: Upload) -> Rollout:
-    """Make a release of an upload, and the app where there is none; return its number and its tasks."""
+    """Make a release of an upload, and the app where there is none; return its number and its tasks.
+
+    Where a repository leads is not looked up here: that takes time, and may be another place when it is fetched.
+    """
     check_name("app", APP_NAME, upload.app)
     if upload.environment is not None:
         check_name("environment", ENVIRONMENT, upload.environment)
     if len(upload.title) > 500:
         raise InvalidError("A title has at most 500 characters.", path="title")
+    if bool(upload.blob) == (upload.git is not None):
+        raise InvalidError("A deployment is either of an upload (blob) or of a repository (git).", path="blob")
+    if upload.git is not None:
+        source.check(upload.git)
     await store.get(Tenant, tenant, tenant)
 
     async def attempt() -> Rollout:
@@ -75,9 +85,11 @@ async def deploy(store: Store, site: Site, who: str, tenant: str, upload: Upload
             app, version = App(host=site.host), 0
         number = app.next_release
         release = Release(
-            app=upload.app, number=number, blob=upload.blob, created=time.time(), who=who, title=upload.title
-        )
-        result, tasks = rollout(app, tenant, upload.app, number, upload.environment, build=True)
+            app=upload.app, number=number, blob=upload.blob, git=upload.git, created=time.time(), who=who,
+            title=upload.title,
+        )  # fmt: skip
+        fetch = upload.git is not None
+        result, tasks = rollout(app, tenant, upload.app, number, upload.environment, build=True, fetch=fetch)
         await store.change(
             who,
             upload.title or f"deploy {upload.app} as release {number}",

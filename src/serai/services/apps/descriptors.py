@@ -10,6 +10,8 @@ import msgspec
 from msgspec import Meta
 
 from serai.cloud.descriptors import Host, Instance, Route
+from serai.services.apps.git.source import Source
+from serai.services.apps.git.token import GitToken
 from serai.services.apps.variables import Variables
 from serai.store.contract import Spec
 
@@ -115,7 +117,8 @@ class Release(Spec, frozen=True, kw_only=True):
 
     app: str
     number: Number
-    blob: str  # the uploaded folder, as a tar stream
+    blob: str  # the folder, as a tar stream; "" until it was fetched
+    git: Source | None = None  # where it is fetched from; None of an upload
     created: float  # seconds since the epoch
     who: str = ""
     title: Annotated[str, Meta(max_length=500)] = ""
@@ -203,4 +206,4 @@ class Trash(Spec, frozen=True, kw_only=True):
 
 
 #: Instance, Route and Host are declared by the cloud, and brought by the service that writes them.
-KINDS: tuple[type[Spec], ...] = (App, Release, Domain, Variables, Need, Trash, Instance, Route, Host)
+KINDS: tuple[type[Spec], ...] = (App, Release, Domain, Variables, GitToken, Need, Trash, Instance, Route, Host)

@@ -19,6 +19,7 @@ from serai.services.apps.addresses import Site
 from serai.services.apps.checks import check_name
 from serai.services.apps.descriptors import PROCESS, App, Domain
 from serai.services.apps.domains import MAX_DOMAINS, check_domain, check_free
+from serai.services.apps.git.token import GitToken
 from serai.services.apps.picture import Picture, everything, take
 from serai.services.apps.removal import removing
 from serai.services.apps.rollout import task
@@ -35,6 +36,7 @@ class Writes(msgspec.Struct, frozen=True):
     apps: dict[str, App | None]
     domains: dict[str, Domain | None]
     variables: set[str]
+    tokens: set[str]
 
 
 async def follow(ctx: Context, who: str, tenant: str, operations: Sequence[Operation]) -> list[Operation]:
@@ -43,13 +45,19 @@ async def follow(ctx: Context, who: str, tenant: str, operations: Sequence[Opera
     `InvalidError` (with ``path``), `AlreadyExistsError`, `DeniedError` and `ExhaustedError` as the verbs have them.
     """
     site = Site(ctx.host, ctx.base)
-    writes = Writes(_written(operations, App), _written(operations, Domain), set(_written(operations, Variables)))
+    writes = Writes(
+        _written(operations, App),
+        _written(operations, Domain),
+        set(_written(operations, Variables)),
+        set(_written(operations, GitToken)),
+    )
     plans = _written(operations, Schedule)
-    if not (writes.apps or writes.domains or writes.variables or any(one and one.app for one in plans.values())):
+    ours = writes.apps or writes.domains or writes.variables or writes.tokens
+    if not (ours or any(one and one.app for one in plans.values())):
         return list(operations)
     await _check(ctx.store, site, tenant, writes)
     before = {one.name: one for one in await everything(ctx.store, Domain, tenant)}
-    touched = {*writes.apps, *writes.variables}
+    touched = {*writes.apps, *writes.variables, *writes.tokens}
     touched |= {one.app for name in writes.domains for one in _both(before.get(name), writes.domains[name])}
     hosts: dict[str, str] = {}
     kept = {(Domain.KIND, name) for name, spec in writes.domains.items() if spec is not None}
@@ -102,7 +110,8 @@ async def _check(store: Store, site: Site, tenant: str, writes: Writes) -> None:
                 raise InvalidError(error.public, path=f"app/{name}: scale") from error
     there = (known | writes.apps.keys()) - gone
     wanted = {f"domain/{name}": one.app for name, one in writes.domains.items() if one}
-    wanted |= {f"variables/{name}": name for name in writes.variables - gone}
+    wanted |= {f"{Variables.KIND}/{name}": name for name in writes.variables - gone}
+    wanted |= {f"{GitToken.KIND}/{name}": name for name in writes.tokens - gone}
     for where, app in wanted.items():
         if app not in there:
             raise InvalidError(f"There is no app {app[:64]}.", path=where)

@@ -107,7 +107,7 @@ async def sweep(work: Work, *, patient: bool) -> int:
 
 async def unload(work: Work, blobs: Iterable[str]) -> None:
     """Remove uploads that no release of any tenant is made of any more."""
-    wanted = set(blobs)
+    wanted = set(blobs) - {""}  # that of one that was never fetched
     wanted -= {record.spec.blob for record in await everything(work.store, Release, None)}
     wanted -= {blob for record in await everything(work.store, Trash, None) for blob in record.spec.blobs}
     for blob in wanted:

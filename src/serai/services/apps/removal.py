@@ -6,10 +6,11 @@ import time
 
 from serai.cloud.descriptors import Instance, Route
 from serai.errors import ConflictError, InvalidError, NotFoundError
-from serai.services.apps import prune, trash, variables
+from serai.services.apps import prune, tokens, trash, variables
 from serai.services.apps.addresses import Site
 from serai.services.apps.checks import check_number
 from serai.services.apps.descriptors import App, Domain, Release
+from serai.services.apps.git.token import GitToken
 from serai.services.apps.picture import Picture, again, everything, take
 from serai.services.apps.rollout import task
 from serai.services.apps.running import schedules
@@ -74,6 +75,7 @@ async def removing(store: Store, picture: Picture, who: str, *, data: bool) -> l
     """Return what takes an app away with all that is its own, and keeps it for a while; see `trash`."""
     tenant, app = picture.tenant, picture.app.name
     _, version = await variables.stored(store, tenant, app)
+    _, token = await tokens.stored(store, tenant, app)
     own = await everything(store, Schedule, tenant, schedules.prefix_of(app))
     deletes = [
         *(Delete(Route.KIND, "", name, route.version) for name, route in picture.routes.items()),
@@ -81,6 +83,7 @@ async def removing(store: Store, picture: Picture, who: str, *, data: bool) -> l
         *(Delete(Schedule.KIND, tenant, one.name, one.version) for one in own),
         *(Delete(Release.KIND, tenant, one.name, one.version) for one in picture.releases.values()),
         *([Delete(Variables.KIND, tenant, app, version)] if version else []),
+        *([Delete(GitToken.KIND, tenant, app, token)] if token else []),
         Delete(App.KIND, tenant, app, picture.app.version),
     ]
     name, keep = trash.kept(picture, deletes, who, time.time(), data=data)

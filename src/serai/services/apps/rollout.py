@@ -28,10 +28,20 @@ class Rollout(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def rollout(
-    app: App, tenant: str, name: str, release: int, environment: str | None, *, build: bool = False
+    app: App,
+    tenant: str,
+    name: str,
+    release: int,
+    environment: str | None,
+    *,
+    build: bool = False,
+    fetch: bool = False,
 ) -> tuple[Rollout, tuple[NewTask, ...]]:
-    """Return what a deployment (or, without ``build``, a promotion) will be known by, and its tasks."""
-    functions = ["apps.build"] if build else []
+    """Return what a deployment (or, without ``build``, a promotion) will be known by, and its tasks.
+
+    ``fetch``: its files are not there yet.
+    """
+    functions = [*(["apps.fetch"] if fetch else []), *(["apps.build"] if build else [])]
     if environment is not None:
         functions += ["apps.start", "apps.check", "apps.switch", "apps.drain", "apps.stop"]
     tasks = tuple(task(function, app, tenant, name, release=release, environment=environment) for function in functions)
@@ -48,7 +58,7 @@ def task(function: str, app: App, tenant: str, name: str, **arguments: Any) -> N
         queue=f"host:{app.host}",
         # Waiting for what ends keeps no other deployment waiting.
         channel=f"{'drain' if function in {'apps.stop', 'apps.prune'} else 'app'}:{tenant}/{name}",
-        deadline=BUILD_SECONDS if function == "apps.build" else STEP_SECONDS,
+        deadline=BUILD_SECONDS if function in {"apps.build", "apps.fetch"} else STEP_SECONDS,
         retries=RETRIES,
         id=new_id(),
     )

@@ -37,11 +37,16 @@ class FailedError(InvalidError):
 async def make(work: Work, number: int) -> str:
     """Build a release; return what it became, as a sentence."""
     picture = await take(work.store, work.site, work.tenant, work.app)
-    record = _release(picture, number)
+    record = release_of(picture, number)
     where = await work.place()
     if record.spec.built and where.release(number).is_dir():
         return "It is built already."
-    await _write(work, number, lambda spec: replace(spec, state="building", reason="", tail=""))
+    if not record.spec.blob:
+        if record.spec.state != "failed":
+            # Its task is over, or this one would not run.
+            await fail(work, number, "Its fetch was given up; the task tells why.")
+        return "It was not fetched."
+    await write(work, number, lambda spec: replace(spec, state="building", reason="", tail=""))
     try:
         built = await build(work, where, number, record.spec.blob)
         release = written(record.spec, built, time.time())
@@ -53,7 +58,7 @@ async def make(work: Work, number: int) -> str:
             # It may go better the next time; then this failure is forgotten.
             raise
         raise FailedError(error.public) from error
-    await _write(
+    await write(
         work,
         number,
         lambda spec: replace(release, state="live" if spec.state == "live" else "built", prepared=spec.prepared),
@@ -66,7 +71,7 @@ async def make(work: Work, number: int) -> str:
 async def start(work: Work, number: int, environment: str) -> str:
     """Run what must run before a release goes live, and want its instances, if the tenant's quotas allow them."""
     picture = await take(work.store, work.site, work.tenant, work.app)
-    release = _release(picture, number).spec
+    release = release_of(picture, number).spec
     if not release.built:
         if release.state != "failed":
             # Its task is over, or this one would not run.
@@ -74,7 +79,7 @@ async def start(work: Work, number: int, environment: str) -> str:
         return "Its build failed."
     if release.state == "failed":
         # It was built, and did not work then; somebody promotes it again.
-        await _write(work, number, lambda spec: replace(spec, state="built", reason="", tail=""))
+        await write(work, number, lambda spec: replace(spec, state="built", reason="", tail=""))
     await _admit(work, picture.app.spec, number, environment)
     if release.before_live is not None and not release.prepared:
         await _prepare(work, release, release.before_live)
@@ -108,12 +113,12 @@ async def _prepare(work: Work, release: Release, command: Command) -> None:
         reason = f"The release command: {error.public}"
         await fail(work, release.number, reason, str(error.fields.get("tail", "")))
         raise FailedError(reason) from error
-    await _write(work, release.number, lambda spec: replace(spec, prepared=True))
+    await write(work, release.number, lambda spec: replace(spec, prepared=True))
 
 
 async def check(work: Work, number: int) -> str:
     """Wait until all web instances of a release serve; where one does not, the release has failed."""
-    release = _release(await take(work.store, work.site, work.tenant, work.app), number).spec
+    release = release_of(await take(work.store, work.site, work.tenant, work.app), number).spec
     if release.state == "failed" or not release.built:
         return "The release has failed before."
     if plan.WEB not in release.processes:
@@ -148,7 +153,7 @@ async def fail(work: Work, number: int, reason: str, tail: str = "") -> None:
 
     async def attempt() -> None:
         picture = await take(work.store, work.site, work.tenant, work.app)
-        record = _release(picture, number)
+        record = release_of(picture, number)
         if number in picture.live():
             # It serves somewhere: an attempt to show it somewhere else as well does not change that.
             return
@@ -164,12 +169,12 @@ async def fail(work: Work, number: int, reason: str, tail: str = "") -> None:
     await again(attempt)
 
 
-async def _write(work: Work, number: int, change: Callable[[Release], Release]) -> None:
+async def write(work: Work, number: int, change: Callable[[Release], Release]) -> None:
     """Change a release, and its Routes with it, in one transaction."""
 
     async def attempt() -> None:
         picture = await take(work.store, work.site, work.tenant, work.app)
-        record = _release(picture, number)
+        record = release_of(picture, number)
         spec = change(record.spec)
         operations: list[Operation] = [*routes(picture, {number: spec})]
         if spec != record.spec:
@@ -187,7 +192,8 @@ def routes(picture: Picture, changed: dict[int, Release]) -> tuple[Operation, ..
     return addresses.changes(picture.routes, wanted)
 
 
-def _release(picture: Picture, number: int) -> Record[Release]:
+def release_of(picture: Picture, number: int) -> Record[Release]:
+    """Return a release that a step is about, or raise `FailedError`."""
     if number not in picture.releases:
         raise FailedError(f"There is no release {number} of {picture.app.name}.", release=number)
     return picture.releases[number]

@@ -10,8 +10,9 @@ from typing import Any
 
 import msgspec
 
-from serai.services.apps import folders, hosting, once, prune, steps, switching
+from serai.services.apps import fetching, folders, hosting, once, prune, steps, switching
 from serai.services.apps.addresses import Site
+from serai.services.apps.git.outside import Outside
 from serai.services.apps.rollout import BUILD_SECONDS, RETRIES, STEP_SECONDS
 from serai.services.apps.work import Work
 from serai.store.blobs import Blobs
@@ -72,6 +73,14 @@ def work_of(ctx: TaskContext, which: OfApp) -> Work:
         tell=ctx.progress,
         note=ctx.log,
     )
+
+
+@task("apps.fetch", deadline=BUILD_SECONDS, retries=RETRIES)
+async def fetch(ctx: TaskContext, which: OfRelease) -> Any:
+    """Fetch what a release is made of from its repository."""
+    networks, authorities = ctx.resources.get("private_networks", ()), ctx.resources.get("private_authorities", "")
+    outside = Outside(networks=tuple(networks), authorities=str(authorities))
+    return await fetching.fetch(work_of(ctx, which), which.release, outside)
 
 
 @task("apps.build", deadline=BUILD_SECONDS, retries=RETRIES)

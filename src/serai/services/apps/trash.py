@@ -18,6 +18,7 @@ from serai.services.apps import addresses, quota
 from serai.services.apps.addresses import Site
 from serai.services.apps.descriptors import App, Domain, Release, Trash
 from serai.services.apps.domains import check_free
+from serai.services.apps.git.token import GitToken
 from serai.services.apps.picture import Picture, again, everything
 from serai.services.apps.rollout import task
 from serai.services.apps.variables import Variables
@@ -26,7 +27,7 @@ from serai.tasks.schedule import Schedule
 
 KEPT = 7 * 86400.0  # seconds
 
-_KINDS: dict[str, type[Spec]] = {kind.KIND: kind for kind in (App, Release, Domain, Variables, Schedule)}
+_KINDS: dict[str, type[Spec]] = {kind.KIND: kind for kind in (App, Release, Domain, Variables, GitToken, Schedule)}
 
 
 class Returned(msgspec.Struct, frozen=True):
@@ -53,7 +54,7 @@ def kept(
         until=now + KEPT,
         data=data,
         versions=versions,
-        blobs=tuple(sorted({record.spec.blob for record in picture.releases.values()})),
+        blobs=tuple(sorted({record.spec.blob for record in picture.releases.values()} - {""})),
     )
     end = task("apps.purge", app.spec, picture.tenant, app.name, trash=name)
     # In a channel of its own: it would keep the app's other tasks waiting for a week.

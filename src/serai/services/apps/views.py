@@ -9,6 +9,7 @@ from serai.errors import NotFoundError
 from serai.services.apps import variables
 from serai.services.apps.addresses import Site, environment_path
 from serai.services.apps.descriptors import PROD, App, Domain, Release
+from serai.services.apps.git.source import Source
 from serai.services.apps.variables import Variables
 from serai.store import Record, Store
 from serai.store.contract import Seals
@@ -44,6 +45,7 @@ class ReleaseView(msgspec.Struct, frozen=True, kw_only=True):
     created: float
     who: str
     title: str
+    git: Source | None
     recipe: str
     runtime: str
     notes: tuple[str, ...]
@@ -128,6 +130,7 @@ def release(site: Site, tenant: str, parent: App, spec: Release) -> ReleaseView:
         created=spec.created,
         who=spec.who,
         title=spec.title,
+        git=spec.git,
         recipe=spec.recipe,
         runtime=spec.runtime,
         notes=spec.notes,

@@ -64,12 +64,18 @@ class Room(msgspec.Struct, frozen=True):
 
 
 async def run(
-    work: Work, workload: Workload, seconds: float, archive: Path, room: Room | None = None
+    work: Work,
+    workload: Workload,
+    seconds: float,
+    archive: Path,
+    room: Room | None = None,
+    started: Callable[[Handle], Awaitable[None]] | None = None,
 ) -> tuple[Exit, list[str]]:
     """Run a workload to its end; return how it ended and its last lines. Its log goes to ``archive``.
 
     Each line is noted as it comes. `DeadlineError` after ``seconds``, `ExhaustedError` beyond its ``room``; nothing of
     it is alive afterwards, whatever happens. What an earlier, killed run of the same step left is ended first.
+    ``started`` is called once it runs.
     """
     for handle in await work.driver.recover():
         if handle.id == workload.id:
@@ -77,6 +83,8 @@ async def run(
     handle = await work.driver.start(workload)
     try:
         async with asyncio.timeout(seconds):
+            if started is not None:
+                await started(handle)
             ended = await _followed(work, handle, room)
     except TimeoutError as error:
         raise DeadlineError(f"It took longer than {seconds:g} s.", temporary=False) from error

@@ -8,12 +8,14 @@ from serai.services.apps.commands.app import apps
 from serai.services.apps.commands.deploy import deploying
 from serai.services.apps.commands.domain import domains
 from serai.services.apps.commands.env import envs
+from serai.services.apps.commands.git import gits
 from serai.services.apps.commands.release import releases
 from serai.services.apps.commands.runtime import runtimes
 from serai.services.apps.commands.trash import trash, undelete
 
 apps.add_typer(envs)
 apps.add_typer(domains)
+apps.add_typer(gits)
 
 apps.command()(undelete)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,7 +11,7 @@ import typer
 
 from serai.errors import BY_CODE, InvalidError, SeraiError
 from serai.services.apps.commands.target import PROD, Target, To, Wait
-from serai.services.checkout import checkout, is_url
+from serai.services.checkout import is_url
 from serai.services.terminal import DryRunOption, JsonOption, TenantOption, Terminal
 
 if TYPE_CHECKING:
@@ -24,38 +23,59 @@ deploying = typer.Typer()
 @deploying.command()
 def deploy(
     ctx: typer.Context,
-    path: Annotated[str, typer.Argument(metavar="PATH|URL", help="The program's folder, or a git URL[#REF].")],
+    path: Annotated[
+        str, typer.Argument(metavar="PATH|URL", help="The program's folder, or a git URL[#BRANCH, TAG or COMMIT].")
+    ],
     *,
     app: Annotated[str, typer.Option("--app", help="The app's name; default: the folder's.")] = "",
     tenant: TenantOption = None,
     to: To = PROD,
     live: Annotated[bool, typer.Option("--live/--no-live", help="Make it live when it works.")] = True,
+    folder: Annotated[str, typer.Option("--folder", help="Of a repository, this folder alone.")] = "",
     title: Annotated[str, typer.Option(help="What is new, for the history.")] = "",
     wait: Wait = True,
     dry_run: DryRunOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Put a folder on the platform, and print the URL at which it answers."""
-    from serai.services.apps.pack import survey  # noqa: PLC0415 - only here
+    """Put a folder or a repository on the platform, and print the URL at which it answers.
 
+    A repository is fetched by the platform; where it is private, with the token of `serai app git set`.
+    """
     terminal: Terminal = ctx.obj
-    with checkout(path) if is_url(path) else nullcontext(Path(path)) as folder:
-        entries = survey(folder)
-        name = app or default_name(named(path))
-        if dry_run:
-            size = sum(entry.size for entry in entries)
-            terminal.note(f"Would upload {len(entries)} entries, {size} octets, and deploy them as {name}:")
-            for entry in entries:
-                terminal.result(None, entry.path)
-            return
+    name = app or default_name(named(path))
+    if is_url(path):
+        url, _, ref = path.partition("#")
         target = Target(ctx, name, tenant)
-        blob = _upload(target, folder, entries)
-    body = {"blob": blob, "environment": to if live else None, "title": title}
-    told = target.change(f"deploy {name}", "POST", "deploy", body=body, dry_run=False)
+        what: dict[str, Any] = {"git": {"url": url, "ref": ref, "folder": folder}}
+        would = f"fetch {folder or 'all'} of {url} ({ref or 'its default branch'}) and deploy it as {name}"
+    else:
+        if folder:
+            raise InvalidError("--folder is for repositories: name the folder itself.", path="folder")
+        entries = _entries(terminal, Path(path), name, dry_run=dry_run)
+        if dry_run:
+            return
+        target, would = Target(ctx, name, tenant), f"deploy {name}"
+        what = {"blob": _upload(target, Path(path), entries)}
+    body = {**what, "environment": to if live else None, "title": title}
+    told = target.change(would, "POST", "deploy", body=body, dry_run=dry_run)
+    if dry_run:
+        return
     if wait:
         follow(target, told, "Deploying")
     result = {**told, "url": terminal.url(told["url"]), "release_url": terminal.url(told["release_url"])}
     terminal.result(result, result["url"], as_json=as_json)
+
+
+def _entries(terminal: Terminal, folder: Path, name: str, *, dry_run: bool) -> list[Entry]:
+    from serai.services.apps.pack import survey  # noqa: PLC0415 - only here
+
+    entries = survey(folder)
+    if dry_run:
+        size = sum(entry.size for entry in entries)
+        terminal.note(f"Would upload {len(entries)} entries, {size} octets, and deploy them as {name}:")
+        for entry in entries:
+            terminal.result(None, entry.path)
+    return entries
 
 
 def _upload(target: Target, folder: Path, entries: list[Entry]) -> str:

@@ -12,15 +12,26 @@ from msgspec import Meta
 from serai.daemon.module import Context
 from serai.services.apps import actions, removal, views
 from serai.services.apps.descriptors import PROD, App, Release
+from serai.services.apps.git.outside import Outside, look_up
+from serai.services.apps.git.source import MAX_FOLDER, MAX_REF, MAX_URL, Source
 from serai.services.apps.rollout import Rollout
 from serai.services.apps.routes.common import PATH, Aim, AppName, Body, Caller, Ctx, Started, site_of
 from serai.services.apps.views import ReleaseView
 
 
-class DeployBody(Body, frozen=True, kw_only=True):
-    """A folder that was uploaded as a blob; ``environment`` null only builds it."""
+class GitBody(Body, frozen=True, kw_only=True):
+    """A commit of a repository: ``ref`` is a branch, a tag or a whole commit ID; ``folder`` a part of its files."""
 
-    blob: Annotated[str, Meta(pattern=r"\A[0-9a-f]{64}\Z")]
+    url: Annotated[str, Meta(max_length=MAX_URL)]
+    ref: Annotated[str, Meta(max_length=MAX_REF)] = ""
+    folder: Annotated[str, Meta(max_length=MAX_FOLDER)] = ""
+
+
+class DeployBody(Body, frozen=True, kw_only=True):
+    """A folder that was uploaded as a blob, or a repository to fetch it from; ``environment`` null only builds it."""
+
+    blob: Annotated[str, Meta(pattern=r"\A(?:[0-9a-f]{64})?\Z")] = ""
+    git: GitBody | None = None
     environment: str | None = PROD
     title: Annotated[str, Meta(max_length=500)] = ""
 
@@ -59,10 +70,14 @@ def _deployed(ctx: Context, tenant: str, app: str, rollout: Rollout, environment
     return Deployed(release=rollout.release, tasks=rollout.tasks, url=url, release_url=release_url)
 
 
-@post(f"{PATH}/deploy", action="app.deploy", status_code=202, summary="Deploy an upload", operation_id="deployApp")
+@post(f"{PATH}/deploy", action="app.deploy", status_code=202, summary="Deploy", operation_id="deployApp")
 async def deploy(ctx: Ctx, principal: Caller, target: Aim, app: AppName, data: JSONBody[DeployBody]) -> Deployed:
-    """Make a release of an uploaded folder, and the app where there is none."""
-    upload = actions.Upload(app=app, blob=data.blob, environment=data.environment, title=data.title)
+    """Make a release of an uploaded folder or of a repository, and the app where there is none."""
+    source = None
+    if data.git is not None:
+        source = Source(url=data.git.url, ref=data.git.ref, folder=data.git.folder)
+        await look_up(source, Outside(networks=ctx.private_networks))
+    upload = actions.Upload(app=app, blob=data.blob, git=source, environment=data.environment, title=data.title)
     rollout = await actions.deploy(ctx.store, site_of(ctx), principal.who, target.tenant, upload)
     return _deployed(ctx, target.tenant, app, rollout, data.environment)
 
