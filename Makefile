@@ -3,6 +3,8 @@ SHELL := /bin/bash
 VENV  := .venv
 BIN   := $(VENV)/bin
 NAME  ?= edge
+# Tests wait more than they compute: two at once for each processor, and more than 8 would want too much memory.
+JOBS  ?= $(shell cores=$$(nproc); echo $$((cores > 4 ? 8 : 2 * cores)))
 # Where .venv is elsewhere (scripts/setup says when) it holds a copy of the code, to be made anew with each change.
 COPIED = $(if $(shell test -L $(VENV) && echo yes),$(shell find src -not -name __pycache__ -not -name '*.pyc'))
 
@@ -21,8 +23,8 @@ $(VENV)/.setup-dev: $(VENV)/.setup deps/apt-test.txt requirements-dev.lock
 run: setup                       ## run a host in the foreground, with a tenant to try
 	@$(BIN)/serai up --demo
 
-test: setup-dev                  ## run all tests
-	@$(BIN)/pytest
+test: setup-dev                  ## run all tests, JOBS=N at once
+	@$(BIN)/pytest -n $(JOBS) --dist loadgroup
 
 check: setup-dev                 ## style, types, imports, sizes
 	@$(BIN)/ruff format --check src tests bench scripts

@@ -1,17 +1,34 @@
-"""What tests of several packages share: patience, and a PostgreSQL server of the session's own."""
+"""What tests of several packages share: patience, their order, and a PostgreSQL server of the session's own."""
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 from serai.store.cluster.private import PrivateServer, private_server
 
+sys.path.append(str(Path(__file__).with_name("support")))
+
 # No test judges how long anything takes: the machine may be slow, or busy with something else.
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("patient")
+
+
+#: Those that start whole platforms and processes by the dozen, and wait for them: others fill the time until their end.
+LONG = ("e2e", "tasks", "services")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Where tests run side by side let the long ones begin; alone they stay in their order."""
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        here = Path(__file__).parent
+        order = {name: number for number, name in enumerate(LONG)}
+        items.sort(key=lambda item: order.get(item.path.relative_to(here).parts[0], len(order)))
 
 
 @pytest.fixture(scope="session")

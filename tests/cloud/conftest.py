@@ -1,3 +1,4 @@
+import fcntl
 import os
 import secrets
 import shutil
@@ -11,8 +12,9 @@ import pytest_asyncio
 from serai.cloud.drivers.conformance import Bench
 from serai.cloud.drivers.process import ProcessDriver
 
-TENANT = 1_900_000_001
-PLATFORM = 1_900_000_000
+# Nobody else's, and not those of tests that run beside these: the kernel counts processes by user.
+PLATFORM = 1_900_000_000 + 8 * os.getpid()
+TENANT = PLATFORM + 1
 
 
 @pytest.fixture
@@ -44,7 +46,10 @@ async def bench(shared):
 
 @pytest.fixture
 def internet():
-    return Internet()
+    """There is one at a time on this machine: its addresses are those of documentation, and the rules know them."""
+    with Path(tempfile.gettempdir(), "serai-internet.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield Internet()
 
 
 class Internet:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 HERE = Path(__file__).parent
-USER = "1900012345"
+USER = str(1_900_000_000 + 8 * os.getpid() + 2)  # nobody else's, also of tests that run beside these
 
 
 @pytest.mark.root

@@ -6,7 +6,6 @@ import http.client
 import os
 import shutil
 import signal
-import socket
 import sys
 import tempfile
 import threading
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ports import free_port
 
 from serai.cli import machine
 from serai.daemon import linux, record
@@ -25,12 +25,6 @@ from serai.errors import SeraiError
 
 THIRD_PARTY = Path(__file__).parent / "thirdparty"
 OFF = "".join(f"[groups.{name}]\nprocesses = 0\n" for name in ("control", "bots", "agent", "edge"))
-
-
-def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
 
 
 class Host:

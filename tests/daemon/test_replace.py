@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ports import free_port
 
 from serai.cli import machine
 from serai.errors import AlreadyExistsError, InvalidError
@@ -116,9 +117,7 @@ def test_no_zombies_and_no_descriptors_are_left_by_reloads(host: Any) -> None:
 
 
 def test_each_worker_reads_its_own_udp_socket_over_reloads(host: Any) -> None:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     more = f'udp = ["udp://127.0.0.1:{port}"]\n'
     host.configure(more=more)
     host.up()

@@ -51,5 +51,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if "e2e" in item.path.parts:
             item.add_marker(pytest.mark.e2e)
             item.add_marker(pytest.mark.timeout(300))
+            if "site" in getattr(item, "fixturenames", ()):
+                item.add_marker(pytest.mark.xdist_group("site"))  # one process has it
             if "plain" not in item.path.name and os.geteuid() != 0:
                 item.add_marker(pytest.mark.skip(reason="needs root"))

@@ -107,8 +107,10 @@ BROKEN = APP.replace("send_response(200)", "send_response(500)")
 
 
 @pytest.mark.parametrize("text", [CRASHES, HANGS, ELSEWHERE, BROKEN], ids=["crashes", "hangs", "elsewhere", "500"])
-def test_a_bad_release_never_touches_the_live_one(site: Installation, tmp_path: Path, text: str) -> None:
-    name = "bad" + str(abs(hash(text)) % 10000)
+def test_a_bad_release_never_touches_the_live_one(
+    site: Installation, tmp_path: Path, text: str, request: pytest.FixtureRequest
+) -> None:
+    name = f"bad-{request.node.callspec.id}"
     site.run("deploy", program(tmp_path / "app", "one"), "--app", name, "--tenant", "demo")
     folder = Path(program(tmp_path / "app", "two", text))
     (folder / "app.toml").write_text("[health]\nstart_seconds = 3\n")

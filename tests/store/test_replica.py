@@ -5,6 +5,8 @@ import os
 import stat
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -183,15 +185,20 @@ for line in sys.stdin:
 """
 
 
+@pytest.fixture
+def reachable() -> Iterator[Path]:
+    """A folder that other users can reach, as they can't reach pytest's own."""
+    with tempfile.TemporaryDirectory(prefix="serai-") as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
+
+
 @pytest.mark.root
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs another user")
-def test_another_user_of_the_group_reads_while_it_changes(tmp_path: Path) -> None:
-    tmp_path.chmod(0o755)
-    for parent in tmp_path.parents[:2]:
-        parent.chmod(0o755)
-    (tmp_path / "data").mkdir()
-    os.chown(tmp_path / "data", 70001, 70001)
-    replica = Replica(tmp_path / "data" / "replica", writable=True)
+def test_another_user_of_the_group_reads_while_it_changes(reachable: Path) -> None:
+    (reachable / "data").mkdir()
+    os.chown(reachable / "data", 70001, 70001)
+    replica = Replica(reachable / "data" / "replica", writable=True)
     replica.apply([put(1, "desk", Lamp(watts=1))])
     with subprocess.Popen(
         [sys.executable, "-c", READER, str(replica.folder)],

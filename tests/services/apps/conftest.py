@@ -20,7 +20,7 @@ from serai.daemon.context import ModuleContext
 from serai.daemon.home import Home
 from serai.daemon.modules.replica import ReplicaFiller, ReplicaFillerConfig
 from serai.daemon.testing import context
-from serai.errors import SeraiError
+from serai.errors import NotFoundError, SeraiError
 from serai.identity.descriptors import Tenant
 from serai.services.apps import actions, hosting, steps, switching
 from serai.services.apps.addresses import Site
@@ -104,8 +104,9 @@ class Platform:
     async def clear(self) -> None:
         """Leave nothing on this machine, whatever happened."""
         for handle in await self.driver.recover():
-            await self.driver.stop(handle, grace=0)
-            await self.driver.remove(handle)
+            with contextlib.suppress(NotFoundError):  # somebody was just removing it
+                await self.driver.stop(handle, grace=0)
+                await self.driver.remove(handle)
         for data in (self.ctx.home / "data/apps").glob("*/*/data"):
             await self.driver.discard(data, forever=True)
         await self.driver.inner.retire()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-USER = "1900012346"
+USER = str(1_900_000_000 + 8 * os.getpid() + 3)  # nobody else's, also of tests that run beside these
 # A tun device that everybody may open, as most systems have it, in a mount namespace of its own.
 PREPARE = (
     "mount --make-rprivate / && mount -t tmpfs none /dev/net && mknod -m 666 /dev/net/tun c 10 200 && "

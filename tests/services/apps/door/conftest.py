@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import importlib.util
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -41,15 +41,22 @@ class Street:
         self.ctx = ctx
         self.door = door
         self.client: Any = load_client()
+        self.shut: Callable[[], Awaitable[None]]  # ends the door
         self._monkeypatch = monkeypatch
 
     def socket(self, tenant: str, app: str) -> Path:
         return doorstep.path(self.ctx.home, tenant, app) / doorstep.NAME
 
-    async def open(self, tenant: str, app: str) -> None:
+    async def furnish(self, tenant: str, app: str) -> None:
         await self.ctx.store.put("system", "test", tenant, app, App(host="test"))
         await asyncio.to_thread(doorstep.furnish, doorstep.path(self.ctx.home, tenant, app), None)
-        async with asyncio.timeout(5):
+
+    async def open(self, tenant: str, app: str) -> None:
+        await self.furnish(tenant, app)
+        await self.until_open(tenant, app)
+
+    async def until_open(self, tenant: str, app: str) -> None:
+        async with asyncio.timeout(20):
             while not self.socket(tenant, app).exists():
                 await asyncio.sleep(0.02)
 
@@ -90,8 +97,13 @@ async def street(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterat
         if os.geteuid() == 0:
             os.chown(tmp_path / "data/apps", -1, os.getegid())
         door = Door(DoorConfig(), ctx)
-        async with serving(door):
-            made = Street(ctx, door, monkeypatch)
-            await made.open("demo", "shop")
-            await made.open("other", "shop")
+        made = Street(ctx, door, monkeypatch)
+        shops = (("demo", "shop"), ("other", "shop"))
+        for shop in shops:
+            await made.furnish(*shop)  # before it serves: it looks for what is new only now and then
+        async with contextlib.AsyncExitStack() as stack:
+            await stack.enter_async_context(serving(door))
+            made.shut = stack.aclose
+            for shop in shops:
+                await made.until_open(*shop)
             yield made

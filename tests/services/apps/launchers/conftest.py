@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 import pytest
+from ports import free_port
 
 from serai.services.apps import launchers
 
@@ -16,9 +17,7 @@ class Gateway:
     """A gateway that runs as it does in a sandbox, and two ways to talk to it."""
 
     def __init__(self, root, options, env):
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+        self.port = free_port()
         self.log = root.parent / "gateway.log"
         argv = ["/usr/bin/python3", "-I", "-S", GATEWAY, "--port", str(self.port), "--root", root, *options]
         with self.log.open("wb") as out:

@@ -10,6 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 import uv
+from ports import free_port
 
 from serai.services.apps import launchers
 from serai.services.apps.recipes.contract import BUILD_ENV, RUN_ENV
@@ -67,9 +68,7 @@ def deploy(tmp_path, package_cache):
         app, data = tmp_path / "app", tmp_path / "data"
         shutil.copytree(EXAMPLES / name, app, ignore=shutil.ignore_patterns("node_modules", ".venv", "__pycache__"))
         data.mkdir()
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
+        port = free_port()
         places = {
             "/app": app,
             "/data": data,

@@ -6,6 +6,8 @@ import re
 import pytest
 import websockets
 
+pytestmark = pytest.mark.xdist_group("packages")  # one process downloads what they share
+
 PREFIX = {"x-forwarded-prefix": "/hello/1", "x-forwarded-proto": "https", "host": "demo.localhost"}
 
 
