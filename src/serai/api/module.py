@@ -54,10 +54,7 @@ class ApiConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
 
 class ApiHttp:
-    """Serve the API.
-
-    What it runs on is imported in the one worker that does: the framework is a quarter of all that a host imports.
-    """
+    """Serve the API."""
 
     ID: ClassVar[str] = "api.http"
     Config: ClassVar[type[msgspec.Struct]] = ApiConfig
@@ -73,7 +70,8 @@ class ApiHttp:
 
     async def provision(self) -> None:
         """Build the application, so that a service's broken route is refused before anything is replaced."""
-        from serai.api.app import Front, build  # noqa: PLC0415 - see the class
+        # In the one worker that serves it: the framework is a quarter of all that a host imports.
+        from serai.api.app import Front, build  # noqa: PLC0415
         from serai.api.desk import Desk, keyring_of, site_of  # noqa: PLC0415
         from serai.api.server import Server  # noqa: PLC0415
 

@@ -157,11 +157,11 @@ class Agent:
     async def _follow(self) -> None:
         """Look again once the replica has what the store announced."""
         async for _, number in self._changes:
-            for _ in range(200):
+            for _ in range(500):
                 self._view.refresh()
                 if self._view.change >= number:
                     break
-                await self._ctx.clock.sleep(0.005)
+                await self._ctx.clock.sleep(0.002)
             self._kick.set()
 
     async def halt(self) -> None:

@@ -16,7 +16,9 @@ from serai.services.apps import logs, reconcile
 from serai.services.apps.probing import Probe
 from serai.services.apps.reconcile import STABLE, Seen
 
-FIRST_PAUSE, LONGEST_PAUSE = 0.01, 0.25  # seconds between two looks at a program that starts
+#: Seconds between two looks at a program that starts: a part of the time that it has taken already, so that it waits
+#: for a look no longer than a little of that, however long it takes.
+PART, FIRST_PAUSE, LONGEST_PAUSE = 0.08, 0.004, 0.25
 
 
 class Keeper:
@@ -148,7 +150,7 @@ class Keeper:
         )
 
     async def _ask(self, handle: Handle, probe: Probe) -> None:
-        pause, misses = FIRST_PAUSE, 0
+        misses = 0
         while True:
             wrong = await probe.ask(handle.connector)
             if not wrong:
@@ -161,8 +163,8 @@ class Keeper:
                 if misses >= probe.check.failures:
                     self._found(good=False, reason=wrong)
             if self.seen.good is None:
-                await self._clock.sleep(pause)
-                pause = min(LONGEST_PAUSE, pause * 1.5)
+                taken = self._clock.monotonic() - self.seen.started
+                await self._clock.sleep(min(LONGEST_PAUSE, max(FIRST_PAUSE, taken * PART)))
             else:
                 await self._clock.sleep(probe.check.interval)
 

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from serai.services.edge.routes import ReleaseKey
 
 WAKE = "apps.wake"  # the call by which an instance is asked for
-TICK = 0.03  # seconds between two looks while anything waits
+#: Seconds between two looks whether anything changed while somebody waits, and between two looks at all who wait.
+TICK, LOOK = 0.004, 0.03
 WAKE_AGAIN = 2.0  # seconds after which the agents are asked once more
 
 
@@ -36,6 +37,8 @@ class Hold:
         self._waiting: dict[Exchange, float] = {}
         self._asked: dict[ReleaseKey, Asked] = {}
         self._ticking = False
+        self._version = -1  # of the routes at the last look at all
+        self._looked = 0.0
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -87,10 +90,12 @@ class Hold:
         edge = self._edge
         now = edge.monotonic()
         edge.routes.refresh(now)
-        for session in list(self._waiting):
-            # Each looks for its route anew: it may lead to another release by now.
-            if self._waiting.pop(session, None) is not None:
-                session.resume(now)
+        if edge.routes.version != self._version or now - self._looked >= LOOK:
+            self._version, self._looked = edge.routes.version, now
+            for session in list(self._waiting):
+                # Each looks for its route anew: it may lead to another release by now.
+                if self._waiting.pop(session, None) is not None:
+                    session.resume(now)
         if self._waiting:
             asyncio.get_running_loop().call_later(TICK, self._tick)
         else:

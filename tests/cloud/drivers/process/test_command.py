@@ -19,7 +19,7 @@ FACTS = Facts(
     folders=("/lib32",),
     etc=("/etc/localtime",),
 )
-PARTS = {name: name.encode() for name in command.PARTS}
+PARTS = {f"{name}.py": f"{name}.py".encode() for name in command.PARTS}
 WORKLOAD = Workload(
     id="shop.1",
     uid=2000,

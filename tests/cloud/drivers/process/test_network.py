@@ -10,17 +10,6 @@ from serai.cloud.drivers.process import network
 from serai.cloud.drivers.process.options import PRIVATE
 from serai.cloud.drivers.process.probes import local_addresses
 
-PAIR = network.Pair("srdeadbeef7", "100.64.0.14", "100.64.0.15")
-
-
-def test_a_link_is_made_by_three_commands():
-    assert network.attach("/sbin/ip", PAIR, 42) == (
-        ("/sbin/ip", "link", "add", "srdeadbeef7", "type", "veth", "peer", "name", "eth0", "netns", "42"),
-        ("/sbin/ip", "address", "add", "100.64.0.14/31", "dev", "srdeadbeef7"),
-        ("/sbin/ip", "link", "set", "srdeadbeef7", "up"),
-    )
-    assert network.detach("/sbin/ip", PAIR) == ("/sbin/ip", "link", "delete", "srdeadbeef7")
-
 
 @settings(deadline=None)
 @given(st.text(), st.integers(0, network.PAIRS - 1))

@@ -16,7 +16,7 @@ from serai.errors import InvalidError
 ID = re.compile(r"[a-z0-9_-][a-z0-9._-]{0,99}\Z")
 INSIDE = 1000  # the user and group that every workload sees itself as
 SHIM = "/run/serai/shim"
-PARTS = ("__init__.py", "__main__.py", "bencode.py", "landlock.py", "launch.py")
+PARTS = ("__init__", "__main__", "bencode", "landlock", "launch")
 REPORT_FD, SECCOMP_FD, CONFIG_FD, FIRST_FILE_FD = 3, 4, 5, 6
 MAX_ENV = 512 << 10  # octets of environment and arguments; execve() allows about 2 MiB
 # The sandbox's own: nothing may be mounted over them.
@@ -53,7 +53,7 @@ def check(workload: Workload) -> None:
 def plan(
     workload: Workload, facts: Facts, parts: Mapping[str, bytes], seccomp: bytes, hosts: Hosts, *, grouped: bool
 ) -> Plan:
-    """Return the command that runs ``workload``; ``parts`` are the shim's files that run inside.
+    """Return the command that runs ``workload``; ``parts`` are the shim's files that run inside, `PARTS` by name.
 
     ``grouped`` says that a control group bounds its memory.
     """
@@ -63,13 +63,14 @@ def plan(
     argv += ["--dir", "/run"]
     for name, content in hosts.files().items():
         argv += ["--perms", "0444", "--file", numbered.add(content), name]
-    for name in PARTS:
-        argv += ["--perms", "0444", "--file", numbered.add(parts[name]), f"{SHIM}/{name}"]
+    for name, content in parts.items():
+        argv += ["--perms", "0444", "--file", numbered.add(content), f"{SHIM}/{name}"]
     for mount in workload.mounts:
         argv += ["--bind" if mount.writable else "--ro-bind", str(mount.source), mount.target]
     argv += ["--remount-ro", "/dev", "--remount-ro", "/", "--chdir", "/"]
     argv += ["--seccomp", str(SECCOMP_FD), "--"]
-    argv += [facts.python, "-I", "-S", f"{SHIM}/__main__.py", "launch", str(CONFIG_FD), str(REPORT_FD)]
+    main = next(name for name in parts if name.startswith("__main__."))
+    argv += [facts.python, "-I", "-S", f"{SHIM}/{main}", "launch", str(CONFIG_FD), str(REPORT_FD)]
     writable = tuple(mount.target for mount in workload.mounts if mount.writable)
     confined = confine(workload.cwd, writable, workload.limits, grouped=grouped)
     config = bencode.encode({**confined, "env": list(workload.env.items()), "argv": workload.argv})

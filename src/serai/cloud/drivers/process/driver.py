@@ -171,7 +171,8 @@ class ProcessDriver:
         # A thread can't be cancelled: what it makes must be there before it is taken away again.
         making = asyncio.create_task(asyncio.to_thread(self._config, workload, uid, folder, kind, link))
         try:
-            await talk.begin(self._facts.python, await asyncio.shield(making), folder / "shim.log")
+            talk.begin(self._facts.python, folder)
+            await talk.configure(await asyncio.shield(making))
 
             async def connect(pid: int) -> None:
                 await self._egress.attach(link, pid)
@@ -191,7 +192,7 @@ class ProcessDriver:
     def _config(self, workload: Workload, uid: int | None, folder: Path, kind: str, link: int) -> dict[str, Any]:
         """Make the control group and return what the shim is told."""
         if not self._seccomp:
-            self._seccomp, self._parts = program(self._facts.machine), spawn.parts(command.PARTS)
+            self._seccomp, self._parts = program(self._facts.machine), spawn.parts(command.PARTS, self._facts.python)
         (folder / "seccomp.bpf").write_bytes(self._seccomp)
         resolvers = self._options.resolvers or self._facts.resolvers
         names = command.Hosts("localhost.localdomain", (network.SLIRP_DNS,) if kind == "slirp" else resolvers)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import socket
 from pathlib import Path
 
-from serai.cloud.drivers.process import network
+from serai.cloud.drivers.process import netlink, network
 from serai.cloud.drivers.process.facts import Facts
 from serai.cloud.drivers.process.options import Options
 from serai.cloud.drivers.process.runner import run
-from serai.errors import ExhaustedError, SeraiError
+from serai.errors import ExhaustedError, InternalError, SeraiError
 
 FORWARD = Path("/proc/sys/net/ipv4/ip_forward")
 
@@ -49,13 +51,16 @@ class Egress:
 
     async def attach(self, index: int, pid: int) -> None:
         """Link the network namespace of ``pid`` to this host."""
-        for argv in network.attach(self._facts.ip, self.plan.pair(index), pid):
-            await run(argv)
+        pair = self.plan.pair(index)
+        try:
+            await asyncio.to_thread(_attach, pair, pid)
+        except OSError as error:
+            raise InternalError("A workload can't be linked to the network.", error=str(error)) from error
 
     async def release(self, index: int) -> None:
         """Give a link back; its namespace has ended, and the link with it, or soon does."""
-        if self._facts.ip:
-            await run(network.detach(self._facts.ip, self.plan.pair(index)), check=False)
+        with contextlib.suppress(OSError):
+            await asyncio.to_thread(netlink.ask, netlink.unlink(self.plan.pair(index).interface))
         self._taken.discard(index)
 
     async def retire(self) -> None:
@@ -66,33 +71,25 @@ class Egress:
 
     async def probe(self) -> str:
         """Return "ok" where rules and a link can be made, else the reason."""
-        missing = [name for name, path in (("nft", self._facts.nft), ("ip", self._facts.ip)) if not path]
-        if missing:
-            return f"{' and '.join(missing)} not found"
+        if not self._facts.nft:
+            return "nft not found"
         try:
             await self.prepare()
             index = self.take()
-            pair = self.plan.pair(index)
+            interface = self.plan.pair(index).interface
             try:
-                await run(
-                    (
-                        self._facts.ip,
-                        "link",
-                        "add",
-                        pair.interface,
-                        "type",
-                        "veth",
-                        "peer",
-                        "name",
-                        pair.interface + "p",
-                    )
-                )
+                await asyncio.to_thread(netlink.ask, netlink.link(interface, interface + "p"))
             finally:
                 await self.release(index)
         except (SeraiError, OSError) as error:
             detail = error.fields.get("output", "") if isinstance(error, SeraiError) else ""
             return f"{error} {detail}".strip()
         return "ok"
+
+
+def _attach(pair: network.Pair, pid: int) -> None:
+    netlink.ask(netlink.link(pair.interface, "eth0", pid))
+    netlink.ask(netlink.address(socket.if_nametoindex(pair.interface), pair.gateway, 31))
 
 
 def _forward() -> None:

@@ -52,7 +52,6 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     python: str
     runtime: str = ""
     nft: str = ""
-    ip: str = ""
     slirp: str = ""
     links: tuple[tuple[str, str], ...] = ()
     folders: tuple[str, ...] = ()
@@ -70,7 +69,6 @@ def gather() -> Facts:
         python=python,
         runtime=runtime,
         nft=_tool("nft"),
-        ip=_tool("ip"),
         slirp=_tool("slirp4netns"),
         links=tuple((path, os.readlink(path)) for path in LINKS if Path(path).is_symlink()),  # noqa: PTH115  as written
         folders=tuple(path for path in LINKS if Path(path).is_dir() and not Path(path).is_symlink()),

@@ -1,8 +1,9 @@
 """A way out of a workload's network namespace: addresses, and rules that keep it from everything that is private.
 
-All here are values: argument vectors, the text for ``nft -f``. Every home has a table and a block of addresses of its
-own; a workload is on one end of a veth pair with two addresses (RFC 3021) of 100.64.0.0/10 (RFC 6598), which no other
-network on the host should use. Rules match the names of interfaces by prefix, so that a start changes no rule.
+All here are values: names, addresses, an argument vector, the text for ``nft -f``. Every home has a table and a block
+of addresses of its own; a workload is on one end of a veth pair with two addresses (RFC 3021) of 100.64.0.0/10
+(RFC 6598), which no other network on the host should use. Rules match the names of interfaces by prefix, so that a
+start changes no rule.
 """
 
 from __future__ import annotations
@@ -47,20 +48,6 @@ def plan(name: str) -> Plan:
     block = ipaddress.IPv4Network((int(SHARED.network_address) + (number << (32 - BLOCK)), BLOCK))
     # An interface's name has at most 15 characters.
     return Plan(f"serai_{digest[:4].hex()}", f"sr{digest[:4].hex()}", str(block))
-
-
-def attach(ip: str, pair: Pair, pid: int) -> tuple[tuple[str, ...], ...]:
-    """Return the commands that link the namespace of ``pid`` to this host."""
-    return (
-        (ip, "link", "add", pair.interface, "type", "veth", "peer", "name", "eth0", "netns", str(pid)),
-        (ip, "address", "add", f"{pair.gateway}/31", "dev", pair.interface),
-        (ip, "link", "set", pair.interface, "up"),
-    )
-
-
-def detach(ip: str, pair: Pair) -> tuple[str, ...]:
-    """Return the command that removes a link; the kernel does it by itself when the namespace ends."""
-    return (ip, "link", "delete", pair.interface)
 
 
 def rules(home: Plan, deny: Iterable[str], allow: Iterable[str], resolvers: Iterable[str]) -> str:

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import marshal
 import os
 import socket
-from collections.abc import Awaitable, Callable
+import subprocess
+import sys
+from collections.abc import Awaitable, Callable, Iterable
+from importlib.util import MAGIC_NUMBER
 from pathlib import Path
 from typing import Any
 
@@ -36,19 +40,16 @@ class Conversation:
         self._ours, self._theirs = socket.socketpair()
         self._ours.setblocking(False)
         self._errors = Path("/dev/null")
+        self._reaping: asyncio.Task[int] | None = None
 
-    async def begin(self, python: str, config: dict[str, Any], errors: Path) -> None:
-        """Start the shim, whose own mistakes go to the file ``errors``, and tell it what to run."""
-        self._errors = errors
-        fd = os.open(errors, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o640)
+    def begin(self, python: str, folder: Path) -> None:
+        """Start the shim of a workload's ``folder``; its own mistakes go to a file there."""
+        self._errors = folder / "shim.log"
+        fd = os.open(self._errors, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o640)
         try:
-            process = await asyncio.create_subprocess_exec(
-                python,
-                "-I",
-                "-S",
-                str(SHIM),
-                "main",
-                config["folder"],
+            # Not by the event loop, which copies the page tables of this large process for each child.
+            process = subprocess.Popen(
+                [python, "-I", "-S", str(SHIM), "main", str(folder)],
                 stdin=self._theirs.fileno(),
                 stdout=fd,
                 stderr=fd,
@@ -57,9 +58,13 @@ class Conversation:
         finally:
             os.close(fd)
             self.release()
+        # The first process forks the shim and ends.
+        self._reaping = asyncio.create_task(asyncio.to_thread(process.wait))
+
+    async def configure(self, config: dict[str, Any]) -> None:
+        """Tell the shim what to run."""
         data = bencode.encode(config)
         await asyncio.get_running_loop().sock_sendall(self._ours, len(data).to_bytes(4, "big") + data)
-        await process.wait()  # the first process forks the shim and ends
 
     def release(self) -> None:
         """Close the shim's end here, so that its death is seen."""
@@ -133,6 +138,17 @@ async def within(seconds: float, work: Awaitable[Started]) -> Started:
         raise DeadlineError("The sandbox took too long to stand.") from error
 
 
-def parts(names: tuple[str, ...]) -> dict[str, bytes]:
-    """Return the shim's files that run inside the sandbox."""
-    return {name: (SHIM.parent / name).read_bytes() for name in names}
+def parts(names: Iterable[str], python: str) -> dict[str, bytes]:
+    """Return the shim's files that run inside the sandbox, by name.
+
+    They are compiled, which they would be at each start, where ``python`` is what this process runs on.
+    """
+    sources = {name: (SHIM.parent / f"{name}.py").read_bytes() for name in names}
+    if not Path(python).samefile(sys.executable):
+        return {f"{name}.py": source for name, source in sources.items()}
+    # PEP 552: the magic number, flags, and the source's time and size, which nothing looks at without a source.
+    head = MAGIC_NUMBER + bytes(12)
+    return {
+        f"{name}.pyc": head + marshal.dumps(compile(source, f"{name}.py", "exec", dont_inherit=True))
+        for name, source in sources.items()
+    }
