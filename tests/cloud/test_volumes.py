@@ -1,11 +1,13 @@
 import os
+import subprocess
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from serai.cloud import volumes
 from serai.cloud.volumes import Volumes, device, measure, mounted
-from serai.errors import InvalidError
+from serai.errors import InvalidError, UnsupportedError
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 
@@ -52,6 +54,36 @@ async def test_a_hard_volume_holds_grows_and_comes_back(tmp_path):
     finally:
         await volumes.remove(path, named="data")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.root
+@needs_root
+async def test_a_volume_that_others_still_see_is_neither_repaired_nor_grown(tmp_path, monkeypatch):
+    monkeypatch.setattr(volumes, "LOOKS", 1)
+    made, probe = await Volumes.open(tmp_path)
+    if probe.result != "ok":
+        pytest.skip(probe.result)
+    path = tmp_path / "data"
+    try:
+        await made.ensure(path, 16, 0, 0)
+        argv = ("unshare", "--mount", "--propagation=private", "sh", "-c", "echo; read _")
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+        with subprocess.Popen(argv, **pipes) as other:
+            other.stdout.readline()
+            await made.release(path)
+            await made.ensure(path, 16, 0, 0)
+            (path / "file").write_text("kept")
+            await made.release(path)
+            with pytest.raises(UnsupportedError, match="nothing uses it"):
+                await made.grow(path, 48)
+            assert (path / "file").read_text() == "kept"
+            await made.release(path)
+        monkeypatch.undo()
+        await made.ensure(path, 48, 0, 0)
+        (path / "more").write_bytes(bytes(20 << 20))
+        assert (path / "file").read_text() == "kept"
+    finally:
+        await made.remove(path, named="data")
 
 
 def test_the_newest_mount_of_a_place_is_found():

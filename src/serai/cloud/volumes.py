@@ -13,6 +13,7 @@ import os
 import re
 import shutil
 import stat
+import struct
 import tempfile
 from pathlib import Path
 
@@ -22,7 +23,11 @@ from serai.errors import InternalError, InvalidError, SeraiError, UnsupportedErr
 
 LEAST_MB = 8  # an ext4 with its journal needs about 5
 MENDED = 2  # e2fsck(8): 0 clean, 1 mended, 2 mended and a mounted one needs a reboot; more is trouble
+SUPERBLOCK = 1024  # octets before ext4's superblock, and in it: linux/Documentation/filesystems/ext4/super.rst
+MAGIC = b"\x53\xef"
 MOUNTS = Path("/proc/self/mountinfo")
+LOOPS = Path("/sys/block")
+LOOKS = 250  # and 20 ms between two: who copied our mounts for a moment, as each new sandbox does, drops them soon
 
 
 class Volumes:
@@ -72,18 +77,16 @@ class Volumes:
         if size_mb << 20 < await asyncio.to_thread(_size, path):
             raise InvalidError("A volume can't shrink.", path="size_mb")
         await asyncio.to_thread(os.truncate, _image(path), size_mb << 20)
-        if not device(path):
-            await self._mount(path)
-            return
-        await run(("losetup", "--set-capacity", device(path)))
-        status, _ = await run(("resize2fs", device(path)), deadline=60, check=False)
-        if not status:
-            return
-        # Growing a mounted ext4 needs CAP_SYS_RESOURCE, which containers' root may lack.
-        busy, _ = await run(("umount", str(path)), check=False)
-        if busy:
+        busy = 0
+        if device(path):
+            await run(("losetup", "--set-capacity", device(path)))
+            status, _ = await run(("resize2fs", device(path)), deadline=60, check=False)
+            if not status:
+                return
+            # Growing a mounted ext4 needs CAP_SYS_RESOURCE, which containers' root may lack.
+            busy, _ = await run(("umount", str(path)), check=False)
+        if busy or not await self._mount(path):
             raise UnsupportedError("The volume grows when nothing uses it any more.", volume=str(path))
-        await self._mount(path)
 
     async def usage(self, path: Path) -> int:
         """Return the octets on disk that a volume's files take."""
@@ -113,17 +116,23 @@ class Volumes:
         await run(("mkfs.ext4", "-q", "-F", "-m", "0", "-E", owner, str(new)), deadline=60)
         await asyncio.to_thread(new.rename, image)
 
-    async def _mount(self, path: Path) -> None:
-        """Mount an image that isn't mounted, as large as its file; repair what a crash left."""
+    async def _mount(self, path: Path) -> bool:
+        """Mount an image that isn't mounted, as large as its file; repair what a crash left.
+
+        Return False where another mount namespace still has it: then it is sound and in use, and to repair or grow it
+        from here would ruin it. mount(8) takes the loop device that it has.
+        """
         if device(path):
-            return
-        image = str(_image(path))
-        status, said = await run(("e2fsck", "-f", "-p", image), deadline=600, check=False)
-        if status > MENDED:
-            raise InternalError("A volume is damaged: e2fsck needs a person.", volume=str(path), output=said)
-        await run(("resize2fs", image), deadline=60)
-        await run(("mount", "-o", "loop,nosuid,nodev,noatime", image, str(path)))
+            return True
+        image = _image(path)
+        if free := await _freed(image):
+            status, said = await run(("e2fsck", "-f", "-p", str(image)), deadline=600, check=False)
+            if status > MENDED:
+                raise InternalError("A volume is damaged: e2fsck needs a person.", volume=str(path), output=said)
+            await run(("resize2fs", str(image)), deadline=60)
+        await run(("mount", "-o", "loop,nosuid,nodev,noatime", str(image), str(path)))
         await asyncio.to_thread(_clear, path)
+        return free
 
 
 def device(path: Path) -> str:
@@ -139,6 +148,23 @@ def mounted(table: str, path: str) -> str:
         if len(words) > 9 and _plain(words[4]) == path:
             found = _plain(words[words.index("-") + 2])
     return found
+
+
+async def _freed(image: Path) -> bool:
+    """Wait until no loop device has an image, as each mount of it has one in whatever namespace; False if one stays."""
+    for _ in range(LOOKS):
+        if not await asyncio.to_thread(_held, image):
+            return True
+        await asyncio.sleep(0.02)
+    return False
+
+
+def _held(image: Path) -> bool:
+    for file in LOOPS.glob("loop*/loop/backing_file"):
+        with contextlib.suppress(OSError):  # it was just given back
+            if file.read_text().rstrip("\n") == str(image.absolute()):
+                return True
+    return False
 
 
 def measure(path: Path) -> int:
@@ -181,6 +207,18 @@ def _own(path: Path, uid: int, gid: int) -> None:
 
 def _size(path: Path) -> int:
     return _image(path).stat().st_size
+
+
+def _grown(image: Path) -> bool:
+    """Tell whether a file is larger than the file system in it, by ext4's superblock; unsure counts as yes."""
+    with image.open("rb") as file:
+        superblock = os.pread(file.fileno(), SUPERBLOCK, SUPERBLOCK)
+        size = file.seek(0, os.SEEK_END)
+    if len(superblock) < SUPERBLOCK or superblock[56:58] != MAGIC:
+        return True
+    blocks, _, _, _, _, shift = struct.unpack_from("<6I", superblock, 4)
+    unit: int = 1024 << shift
+    return size // unit * unit != int(blocks) * unit
 
 
 def _clear(path: Path) -> None:
