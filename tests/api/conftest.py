@@ -51,6 +51,8 @@ class Place:
         self.store = open_store("memory:")
         self.bus = open_bus("memory:")
         self.services = services()
+        self.private_networks: tuple[str, ...] = ()
+        self.private_authorities = ""
 
 
 class Api:

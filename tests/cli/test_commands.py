@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 from typing import Any
@@ -177,3 +178,42 @@ def test_wrong_usage_is_2_and_says_what_is_right(serai: Any) -> None:
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_a_shell_gets_its_completion(serai: Any, shell: str) -> None:
     assert "_SERAI_COMPLETE" in serai("completion", shell).out
+
+
+def test_a_repository_is_deployed_by_its_url_and_its_token_is_shown_to_nobody(
+    api: Any, serai: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    serai("tenant", "create", "demo")
+    url = "https://1.1.1.1/a/My-Shop.git"
+    dry = serai("deploy", f"{url}#v1", "--folder", "site", "--dry-run")
+    assert (dry.status, dry.out) == (0, "")
+    assert dry.err == f"Would fetch site of {url} (v1) and deploy it as my-shop.\n"
+    done = serai("deploy", f"{url}#v1", "--folder", "site", "--no-wait", "--json")
+    assert done.status == 0, done.err
+    told = json.loads(done.out)
+    assert told["url"] == "https://demo.localhost/my-shop/"
+    shown = json.loads(serai("release", "show", "my-shop", "1", "--json").out)
+    assert shown["git"] == {"url": url, "ref": "v1", "folder": "site", "commit": ""}
+    assert [one["function"] for one in json.loads(serai("task", "list", "--json").out)][-2:] == [
+        "apps.build",
+        "apps.fetch",
+    ]
+    for refused, said in (
+        ("git@git.example.org:x.git", "no SSH key"),
+        ("http://git.example.org/x", "not encrypted"),
+        ("https://me:s3cret@git.example.org/x", "deploy token"),
+        ("https://127.0.0.1/x", "leads to this host"),
+    ):
+        done = serai("deploy", refused, "--app", "other", "--no-wait")
+        assert (done.status, "s3cret" in done.err, said in done.err) == (STATUS["invalid"], False, True), done.err
+    assert serai("deploy", ".", "--folder", "x").status == STATUS["invalid"]
+    assert [one["name"] for one in json.loads(serai("app", "list", "--json").out)] == ["my-shop"]
+
+    assert serai("app", "git", "show", "my-shop").status == STATUS["not_found"]
+    monkeypatch.setattr("sys.stdin", io.StringIO("s3cret\n"))
+    done = serai("app", "git", "set", "my-shop", "https://git.example.org/a/My-Shop.git", "--username", "me")
+    assert (done.status, done.err) == (0, "my-shop has a deploy token for git.example.org.\n")
+    assert serai("app", "git", "show", "my-shop").out == "git.example.org as me\n"
+    assert "s3cret" not in serai("export").out
+    assert serai("app", "git", "unset", "my-shop").status == 0
+    assert serai("app", "git", "show", "my-shop").status == STATUS["not_found"]

@@ -5,6 +5,7 @@ Each command says which action it needs; a command that is not listed fails.
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from typing import Any
 
@@ -110,6 +111,7 @@ def test_commands_do_what_the_role_of_their_token_allows_and_no_more(
         serai("user", "add", role, "--email", f"{role}@b.test")
         serai("member", "set", role, role, "--tenant", "mine")
         tokens[role] = serai("token", "make", role, "--user", role, "--tenant", "-").out.strip()
+    monkeypatch.setattr("sys.stdin", io.StringIO("s3cret\n" * 1000))
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
     wrong = []
     for role, token in tokens.items():

@@ -13,10 +13,10 @@ import typer
 from serai.api.client import Client
 from serai.api.remote import USUAL_PORT, Server
 from serai.cli import profiles
-from serai.cli.asking import ask, ask_new_password
 from serai.cli.profiles import Profile, check_name
 from serai.cli.terminal import Terminal
 from serai.errors import AlreadyExistsError, DeniedError, InvalidError, SeraiError
+from serai.services.asking import ask, ask_new_password
 from serai.services.terminal import DryRunOption
 
 app = typer.Typer()

@@ -7,10 +7,10 @@ from typing import Annotated
 import typer
 
 from serai.api.client import descriptor, segment
-from serai.cli.asking import ask_new_password
 from serai.cli.common import PLATFORM, Login, change
 from serai.cli.terminal import Terminal
 from serai.errors import InvalidError
+from serai.services.asking import ask_new_password
 from serai.services.terminal import DryRunOption, JsonOption
 
 app = typer.Typer(name="user", help="People who can sign in.", no_args_is_help=True)

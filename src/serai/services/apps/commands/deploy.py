@@ -42,8 +42,8 @@ def deploy(
     A repository is fetched by the platform; where it is private, with the token of `serai app git set`.
     """
     terminal: Terminal = ctx.obj
-    name = app or default_name(named(path))
     if is_url(path):
+        name = app or default_name(named(path))
         url, _, ref = path.partition("#")
         target = Target(ctx, name, tenant)
         what: dict[str, Any] = {"git": {"url": url, "ref": ref, "folder": folder}}
@@ -51,8 +51,10 @@ def deploy(
     else:
         if folder:
             raise InvalidError("--folder is for repositories: name the folder itself.", path="folder")
-        entries = _entries(terminal, Path(path), name, dry_run=dry_run)
+        entries = _entries(Path(path))
+        name = app or default_name(named(path))
         if dry_run:
+            _list(terminal, entries, name)
             return
         target, would = Target(ctx, name, tenant), f"deploy {name}"
         what = {"blob": _upload(target, Path(path), entries)}
@@ -66,16 +68,17 @@ def deploy(
     terminal.result(result, result["url"], as_json=as_json)
 
 
-def _entries(terminal: Terminal, folder: Path, name: str, *, dry_run: bool) -> list[Entry]:
+def _entries(folder: Path) -> list[Entry]:
     from serai.services.apps.pack import survey  # noqa: PLC0415 - only here
 
-    entries = survey(folder)
-    if dry_run:
-        size = sum(entry.size for entry in entries)
-        terminal.note(f"Would upload {len(entries)} entries, {size} octets, and deploy them as {name}:")
-        for entry in entries:
-            terminal.result(None, entry.path)
-    return entries
+    return survey(folder)
+
+
+def _list(terminal: Terminal, entries: list[Entry], name: str) -> None:
+    size = sum(entry.size for entry in entries)
+    terminal.note(f"Would upload {len(entries)} entries, {size} octets, and deploy them as {name}:")
+    for entry in entries:
+        terminal.result(None, entry.path)
 
 
 def _upload(target: Target, folder: Path, entries: list[Entry]) -> str:

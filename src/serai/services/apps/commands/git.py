@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from serai.services.apps.commands.target import AppName, Target
+from serai.services.asking import ask
 from serai.services.terminal import DryRunOption, JsonOption, TenantOption
 
 gits = typer.Typer(name="git", help="The token that fetches an app's private repository.", no_args_is_help=True)
@@ -31,11 +32,7 @@ def set_git(
 ) -> None:
     """Give an app a deploy token, asked for or read from stdin; the one before is forgotten."""
     target, host = Target(ctx, app, tenant), host.removeprefix("https://").partition("/")[0]
-    stdin = typer.get_text_stream("stdin")
-    token = ""
-    if not dry_run:
-        token = typer.prompt("Token", hide_input=True, err=True) if stdin.isatty() else stdin.read().strip()
-    body = {"host": host, "username": username, "token": token}
+    body = {"host": host, "username": username, "token": "" if dry_run else ask("Token")}
     if target.change(f"give {app} a deploy token for {host}", "PUT", "git", body=body, dry_run=dry_run):
         target.terminal.note(f"{app} has a deploy token for {host}.")
 
