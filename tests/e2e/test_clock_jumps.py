@@ -66,6 +66,10 @@ def tasks(site: Installation, *words: str) -> list[dict[str, Any]]:
     return found
 
 
+def ticks(site: Installation) -> int:
+    return len(tasks(site, "--function", "apps.run", "--limit", "1000"))
+
+
 def is_trusted(site: Installation, host: str) -> bool:
     try:
         return site.get(host, "/").status == 404
@@ -94,13 +98,14 @@ def test_nobody_notices_a_clock_that_jumps(own: Installation, jump: Jump, tmp_pa
             seen = visitor.answers
             until(lambda seen=seen: visitor.answers > seen + 20)
             until(lambda: own.json("status")["ok"])
+            ticked = ticks(own)
+            until(lambda ticked=ticked: ticks(own) > ticked)  # also where it was dealt with until tomorrow
             expected = datetime.now(UTC) + timedelta(seconds=seconds)
             assert abs(newest_log_line(own) - expected) < timedelta(minutes=5), "the clock did not jump"
     assert visitor.faults == []
     assert own.json("status")["restarts"] == {}, "a worker died of it"
-    found = tasks(own)
+    found = tasks(own, "--limit", "1000")
     assert {(task["function"], task["state"], task["run"], task["lost"]) for task in found} == {
         (f"apps.{verb}", "done", 1, 0) for verb in ("build", "start", "check", "switch", "drain", "stop", "run")
     }
-    ticks = [task for task in found if task["who"].startswith("schedule:")]
-    assert len(ticks) <= (time.monotonic() - began) / EVERY + 2, "the schedule made up for a day"
+    assert ticks(own) <= (time.monotonic() - began) / EVERY + 2, "the schedule made up for a day"

@@ -89,14 +89,49 @@ async def test_times_that_passed_while_nobody_looked_run_once_or_never(store, ha
 
 async def test_a_clock_that_jumps_back_repeats_nothing(store, hand, clock) -> None:
     await put(store, when="every 1m")
-    await clock.insert_due()
-    hand.time += 61
-    await clock.insert_due()
-    hand.time -= 86400
-    for _ in range(5):
+    for _ in range(4):
+        await clock.insert_due()
+        hand.time += 60
+    assert len(await functions(store)) == 3
+    hand.time -= 130
+    for count in (3, 3, 4):
+        await clock.insert_due()
         hand.time += 60
         await clock.insert_due()
-    assert len(await functions(store)) == 1
+        assert len(await functions(store)) == count
+
+
+@pytest.mark.parametrize(("missed", "extra"), [("once", 1), ("never", 0)])
+@pytest.mark.parametrize("busy", ["wait", "skip"])
+async def test_a_clock_that_was_ahead_for_a_while_silences_no_schedule(store, hand, clock, missed, extra, busy) -> None:
+    await put(store, when="every 5m", missed=missed, busy=busy)
+    await clock.insert_due()
+    hand.time += 366 * 86400 + 130
+    await clock.insert_due()
+    assert len(await functions(store)) == extra, "what was missed runs once or never"
+    for one in await Tasks(store).find():
+        await Tasks(store, now=hand.now).cancel("user:x", one.id)
+    hand.time -= 366 * 86400
+    assert await clock.insert_due() == NOON + 300
+    assert len(await functions(store)) == extra
+    for _ in range(2):
+        hand.time = NOON + 301
+        await clock.insert_due()
+        assert len(await functions(store)) == extra + 1, "a time came, and nothing was made"
+
+
+async def test_clocks_of_two_hosts_that_differ_do_not_repeat_each_others_times(store, hand, clock) -> None:
+    slow = HandClock()
+    other = TaskClock(store, clock=slow)
+    await put(store, when="every 10s", busy="skip")
+    for _ in range(20):
+        await clock.insert_due()
+        for one in await Tasks(store).find(Filter(state="to_do")):
+            await Tasks(store, now=hand.now).cancel("user:x", one.id)
+        slow.time = hand.time - 30
+        await other.insert_due()
+        hand.time += 10
+    assert len(await functions(store)) == 19
 
 
 async def test_a_schedule_may_skip_times_while_its_last_task_is_not_over(store, hand, clock) -> None:

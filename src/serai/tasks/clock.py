@@ -148,6 +148,10 @@ class TaskClock:
             schedule.next_due(record.spec, now)
             await self._store.driver.write(lambda tx: rows.mark(tx, key, now))
             return
+        if schedule.overtook(record.spec, last, now):
+            self._log.warning("tasks.schedule_ahead", schedule=key, seconds=round(last - now))
+            await self._store.driver.write(lambda tx: rows.mark(tx, key, now))
+            return
         due = schedule.due(record.spec, last, now)
         if due is None:
             return

@@ -95,6 +95,18 @@ def due(spec: Schedule, last: float, now: float) -> Due | None:
     return Due(newest, run=not spec.paused and not (late and spec.missed == "never"))
 
 
+def overtook(spec: Schedule, last: float, now: float) -> bool:
+    """Tell whether ``last`` comes from a clock that was ahead, and has been set right since.
+
+    A schedule is not to be silent until that time comes again. Clocks of hosts differ a little, which is no reason to
+    go back to times that were dealt with.
+    """
+    if last - now <= PUNCTUAL:
+        return False
+    following = cron.parse(spec.when, spec.zone).next(now)
+    return following is not None and following < last
+
+
 def next_due(spec: Schedule, now: float) -> float | None:
     """Return when it is due next, for those who ask."""
     return None if spec.paused else cron.parse(spec.when, spec.zone).next(now)
