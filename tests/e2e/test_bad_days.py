@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 import os
 import signal
+import time
 from pathlib import Path
 
 from installation import Installation
 from test_day import Visitor, program, until
+
+from conftest import example
 
 
 def started(own: Installation, tmp_path: Path, *sets: str) -> Installation:
@@ -109,3 +112,30 @@ def test_two_homes_live_side_by_side(own: Installation, tmp_path: Path) -> None:
     finally:
         second.remove()
     assert own.json("status")["ok"]
+
+
+def test_what_tenants_tasks_do_when_the_host_goes_down_is_handed_back_and_idle_runners_cost_no_time(
+    own: Installation,
+) -> None:
+    own.up('modules."apps.agent".stop_seconds=300')
+    own.run("tenant", "create", "demo")
+    own.run("deploy", example("tasks"), "--app", "work", "--tenant", "demo")
+    run = ("task", "run", "--app", "work", "--tenant", "demo")
+    own.run(*run, "jobs:count", "to=1", "--wait")
+    began = time.monotonic()
+    own.run("down")
+    assert time.monotonic() - began < 50, "something had to be killed"
+    assert not list((own.home / "run/instances").glob("*"))
+    own.up("host.drain_seconds=4")
+    counting = own.run(*run, "jobs:count", "to=300").stdout.strip()
+    sleeping = own.run(*run, "--command", "sleep", "30").stdout.strip()
+    for task in (counting, sleeping):
+        until(lambda task=task: own.json("task", "show", task)["state"] == "is_processing")
+    own.run("down")
+    assert not list((own.home / "run/instances").glob("*"))
+    own.up()
+    for task in (counting, sleeping):
+        own.run("task", "watch", task)
+        told = own.json("task", "show", task)
+        assert (told["state"], told["run"], told["lost"], told["failures"]) == ("done", 2, 0, 0), told["story"]
+        assert "handed back: its bot is shutting down" in [step["why"] for step in told["story"]]

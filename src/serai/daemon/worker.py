@@ -6,6 +6,7 @@ import asyncio
 import signal
 import sys
 from collections.abc import Mapping
+from itertools import groupby
 from typing import Any
 
 import msgspec
@@ -27,12 +28,16 @@ PATIENCE, AGAIN = 5.0, 0.05
 
 
 class Job(msgspec.Struct, frozen=True):
-    """What a worker is to do. ``sockets`` maps module reference and field to what is open."""
+    """What a worker is to do. ``sockets`` maps module reference and field to what is open.
+
+    ``alone``: the host starts, so there is nobody whom modules that serve could disturb. Each does as soon as it can.
+    """
 
     plan: GroupPlan
     setting: Setting
     sockets: Mapping[str, Mapping[str, Open]]
     generation: int
+    alone: bool = False
 
 
 class _Part:
@@ -59,7 +64,7 @@ class Worker:
         self._stop = asyncio.Event()
         self._status = 0
         self._channel: Channel | None = None
-        self._ready = False
+        self._ordered = False  # by the supervisor, to serve
 
     async def run(self, channel: Any) -> int:
         """Live until drained; return the exit status."""
@@ -72,9 +77,11 @@ class Worker:
                 await self._provision()
         except Exception as error:  # noqa: BLE001 - whatever it is, the supervisor must be told before we end
             self._refuse(error)
+            self._stop.set()
+            if any(part.serving for part in self._parts):
+                await self._drain()
             await self._close()
             return self._status
-        self._ready = True
         self._tell({"event": "ready"})
         await self._stop.wait()
         await self._drain()
@@ -94,6 +101,8 @@ class Worker:
             module = self._registry.get(plan.id)(plan.config, ctx)
             self._parts.append(_Part(plan, module, ctx))
             await self._patiently(plan, module)
+            if self._job.alone:
+                self._serve([plan.ref])
 
     async def _patiently(self, plan: ModulePlan, module: Module) -> None:
         """Provision a module; give what it misses for the moment, such as another worker's work, time to appear."""
@@ -178,6 +187,7 @@ class Worker:
     def _received(self, message: Message) -> None:
         match message.get("do"):
             case "serve":
+                self._ordered = True
                 self._serve(message.get("modules"))
             case "drain":
                 self._stop.set()
@@ -189,15 +199,19 @@ class Worker:
                 self._tell({"re": message["id"], "metrics": metrics.collect(self._metrics)})
 
     async def _halt(self, number: int) -> None:
-        for part in self._parts:
-            halt = getattr(part.module, "halt", None)
-            if halt is None:
-                continue
-            try:
-                await halt()
-            except Exception as error:  # noqa: BLE001 - one module's bug must not keep the host from ending
-                self._log.error("module.bug", module=part.plan.ref, error=error, exc_info=error)
+        # Those that came last may rely on those before them; those of one kind don't know of each other.
+        for _, parts in groupby(reversed(self._parts), key=lambda part: part.plan.id):
+            await asyncio.gather(*(self._halt_part(part) for part in parts))
         self._tell({"re": number})
+
+    async def _halt_part(self, part: _Part) -> None:
+        halt = getattr(part.module, "halt", None)
+        if halt is None:
+            return
+        try:
+            await halt()
+        except Exception as error:  # noqa: BLE001 - one module's bug must not keep the host from ending
+            self._log.error("module.bug", module=part.plan.ref, error=error, exc_info=error)
 
     def _statuses(self) -> dict[str, Any]:
         statuses = {}
@@ -217,8 +231,8 @@ class Worker:
             self._channel.send(message)
 
     def _abandoned(self) -> None:
-        """Go on without a supervisor: the next one takes us over. Before we serve nobody needs us, so we end."""
-        if not self._ready or not any(part.serving for part in self._parts):
+        """Go on without a supervisor: the next one takes us over, if the last one could write down that we serve."""
+        if not self._ordered or not any(part.serving for part in self._parts):
             self._stop.set()
             return
         linux.allow_takeover()

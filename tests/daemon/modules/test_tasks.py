@@ -40,6 +40,39 @@ async def test_a_bot_runs_functions_of_the_manifests_on_its_queue(tmp_path, monk
         await module.close()
 
 
+@task("test.slow")
+async def slow(ctx: TaskContext, arguments: dict[str, object]) -> None:
+    ctx.progress(0.5)
+    await asyncio.Event().wait()
+
+
+async def test_a_bot_that_is_halted_hands_back_and_claims_nothing_more(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(BotModule, "fence", NoFence)
+    tasks = {"test.where": f"{__name__}:where", "test.slow": f"{__name__}:slow"}
+    async with context(tmp_path, services={"test": Service(name="test", summary="", tasks=tasks)}) as ctx:
+        ctx.drain = 0.5
+        module = BotModule(BotConfig(poll_seconds=0.1), ctx)
+        await module.halt()
+        module = BotModule(BotConfig(poll_seconds=0.1), ctx)
+        await module.provision()
+        serving = asyncio.create_task(module.serve())
+        manager = Tasks(ctx.store, ctx.bus)
+        one = await manager.add("user:x", slow.new())
+        async for told in manager.follow(one):
+            if told.progress:
+                break
+        await module.halt()
+        two = await manager.add("user:x", where.new())
+        assert [(await manager.get(name)).state for name in (one, two)] == ["to_do", "to_do"]
+        assert (await manager.story(one))[-1].why == "handed back: its bot is shutting down"
+        assert await manager.bots() == []
+        assert not serving.done(), "a module that ends before its worker does is taken for broken"
+        serving.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await serving
+        await module.close()
+
+
 async def test_a_clock_ticks_until_cancelled(tmp_path) -> None:
     async with context(tmp_path) as ctx:
         module = ClockModule(ClockConfig(lease_seconds=1), ctx)

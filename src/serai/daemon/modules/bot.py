@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar
@@ -54,6 +55,8 @@ class BotModule:
         self._config = config
         self._ctx = ctx
         self._bot: Bot | None = None
+        self._working: asyncio.Task[None] | None = None
+        self._halted = False
 
     async def provision(self) -> None:
         """Collect the functions of all services by name; none is imported before it has a task."""
@@ -91,8 +94,25 @@ class BotModule:
 
     async def serve(self) -> None:
         """Claim and run until cancelled, then finish or hand back."""
-        if self._bot:
-            await self._bot.run()
+        if self._bot is None:
+            return
+        self._working = working = asyncio.create_task(self._bot.run())
+        try:
+            await asyncio.wait({working})
+            if self._halted:
+                await asyncio.Event().wait()
+        finally:
+            working.cancel()
+            await asyncio.wait({working})
+            if not working.cancelled() and (error := working.exception()):
+                raise error
+
+    async def halt(self) -> None:
+        """Finish or hand back what runs, before that in which it runs is stopped."""
+        self._halted = True
+        if self._working is not None:
+            self._working.cancel()
+            await asyncio.wait({self._working})
 
     async def close(self) -> None:
         """Hold nothing: the bot gave its lease back when it drained."""

@@ -273,3 +273,27 @@ async def test_one_transaction_holds_all_or_nothing(street: Street) -> None:
     assert await street.as_app("demo", "shop", client.tasks) == []
     assert len(await street.as_app("demo", "shop", client.enqueue_many, calls[:2])) == 2
     assert Transaction  # the store's own suite tests that one holds
+
+
+async def test_a_door_that_closes_waits_for_nobody_who_only_waits(street: Street) -> None:
+    task = await street.insert(function="jobs:f", tenant="demo", app="shop", queue="work:test", not_before=1e10)
+    clients = []
+    for path in ("/v1/me", f"/v1/tasks/{task}?wait=60", f"/v1/tasks/{task}/follow", f"/v1/tasks/{task}/watch"):
+        reader, writer = await asyncio.open_unix_connection(str(street.socket("demo", "shop")))
+        writer.write(f"GET {path} HTTP/1.1\r\nHost: serai\r\n\r\n".encode())
+        if "wait" not in path:
+            assert await reader.readuntil(b"\r\n\r\n")
+        clients.append((reader, writer))
+    while street.door.status()["connections"] < len(clients):
+        await asyncio.sleep(0.01)
+
+    async def rest(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
+        answer = await reader.read()
+        writer.close()
+        return answer
+
+    coming = asyncio.gather(*(rest(*client) for client in clients))
+    async with asyncio.timeout(street.ctx.drain / 4):
+        await street.shut()
+    status, shown = problem((await coming)[1])
+    assert (status, shown["state"]) == (200, "to_do")

@@ -16,6 +16,7 @@ from serai.daemon.testing import serving
 from serai.services.apps import hosting
 from serai.services.apps.door.module import Door, DoorConfig
 from serai.services.apps.running import schedules, tasks, wishes
+from serai.services.apps.running.pool import PoolLimits
 from serai.services.apps.running.wishes import Wish
 from serai.tasks import Registry, Tasks
 from serai.tasks.bot import Bot, BotSettings
@@ -249,5 +250,6 @@ async def test_a_runner_without_work_ends_as_soon_as_it_is_told(shop: Shop) -> N
     assert (await shop.run("jobs:noop")).result == 1
     driver = hosting.driver(shop.platform.ctx.home)
     [runner] = [handle for handle in await driver.recover() if not handle.id.startswith("app.")]
-    async with asyncio.timeout(60):
+    # Sooner than an idle one is ended by its pool, with a signal that nobody can ignore.
+    async with asyncio.timeout(PoolLimits().idle_seconds - 10):
         await driver.stop(runner, grace=3600)

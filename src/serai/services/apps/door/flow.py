@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 
@@ -16,13 +17,21 @@ from serai.tasks.follow import one
 from serai.tasks.view import view
 
 
-async def wait(tasks: Tasks, task: Task, seconds: float) -> Task:
-    """Return a task once it is over, or as it is after so many seconds."""
-    if task.state in FINAL:
+async def wait(tasks: Tasks, task: Task, seconds: float, leaving: asyncio.Event) -> Task:
+    """Return a task once it is over, or as it is after so many seconds, or when we leave: who waits asks again."""
+    if task.state in FINAL or leaving.is_set():
         return task
-    with contextlib.suppress(DeadlineError):
-        return await tasks.wait(task.id, seconds)
-    return await tasks.get(task.id)
+    over = asyncio.ensure_future(tasks.wait(task.id, seconds))
+    left = asyncio.ensure_future(leaving.wait())
+    try:
+        await asyncio.wait({over, left}, return_when=asyncio.FIRST_COMPLETED)
+        with contextlib.suppress(DeadlineError):
+            return over.result() if over.done() else await tasks.get(task.id)
+        return await tasks.get(task.id)
+    finally:
+        over.cancel()
+        left.cancel()
+        await asyncio.wait({over, left})
 
 
 async def states(tasks: Tasks, task: str, own: Owner) -> AsyncIterator[bytes]:

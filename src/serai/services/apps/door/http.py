@@ -55,6 +55,8 @@ class Connection:
         self._handle = handle
         self._http = ServerConnection(HEAD_LIMITS)
         self._last = False
+        self._idle = False
+        self._leaving = asyncio.Event()
 
     async def serve(self) -> None:
         """Answer requests one after the other. Raises nothing but what is our own mistake."""
@@ -79,8 +81,14 @@ class Connection:
                 writer.transport.abort()
 
     def stop(self) -> None:
-        """Let the request under way be the last."""
+        """Let the request under way be the last, cut a stream, and wait for no other one.
+
+        Whoever follows a stream, or sends just now, sees the connection end without an answer, and asks again.
+        """
         self._last = True
+        self._leaving.set()
+        if self._idle:
+            self._writer.close()
 
     async def _head(self) -> RequestHead | None:
         begun = False
@@ -90,8 +98,10 @@ class Connection:
                 return event
             if isinstance(event, ConnectionClosed):
                 return None
+            self._idle = not begun
             async with asyncio.timeout(HEAD_SECONDS if begun else IDLE_SECONDS):
                 data = await self._reader.read(CHUNK)
+            self._idle = False
             begun = True
             self._http.receive_data(data)
 
@@ -139,12 +149,13 @@ class Connection:
         """Send a stream; it ends with the connection, so that a cut one can't be taken for a whole."""
         await self._write(self._http.send(_head(answer, None)))
         gone = asyncio.ensure_future(self._reader.read(1))  # nothing is to come: it is the client that goes
+        leaving = asyncio.ensure_future(self._leaving.wait())
         stream: Any = answer.stream
         try:
             async with contextlib.aclosing(stream):
                 while True:
                     item = asyncio.ensure_future(anext(stream, None))
-                    await asyncio.wait({item, gone}, return_when=asyncio.FIRST_COMPLETED)
+                    await asyncio.wait({item, gone, leaving}, return_when=asyncio.FIRST_COMPLETED)
                     if not item.done():
                         item.cancel()
                         await asyncio.wait({item})
@@ -156,7 +167,8 @@ class Connection:
                     await self._write(self._http.send(Data(data)))
         finally:
             gone.cancel()
-            await asyncio.wait({gone})
+            leaving.cancel()
+            await asyncio.wait({gone, leaving})
 
     async def _linger(self) -> None:
         """Take what still comes for a moment: who is cut off while it sends never reads our answer."""

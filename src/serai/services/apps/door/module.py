@@ -98,6 +98,7 @@ class Door:
         self._seen = changed
 
     async def _drain(self) -> None:
+        self._routes.leaving.set()
         for door in self._doors.values():
             door.close()
         if left := [task for door in self._doors.values() for task in door.connections]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import urllib.parse
 from collections.abc import Awaitable, Callable, Mapping
@@ -67,6 +68,7 @@ class Routes:
     def __init__(self, ctx: Context) -> None:
         self._ctx = ctx
         self._tasks = Tasks(ctx.store, ctx.bus)
+        self.leaving = asyncio.Event()
         self.audit = StoreAudit(ctx.store, ctx.clock.now)
         enqueue, schedules = Enqueue(ctx, self._tasks), Schedules(ctx)
         one = r"/v1/tasks/(?P<task>[^/]{1,64})"
@@ -150,7 +152,7 @@ class Routes:
         """Show a task; with ``wait`` once it is over, or so many seconds have passed."""
         task = visit.about
         if wait := _seconds(visit.query.get("wait", "0")):
-            task = await flow.wait(self._tasks, task, min(wait, MAX_WAIT))
+            task = await flow.wait(self._tasks, task, min(wait, MAX_WAIT), self.leaving)
         return answers.of(plain(view(task, whole=True), owner(visit.visitor)))
 
     async def story(self, visit: Visit) -> Answer:

@@ -29,14 +29,21 @@ class Runner:
         self._todo: queue.Queue[dict[str, Any]] = queue.Queue()
         self._run: Any = None
         self._calling = False
+        self._idle = False
+        self._ending = False
         self._command: Command | None = None
 
     def serve(self) -> None:
-        """Run tasks for ever; the end of the bot is the end of this process."""
+        """Run tasks until SIGTERM finds none under way; the end of the bot is the end of this process."""
         signal.signal(signal.SIGTERM, self._interrupt)
         threading.Thread(target=self._listen, daemon=True).start()
         while True:
-            self._work(self._todo.get())
+            self._idle = True
+            if self._ending:
+                return
+            message = self._todo.get()
+            self._idle = False
+            self._work(message)
 
     def _listen(self) -> None:
         try:
@@ -61,9 +68,12 @@ class Runner:
             os.kill(os.getpid(), signal.SIGTERM)
 
     def _interrupt(self, _number: int, _frame: Any) -> None:
+        self._ending = True
         if self._calling:
             self._calling = False
             raise self._client.Canceled
+        if self._idle:
+            os._exit(0)
 
     def _work(self, message: dict[str, Any]) -> None:
         self._run = self._client.Run(message["id"], message["attempt"], self._bot.send)
