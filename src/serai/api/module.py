@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from contextlib import suppress
+from importlib import import_module
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import msgspec
@@ -16,6 +17,7 @@ from serai.errors import SeraiError
 from serai.identity.throttle import Allowance
 
 if TYPE_CHECKING:
+    from serai.api.app import Front
     from serai.api.desk import Desk
     from serai.api.server import Server
 
@@ -70,23 +72,30 @@ class ApiHttp:
 
     async def provision(self) -> None:
         """Build the application, so that a service's broken route is refused before anything is replaced."""
-        # In the one worker that serves it: the framework is a quarter of all that a host imports.
-        from serai.api.app import Front, build  # noqa: PLC0415
+        # In the one worker that serves it, for the framework is a quarter of all that a host imports; and in a thread,
+        # for that takes half a second, in which this worker's other modules have things to do.
+        for name in ("app", "desk", "server"):
+            await asyncio.to_thread(import_module, f"serai.api.{name}")
         from serai.api.desk import Desk, keyring_of, site_of  # noqa: PLC0415
         from serai.api.server import Server  # noqa: PLC0415
 
         self._desk = Desk(self._ctx, keyring_of(self._ctx.home), site_of(self._ctx.base))
         await self._desk.open()
+        self._server = Server(await asyncio.to_thread(self._front, self._desk))
+
+    def _front(self, desk: Desk) -> Front:
+        from serai.api.app import Front, build  # noqa: PLC0415 - see `provision`
+
         app = build(
             self._ctx,
             self._ctx.services.values(),
-            self._desk,
+            desk,
             owner=self._ctx.home.stat().st_uid,
             nudge=self._nudge,
             max_upload=self._config.max_upload_mb << 20,
             rates=self._config.rates(),
         )
-        self._server = Server(Front(app, self._ctx.registry))
+        return Front(app, self._ctx.registry)
 
     async def serve(self) -> None:
         """Answer until cancelled, then let requests under way end."""

@@ -126,10 +126,15 @@ class Volumes:
             return True
         image = _image(path)
         if free := await _freed(image):
-            status, said = await run(("e2fsck", "-f", "-p", str(image)), deadline=600, check=False)
+            # All of it is looked at before it grows, else only what was not unmounted in order.
+            grown = await asyncio.to_thread(_grown, image)
+            status, said = await run(
+                ("e2fsck", *(("-f",) if grown else ()), "-p", str(image)), deadline=600, check=False
+            )
             if status > MENDED:
                 raise InternalError("A volume is damaged: e2fsck needs a person.", volume=str(path), output=said)
-            await run(("resize2fs", str(image)), deadline=60)
+            if grown:
+                await run(("resize2fs", str(image)), deadline=60)
         await run(("mount", "-o", "loop,nosuid,nodev,noatime", str(image), str(path)))
         await asyncio.to_thread(_clear, path)
         return free

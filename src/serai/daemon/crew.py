@@ -23,8 +23,8 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.1, 10.0
 class Spawn(Protocol):
     """Forks a worker of a group."""
 
-    def __call__(self, plan: GroupPlan, index: int) -> Process:
-        """Return the new worker, which is starting."""
+    def __call__(self, plan: GroupPlan, index: int, *, alone: bool = False) -> Process:
+        """Return the new worker, which is starting; ``alone`` as in `serai.daemon.worker.Job`."""
         ...
 
 
@@ -46,12 +46,13 @@ class Crew:
 
     async def raise_up(self, plans: Sequence[GroupPlan]) -> dict[str, list[Process]]:
         """Start the workers of new plans beside those in service; all become ready, or none lives on."""
+        alone = not self.all
         fresh: dict[str, list[Process]] = {}
         try:
             for plan in plans:
                 fresh[plan.name] = []
                 for index in range(plan.processes):
-                    fresh[plan.name].append(self.add(self._spawn(plan, index)))
+                    fresh[plan.name].append(self.add(self._spawn(plan, index, alone=alone)))
             await _all_ready(fresh, {plan.name: plan for plan in plans})
         except BaseException:
             await self._discard(fresh)
@@ -60,6 +61,9 @@ class Crew:
 
     async def _discard(self, fresh: Mapping[str, list[Process]]) -> None:
         processes = [process for each in fresh.values() for process in each]
+        # Those who served already may have begun what would outlive them.
+        begun = [process.ask("halt", HALT) for process in processes if process.state == "ready"]
+        await asyncio.gather(*begun, return_exceptions=True)
         for process in processes:
             process.kill()
         for process in processes:
@@ -79,8 +83,10 @@ class Crew:
         for old in replaced:
             if old is not None:
                 old.drain(drain)
-        for processes in fresh.values():
-            for process in processes:
+        for process in [process for processes in fresh.values() for process in processes]:
+            if process.state == "gone":
+                self.changed(process)  # it was ready, and nobody has taken note of its death
+            else:
                 process.serve()
         self._settle()
 

@@ -55,7 +55,7 @@ class Launcher:
         self._root = os.geteuid() == 0
         self.generation = 0
 
-    def spawn(self, plan: GroupPlan, index: int, changed: Callable[[Process], None]) -> Process:
+    def spawn(self, plan: GroupPlan, index: int, changed: Callable[[Process], None], *, alone: bool = False) -> Process:
         """Fork worker number ``index`` of a group."""
         self.generation += 1
         job = worker.Job(
@@ -75,6 +75,7 @@ class Launcher:
             ),
             sockets=self._sockets.of(plan, index),
             generation=self.generation,
+            alone=alone,
         )
         ours, theirs = pair()
         # All sockets of the group, other workers' UDP ones too: a successor may need to fetch them from us.

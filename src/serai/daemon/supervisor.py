@@ -258,8 +258,8 @@ class Supervisor:
 
     # -- helpers ----------------------------------------------------------------------------------------------------
 
-    def _spawn(self, plan: GroupPlan, index: int) -> Process:
-        return self._launcher.spawn(plan, index, self._crew.changed)
+    def _spawn(self, plan: GroupPlan, index: int, *, alone: bool = False) -> Process:
+        return self._launcher.spawn(plan, index, self._crew.changed, alone=alone)
 
     def _record(self) -> record.Record:
         return record.Record(

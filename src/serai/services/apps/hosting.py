@@ -12,6 +12,7 @@ import fcntl
 import functools
 import os
 import zlib
+from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -56,7 +57,8 @@ class SharedDriver:
         self._opening = asyncio.Lock()
         self._handles: dict[str, Handle] | None = None
         self._volumes: Volumes | None = None
-        self._preparing = asyncio.Lock()
+        self._opening_volumes = asyncio.Lock()
+        self._preparing: defaultdict[Path, asyncio.Lock] = defaultdict(asyncio.Lock)  # by data folder
 
     @property
     def hard(self) -> bool:
@@ -68,7 +70,8 @@ class SharedDriver:
         if self._handles is None and not self._try_lock():
             return ()
         await self._open()
-        return await self.inner.probe()
+        probes, _ = await asyncio.gather(self.inner.probe(), self._storage())
+        return probes
 
     async def start(self, workload: Workload) -> Handle:
         """Start a workload."""
@@ -118,12 +121,17 @@ class SharedDriver:
 
     async def prepare(self, where: Place, size_mb: int) -> None:
         """Have an app's folders and its data volume of so many MiB, with the right owners; safe to call again."""
-        async with self._preparing:
+        volumes = await self._storage()
+        async with self._preparing[where.data]:
             await asyncio.to_thread(furnish, where)
+            uid, gid = (where.uid, where.uid) if where.uid is not None else (os.getuid(), os.getgid())
+            await volumes.ensure(where.data, size_mb, uid, gid)
+
+    async def _storage(self) -> Volumes:
+        async with self._opening_volumes:
             if self._volumes is None:
                 self._volumes, _ = await Volumes.open(self._lock.parent)
-            uid, gid = (where.uid, where.uid) if where.uid is not None else (os.getuid(), os.getgid())
-            await self._volumes.ensure(where.data, size_mb, uid, gid)
+        return self._volumes
 
     async def data_used(self, where: Path) -> int:
         """Return the octets that a data folder takes."""

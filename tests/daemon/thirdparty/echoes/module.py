@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, ClassVar
 
 import msgspec
@@ -22,6 +23,7 @@ class EchoConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     refuse: bool = False
     crash: bool = False
     wait: int = 0
+    gate: str = ""  # a file without which it is not ready
     udp: tuple[str, ...] = ()
 
 
@@ -68,6 +70,8 @@ class Echo:
         self.requests = Counter("echo_requests", "Requests answered", registry=ctx.registry)
 
     async def provision(self) -> None:
+        while self.config.gate and not Path(self.config.gate).exists():
+            await asyncio.sleep(0.01)
         self.attempts += 1
         if self.attempts <= self.config.wait:
             raise UnavailableError("What I need is not there yet.")

@@ -58,12 +58,13 @@ async def probe(facts: Facts, groups: Groups, egress: Egress, options: Options, 
     root = os.geteuid() == 0
     limited = "ok" if groups.NAME != "none" else UNLIMITED
     abi = await asyncio.to_thread(landlock.version)
+    sandbox, way_out = await asyncio.gather(_sandbox(facts, driver), _egress(facts, options, egress if root else None))
     return [
-        await _sandbox(facts, driver),
+        sandbox,
         Probe("limits", limited),
         Probe("landlock", "ok" if abi else "the kernel has no Landlock"),
         Probe("users", "ok" if root else "not root: all workloads have the platform's own user ID"),
-        Probe("egress", await egress.probe() if root else _plain_egress(facts, options)),
+        Probe("egress", way_out),
     ]
 
 
@@ -108,7 +109,9 @@ def local_addresses(table: Path = Path("/proc/net/fib_trie")) -> tuple[str, ...]
     return tuple(sorted(found))
 
 
-def _plain_egress(facts: Facts, options: Options) -> str:
+async def _egress(facts: Facts, options: Options, routed: Egress | None) -> str:
+    if routed is not None:
+        return await routed.probe()
     missing = slirp_missing(facts)
     if not missing:
         return "ok"
