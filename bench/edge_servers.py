@@ -160,7 +160,7 @@ async def _work(folder: Path, number: int, sockets: dict[str, socket.socket]) ->
         replica=Replica(folder / "replica"),
         bus=None,
         sockets=lambda field: [sockets[field]],
-        accept=lambda sock, accepted: AcceptLoop(sock, accepted, log).stop,
+        accept=lambda sock, accepted, wait: AcceptLoop(sock, accepted, log, wait).stop,
     )
     module = EdgeModule(EdgeConfig(redirect_http=False), context)
     await module.provision()

@@ -72,6 +72,19 @@ async def test_after_the_stop_connections_stay_in_the_queue_for_the_next_worker(
         assert first == []
 
 
+async def test_a_connection_is_left_to_others_for_as_long_as_the_module_says() -> None:
+    asked = iter([0.01, 0.01, 0.0])
+    with listening() as sock:
+        taken: asyncio.Queue[socket.socket] = asyncio.Queue()
+        log = structlog.get_logger()
+        loop = AcceptLoop(sock, lambda connection, _: taken.put_nowait(connection), log, lambda: next(asked, 0.0))
+        with socket.create_connection(sock.getsockname(), timeout=2):
+            async with asyncio.timeout(5):
+                (await taken.get()).close()
+        loop.stop()
+    assert next(asked, None) is None
+
+
 async def test_without_descriptors_accepting_pauses_and_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(accept, "PAUSE", 0.01)
 

@@ -38,11 +38,21 @@ Accepted = Callable[[socket.socket, Any], None]
 
 
 class AcceptLoop:
-    """Hand over the connections of one listening socket until `stop`."""
+    """Hand over the connections of one listening socket until `stop`.
 
-    def __init__(self, sock: socket.socket, accepted: Accepted, log: structlog.stdlib.BoundLogger) -> None:
+    ``wait`` is asked before each one: for how many seconds it is to be left to other processes, 0 if for none.
+    """
+
+    def __init__(
+        self,
+        sock: socket.socket,
+        accepted: Accepted,
+        log: structlog.stdlib.BoundLogger,
+        wait: Callable[[], float] | None = None,
+    ) -> None:
         self._sock = sock
         self._accepted = accepted
+        self._wait = wait
         self._log = log
         self._loop = asyncio.get_running_loop()
         self._fd = sock.fileno()
@@ -65,6 +75,9 @@ class AcceptLoop:
         for _ in range(BATCH):
             if self._stopped:  # accepted() may have stopped us
                 return
+            if self._wait is not None and (seconds := self._wait()):
+                self._rest(seconds)
+                return
             try:
                 connection, peer = self._sock.accept()
             except (BlockingIOError, InterruptedError):
@@ -74,16 +87,16 @@ class AcceptLoop:
                     continue
                 if error.errno not in _SHORTAGE:
                     raise
-                self._wait(error)
+                # The queue stays readable: without a pause we would spin on the same error.
+                self._log.warning("accept.paused", reason=str(error), seconds=PAUSE)
+                self._rest(PAUSE)
                 return
             connection.setblocking(False)
             self._accepted(connection, peer)
 
-    def _wait(self, error: OSError) -> None:
-        # The queue stays readable: without a pause we would spin on the same error.
-        self._log.warning("accept.paused", reason=str(error), seconds=PAUSE)
+    def _rest(self, seconds: float) -> None:
         self._loop.remove_reader(self._fd)
-        self._pause = self._loop.call_later(PAUSE, self._resume)
+        self._pause = self._loop.call_later(seconds, self._resume)
 
     def _resume(self) -> None:
         self._pause = None

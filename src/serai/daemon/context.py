@@ -187,9 +187,14 @@ class ModuleContext:
         """Return the address of each socket of `sockets`, in the same order: it says whether to speak TLS."""
         return [address for address, _ in self._open(field)]
 
-    def accept(self, sock: socket.socket, accepted: Callable[[socket.socket, Any], None]) -> Callable[[], None]:
+    def accept(
+        self,
+        sock: socket.socket,
+        accepted: Callable[[socket.socket, Any], None],
+        wait: Callable[[], float] | None = None,
+    ) -> Callable[[], None]:
         """Call ``accepted(socket, peer address)`` for each connection; return what stops it."""
-        loop = AcceptLoop(sock, accepted, self.log)
+        loop = AcceptLoop(sock, accepted, self.log, wait)
         self._accepting.append(loop)
         return loop.stop
 

@@ -32,6 +32,7 @@ _FOLDERS: tuple[tuple[str, int, Owner], ...] = (
     ("data/apps", 0o711, "root"),
     ("run", 0o711, "root"),
     ("run/instances", 0o711, "root"),
+    ("run/edge", 0o700, "edge"),
     ("keys", 0o700, "control"),
     ("logs", 0o751, "root"),
     ("logs/edge", 0o750, "edge"),

@@ -115,11 +115,17 @@ class Context(Protocol):
         """Return the address of each socket of `sockets`, in the same order; ``tls`` says whether to speak TLS."""
         ...
 
-    def accept(self, sock: socket.socket, accepted: Callable[[socket.socket, Any], None]) -> Callable[[], None]:
+    def accept(
+        self,
+        sock: socket.socket,
+        accepted: Callable[[socket.socket, Any], None],
+        wait: Callable[[], float] | None = None,
+    ) -> Callable[[], None]:
         """Call ``accepted(socket, peer address)`` for each connection; return what stops it.
 
         It is the accept loop that drops nobody: after the stop, connections already accepted have been handed over
-        and those still in the kernel's queue go to the next worker. The sockets are non-blocking.
+        and those still in the kernel's queue go to the next worker. The sockets are non-blocking. ``wait`` is asked
+        before each connection for how many seconds it is to be left to the other workers, 0 if for none.
         """
         ...
 

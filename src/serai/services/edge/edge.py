@@ -19,6 +19,7 @@ from serai.services.edge.names import own_names
 from serai.services.edge.platform import TENANT, PlatformPool, own_sites
 from serai.services.edge.pool import Pool
 from serai.services.edge.routes import Routes
+from serai.services.edge.share import Share
 from serai.services.edge.static import StaticFiles
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ class Edge:
         self.static = StaticFiles()
         self.hold = Hold(self)
         self.sessions: set[Session | Relay] = set()
+        self.share = Share(ctx.home / "run" / "edge" / f"{ctx.group}.connections", ctx.worker)
         self.clients = 0  # connections, handshakes under way included
         self._addresses: Counter[str] = Counter()  # the same by address, where that is limited
         self.certificates: Certificates | None = None  # where TLS is on
@@ -76,11 +78,13 @@ class Edge:
                 return False
             self._addresses[peer] += 1
         self.clients += 1
+        self.share.tell(self.clients)
         return True
 
     def left(self, peer: str) -> None:
         """Count a client's connection out."""
         self.clients -= 1
+        self.share.tell(self.clients)
         if self.config.max_per_address:
             self._addresses[peer] -= 1
             if self._addresses[peer] <= 0:
@@ -108,11 +112,13 @@ class Edge:
         for pool in self._all_pools():
             pool.expire(resting)
         self.wall = self.ctx.clock.now() - now
+        self.share.beat(now)
         self.access.flush()
 
     def drain(self) -> None:
         """Answer what is under way and what comes, each with ``Connection: close``; end what goes on resting."""
         self.draining = True
+        self.share.leave()
         self.rest_seconds = min(self.rest_seconds, self.config.linger_seconds)
         for session in list(self.sessions):
             session.drain()

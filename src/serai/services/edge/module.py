@@ -48,6 +48,10 @@ class EdgeModule:
                 edge.access.open()
             except OSError as error:
                 raise UnavailableError("The access log can't be opened.", reason=str(error)) from error
+        try:
+            edge.share.open(edge.monotonic())
+        except OSError as error:
+            edge.log.warning("edge.share_unknown", reason=str(error))  # connections are taken as they come
         if self._config.https:
             edge.certificates = Certificates(self._ctx.home / "data" / "tls")
             edge.https_suffix = https_suffix(self._config)
@@ -96,10 +100,10 @@ class EdgeModule:
         accept, sockets = self._ctx.accept, self._ctx.sockets
         redirects = self._config.redirect_http and bool(self._config.https)
         plain = self._acceptor(edge, None, redirects=redirects)
-        stops = [accept(sock, plain) for sock in sockets("http")]
+        stops = [accept(sock, plain, edge.share.wait) for sock in sockets("http")]
         if edge.certificates is not None:
             secure = self._acceptor(edge, server_context(edge.certificates), redirects=False)
-            stops += [accept(sock, secure) for sock in sockets("https")]
+            stops += [accept(sock, secure, edge.share.wait) for sock in sockets("https")]
         return stops
 
     def _acceptor(
