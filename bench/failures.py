@@ -16,9 +16,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT / "tests" / "e2e"))
+for shared in ("support", "e2e"):  # with the tests, which are no package
+    sys.path.insert(0, str(ROOT / "tests" / shared))
 
-from installation import Installation  # noqa: E402  (shared with the tests, which are no package)
+from installation import Installation  # noqa: E402
 
 CLOSE = 'wrk.headers["Connection"] = "close"\n'
 
