@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from typing import Any
 
 import msgspec
@@ -370,15 +371,21 @@ async def test_a_store_that_refuses_keeps_no_finish_from_being_told(work, tasks,
     bot = work(gated)
     identity = await tasks.add("user:x", gated.new())
     await until(tasks, identity, "is_processing")
-    write = store.driver.write
-    errors = iter([ExhaustedError("The disk is full."), UnavailableError("It is locked.")])
+    write, write_here = store.driver.write, store.driver.write_here
+    errors = iter([ExhaustedError("The disk is full."), UnavailableError("It is gone.", temporary=False)])
 
     async def refuse_some(work_: Any) -> Any:
         for error in errors:
             raise error
         return await write(work_)
 
+    def refuse_some_here(work_: Any) -> Any:
+        for error in errors:
+            raise error
+        return write_here(work_)
+
     monkeypatch.setattr(store.driver, "write", refuse_some)
+    monkeypatch.setattr(store.driver, "write_here", refuse_some_here)
     go.set()
     over = await tasks.wait(identity, 10)
     assert (over.state, over.result, over.run) == ("done", "kept", 1)
@@ -508,22 +515,49 @@ async def test_a_task_that_says_how_it_is_repeated_is_repeated_so(work, tasks) -
     assert found.failures == 1
 
 
-async def test_what_a_claim_took_of_which_nobody_knows_whether_it_was_done_goes_back(store, tasks, work, monkeypatch):
+@pytest.mark.parametrize("here", [True, False])
+async def test_what_a_claim_took_of_which_nobody_knows_whether_it_was_done_goes_back(
+    store, tasks, work, monkeypatch, here
+) -> None:
     """A bot that went on would hold for ever what it never heard of."""
     identity = await tasks.add("user:x", NewTask(function="add", arguments={"one": 1}))
-    write, lost = store.driver.write, []
+    write, write_here, lost = store.driver.write, store.driver.write_here, []
 
-    async def doubtful(each: Any) -> Any:
-        result = await write(each)
+    def doubt(result: Any) -> Any:
         if getattr(result, "claimed", None) and not lost:
             lost.append(result)
             raise UnavailableError("went away in a commit", temporary=False, outcome="unknown")
         return result
 
+    async def doubtful(each: Any) -> Any:
+        return doubt(await write(each))
+
+    def doubtful_here(each: Any) -> Any:
+        if not here:
+            raise UnavailableError("has to wait")
+        return doubt(write_here(each))
+
     monkeypatch.setattr(store.driver, "write", doubtful)
+    monkeypatch.setattr(store.driver, "write_here", doubtful_here)
     clock = asyncio.create_task(TaskClock(store, settings=ClockSettings(lease=0.5)).run())
     work(add, settings=BotSettings(poll=0.1, stop=0.3, drain=0.3, lease=0.5))
     done = await tasks.wait(identity, 20)
     clock.cancel()
     assert lost
     assert (done.state, done.result, done.run, done.lost) == ("done", 3, 2, 1)
+
+
+async def test_a_task_that_is_not_short_begins_while_short_ones_keep_coming(work, tasks, store) -> None:
+    @task("brief", short=True)
+    def brief(ctx: TaskContext, arguments: dict[str, Any]) -> None:
+        time.sleep(0.02)
+
+    @task("lasting")
+    async def lasting(ctx: TaskContext, arguments: dict[str, Any]) -> None:
+        pass
+
+    many = [brief.new() for _ in range(30)]
+    identities = await tasks.add_all("user:x", [*many, lasting.new()])
+    work(brief, lasting, settings=BotSettings(poll=0.1, batch=1))
+    ended = [await tasks.wait(identity, 20) for identity in identities]
+    assert ended[-1].started < ended[-2].started

@@ -8,7 +8,7 @@ it. An engine never repeats, never logs, and knows no kinds: all that lives once
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
 
 import msgspec
 
@@ -200,4 +200,16 @@ class Driver(Protocol):
 
     async def close(self) -> None:
         """Finish what was accepted and let go; safe to call twice."""
+        ...
+
+
+@runtime_checkable
+class Prompt(Protocol):
+    """An engine in this very process: for work that is as short as going to another thread would be."""
+
+    def write_here(self, work: Callable[[Any], T]) -> T:
+        """Run short work in one durable transaction on this thread, like `Driver.write` in all else.
+
+        A temporary `UnavailableError` where a lock would have to be waited for: `Driver.write` waits elsewhere.
+        """
         ...

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
+from time import monotonic
 from typing import Any
 
 import msgspec
@@ -14,6 +15,7 @@ from serai.bus import Bus
 from serai.errors import InternalError, SeraiError
 from serai.store.store import Store
 from serai.store.tasks import Finish, Note, Task, Want
+from serai.tasks.appetite import Appetite
 from serai.tasks.context import House, TaskContext
 from serai.tasks.crew import Crew
 from serai.tasks.fence import Fence, NoFence
@@ -26,6 +28,7 @@ from serai.tasks.timing import Clock, SystemClock
 
 _FLUSH = 0.5  # seconds between writing down what functions report
 _AGAIN = 1.0  # seconds after the store refused
+_BREATH = 0.005  # seconds after which the event loop turns
 
 
 class BotSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,8 +76,6 @@ class Bot:
         self.done = 0  # runs acknowledged, for status and metrics
         self.failed = 0
         self.trouble = ""  # why the store refused, where it does
-        self._registry = registry
-        self._queues = tuple(queues)
         self._clock: Clock = clock or SystemClock()
         self._fence: Fence = fence or NoFence()
         self._log: structlog.stdlib.BoundLogger = log or structlog.get_logger()
@@ -88,12 +89,14 @@ class Bot:
         self._crew = Crew(
             registry, house, self._nursery.begin, self._ended, look, batch=settings.batch, stop=settings.stop
         )
+        self._appetite = Appetite(queues, settings.concurrency, self._crew, registry)
         self._held: dict[int, Task] = {}  # claimed, and not yet acknowledged
         self._lost: SeraiError | None = None
         self._stuck: list[Finish] = []
         self._draining = False
         self._ask = False  # which tasks are to be cancelled
         self._refresh = True  # look for parked tasks at the next turn
+        self._breath = 0.0  # when the event loop has to turn again
 
     @property
     def running(self) -> int:
@@ -124,6 +127,7 @@ class Bot:
                 self._wake.clear()
                 pause = await self._turn()
                 if self._wake.is_set():
+                    await self._breathe()
                     continue
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(pause):
@@ -135,6 +139,13 @@ class Bot:
             await self._nursery.close()
         if self._stuck:
             raise InternalError("A task's function did not stop when it was told to: the process has to end.")
+
+    async def _breathe(self) -> None:
+        """Let the event loop turn now and then: neither a short function nor an exchange may have done so."""
+        now = monotonic()
+        if now > self._breath:
+            await asyncio.sleep(0)
+            self._breath = now + _BREATH
 
     async def _turn(self) -> float:
         """Acknowledge and claim once; return the seconds after which to look again without being woken."""
@@ -148,7 +159,7 @@ class Bot:
             if self._ask:
                 self._ask = False
                 self._crew.cancel(await self._ledger.wanted())
-            due = await self._exchange(self._want())
+            due = await self._exchange(self._appetite.want(refresh=self._refresh))
         except SeraiError as error:
             if is_lost(error) or is_unknown(error):
                 self._lose(error)
@@ -157,17 +168,8 @@ class Bot:
             return _AGAIN
         return self.settings.poll if due is None else max(0.0, min(self.settings.poll, due - self._clock.now()))
 
-    def _want(self) -> Want:
-        return Want(
-            queues=self._queues,
-            slots=max(0, self.settings.concurrency - self._crew.busy),
-            batch=self._crew.room(),
-            short=self._crew.short(),
-            known=self._registry.names if self._refresh else frozenset(),
-        )
-
     async def _exchange(self, want: Want) -> float | None:
-        told, got = await self._ledger.exchange(want, self._clock.now())
+        told, got = await self._ledger.exchange(want, self._clock.now(), alone=not self._crew.jobs)
         self.trouble = ""
         self._refresh = self._refresh and not want.known
         ended = [task for finish in told if (task := self._held.pop(finish.number, None))]
@@ -180,6 +182,8 @@ class Bot:
         self._herald.tell(got.claimed)
         for number in got.refused:
             self._log.error("tasks.run_refused", bot=self._ledger.bot, task=number)
+        if self._appetite.fed(want, len(got.claimed)):
+            self._wake.set()
         self._crew.start(got.claimed, want.short)
         return got.due
 

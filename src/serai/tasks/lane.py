@@ -6,7 +6,7 @@ import asyncio
 import inspect
 from collections import deque
 from collections.abc import Awaitable, Callable
-from time import monotonic, thread_time
+from time import monotonic
 from typing import Any
 
 from serai.errors import NotFoundError
@@ -74,7 +74,7 @@ class Lane:
         """Run plain functions at the head of the queue; return what turned out to have to be awaited."""
         queue, count = self.queue, 0
         first = self._began = monotonic()
-        busy = thread_time()
+        began = self._pace.begin()
         while queue and self._began - first < _LONG_SLICE:
             task = queue[0]
             function = self._find(task)
@@ -95,14 +95,15 @@ class Lane:
             self._leave(task, finish)
             count += 1
         if count:
-            self._pace.ran(count, self._began - first, thread_time() - busy)
+            seconds = self._began - first
+            self._pace.ran(count, seconds, self._pace.busy(began, seconds))
         self._look()
         return None
 
     async def _main(self, pending: Pending | None) -> None:
         queue, pace, count = self.queue, self._pace, 0
         first = self._began = monotonic()
-        busy = thread_time()
+        began = self._pace.begin()
         self._tick()
         while pending or queue:
             pending = pending or self._call(queue.popleft())
@@ -118,11 +119,12 @@ class Lane:
                 return
             count += 1
             if self._began - first > (_SLICE if pace.waits else _LONG_SLICE) or not queue:
-                pace.ran(count, self._began - first, thread_time() - busy)
+                seconds = self._began - first
+                pace.ran(count, seconds, pace.busy(began, seconds))
                 if queue:
                     self._look()
                     await asyncio.sleep(0)
-                count, busy = 0, thread_time()
+                count, began = 0, pace.begin()
                 first = self._began = monotonic()
 
     def _call(self, task: Task) -> Pending | None:

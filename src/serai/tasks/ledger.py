@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Sequence
+from time import monotonic
 from typing import Any, TypeVar
 
-from serai.errors import SeraiError
-from serai.store.driver import Driver
+from serai.errors import SeraiError, UnavailableError
+from serai.store.driver import Driver, Prompt
 from serai.store.tasks import Exchange, Finish, Note, Want
 from serai.tasks.fence import Fence, Lease, boottime
 from serai.tasks.process import identity, is_dead
 from serai.tasks.pulse import Pulse
 
 T = TypeVar("T")
+
+#: Seconds that exchanges may keep the event loop in the mean; where they take longer, a thread does them.
+_QUICK = 0.01
+_WEIGHT = 0.1  # of the latest in the mean
+_AWHILE = 1.0  # seconds after which they may prove themselves again
 
 
 class Ledger:
@@ -28,6 +34,10 @@ class Ledger:
         self._queues = tuple(queues)
         self._pulse: Pulse | None = None
         self._lease: Lease | None = None
+        self._prompt = driver if isinstance(driver, Prompt) else None
+        self._reporting = False
+        self._mean = 0.0  # seconds of an exchange on the event loop's own thread
+        self._slow_until = 0.0  # they turned out to take long
 
     async def enlist(
         self,
@@ -61,8 +71,11 @@ class Ledger:
         beat: Callable[[], Any] = lambda: self._write(lambda tx: rows.beat(tx, bot))  # noqa: E731 - for the pulse alone
         self._pulse = Pulse(beat, self._lease, stall=stall, wanted=wanted, lost=lost, stalled=stalled)
 
-    async def exchange(self, want: Want, now: float) -> tuple[list[Finish], Exchange]:
-        """Tell notes and finishes and claim, in one transaction; return the finishes that it told."""
+    async def exchange(self, want: Want, now: float, *, alone: bool = False) -> tuple[list[Finish], Exchange]:
+        """Tell notes and finishes and claim, in one transaction; return the finishes that it told.
+
+        ``alone``: nothing else runs on the event loop that could not wait meanwhile.
+        """
         rows, bot = self._driver.tasks, self.bot
         finishes, notes = list(self.finishes), self._take_notes()
 
@@ -72,7 +85,9 @@ class Ledger:
             return rows.exchange(tx, bot, finishes, want, now=now)
 
         try:
-            got = await self._write(work)
+            got = self._write_here(work) if alone else None
+            if got is None:
+                got = await self._write(work)
         except BaseException:
             self.notes[:0] = notes
             raise
@@ -82,11 +97,14 @@ class Ledger:
     async def report(self) -> None:
         """Tell the notes by themselves."""
         rows, bot, notes = self._driver.tasks, self.bot, self._take_notes()
+        self._reporting = True  # no exchange on another connection may overtake it
         try:
             await self._write(lambda tx: rows.note(tx, bot, notes))
         except BaseException:
             self.notes[:0] = notes
             raise
+        finally:
+            self._reporting = False
 
     def _take_notes(self) -> list[Note]:
         """Take the notes, so that an exchange and a report under way at once don't tell the same ones."""
@@ -123,21 +141,45 @@ class Ledger:
 
     async def _write(self, work: Callable[[Any], T]) -> T:
         """Write what counts as a heartbeat."""
-        lease, sent = self._lease, boottime()
-        if lease is None:
-            raise RuntimeError("the bot is not enlisted")
-
-        def guarded(tx: Any) -> T:
-            lease.inside()
-            return work(tx)
-
+        lease, sent = self._held(), boottime()
         try:
-            result = await self._driver.write(guarded)
+            result = await self._driver.write(lambda tx: _inside(lease, work, tx))
         except BaseException:
             lease.outside()
             raise
         lease.renew(sent)
         return result
+
+    def _write_here(self, work: Callable[[Any], T]) -> T | None:
+        """Write like `_write`, on this thread, where the engine can do it at once; else None, and nothing was done."""
+        prompt, lease, sent = self._prompt, self._held(), boottime()
+        if prompt is None or self._reporting or (self._slow_until and monotonic() < self._slow_until):
+            return None
+        try:
+            result = prompt.write_here(lambda tx: _inside(lease, work, tx))
+        except UnavailableError as error:
+            lease.outside()
+            if error.temporary:
+                return None
+            raise
+        except BaseException:
+            lease.outside()
+            raise
+        lease.renew(sent)
+        self._mean += (boottime() - sent - self._mean) * _WEIGHT
+        if self._mean > _QUICK:
+            self._slow_until, self._mean = monotonic() + _AWHILE, 0.0
+        return result
+
+    def _held(self) -> Lease:
+        if self._lease is None:
+            raise RuntimeError("the bot is not enlisted")
+        return self._lease
+
+
+def _inside(lease: Lease, work: Callable[[Any], T], tx: Any) -> T:
+    lease.inside()
+    return work(tx)
 
 
 def is_unknown(error: SeraiError) -> bool:

@@ -11,6 +11,7 @@ from serai.store.audit import Refused, Wanted, Written
 from serai.store.contract import Change, Committed
 from serai.store.driver import Batch, Keep, Nudge, RevisionRow, Row
 from serai.store.embedded import audit, records, tasks
+from serai.store.embedded.prompt import Prompter
 from serai.store.embedded.session import File, Session
 from serai.store.embedded.thread import Transactor
 from serai.store.jobs import Worker
@@ -34,6 +35,7 @@ class EmbeddedDriver:
         self._reader: Worker[sqlite3.Cursor] = Worker(
             "store-reader", lambda: Transactor(Session(file), writes=False), group=1
         )
+        self._prompter = Prompter(Session(file, waits=False, late=True))
 
     @property
     def tasks(self) -> TaskRows[sqlite3.Cursor]:
@@ -47,6 +49,10 @@ class EmbeddedDriver:
         what it did is undone, and the caller gets the exception (`sqlite3.Error` as a coded one).
         """
         return await self._writer.run(work)
+
+    def write_here(self, work: Callable[[sqlite3.Cursor], T]) -> T:
+        """Run work like `write`, but on the caller's thread; a temporary `UnavailableError` where it has to wait."""
+        return self._prompter.run(work)
 
     async def read(self, work: Callable[[sqlite3.Cursor], T]) -> T:
         """Run work that only reads, on one consistent state."""
@@ -119,3 +125,4 @@ class EmbeddedDriver:
         """Finish what was accepted and let go; safe to call twice."""
         await self._writer.close()
         await self._reader.close()
+        self._prompter.close()

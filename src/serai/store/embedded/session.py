@@ -88,26 +88,48 @@ class File:
 
 
 class Session:
-    """A connection of one thread, made when it is first needed and again after it broke."""
+    """A connection of one thread, made when it is first needed and again after it broke.
 
-    def __init__(self, file: File, *, waits: bool = True) -> None:
+    With ``late`` its commits are durable only after `sync`.
+    """
+
+    def __init__(self, file: File, *, waits: bool = True, late: bool = False) -> None:
         self.file = file
         self._waits = waits  # SQLite itself waits for another process's lock
+        self._late = late
+        self._log: int | None = None  # descriptor of the log, where syncing it is our business
         self._connection: sqlite3.Connection | None = None
         self._inodes: tuple[Inode | None, Inode | None] = (None, None)
 
-    def connection(self) -> sqlite3.Connection:
+    def connection(self, *, check: bool = True) -> sqlite3.Connection:
         """Return the connection, or raise a coded error."""
         if self._connection is None:
             try:
                 self._connection = self.file.connect()
                 if not self._waits:
                     self._connection.execute("PRAGMA busy_timeout = 0")
+                if self._late:
+                    # SQLite goes on to sync around checkpoints and where the log begins anew, but for each commit.
+                    self._connection.execute("PRAGMA synchronous = NORMAL")
+                    self._log = os.open(f"{self.file.path}-wal", os.O_RDONLY | os.O_CLOEXEC)
             except (sqlite3.Error, OSError) as error:
+                self.close()
                 raise translate(error, self.file.path) from error
             self._inodes = self._look()
-        self.check()
+        if check:
+            self.check()
         return self._connection
+
+    def sync(self) -> None:
+        """Make durable what was committed; where that fails, nobody knows whether it is."""
+        if self._log is None:
+            return
+        try:
+            os.fdatasync(self._log)
+        except OSError as error:
+            self.close()
+            what = f"the log of the store {self.file.path} can't be synced: {error.strerror}"
+            raise UnavailableError(what, temporary=False, outcome="unknown") from error
 
     def check(self) -> None:
         """Raise `UnavailableError` where the file or its log is not the one that this connection writes to.
@@ -135,6 +157,9 @@ class Session:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+        if self._log is not None:
+            os.close(self._log)  # takes no lock with it: SQLite locks the file and its index only
+            self._log = None
 
     def _look(self) -> tuple[Inode | None, Inode | None]:
         return inode(self.file.path), inode(f"{self.file.path}-wal")

@@ -135,6 +135,12 @@ def claim(desk: Desk, bot: str, want: Want) -> list[Task]:
 def _choose(desk: Desk, queue: str, places: Places) -> None:
     shelf = desk.shelf
     sources, reached = _sources(desk, queue, min(MAX_LANES, places.left + _SPARE))
+    if len(sources) == 1 and not desk.gated:  # what follows would come to the same
+        [source] = sources
+        source.choose(places, places.left)
+        if source.empty:
+            shelf.drop_lanes([source.lane.id])
+        return
     while places.left:
         turns = [Turn(s.lane.time + s.step * s.chosen, s.step, 0 if s.spent else s.room()) for s in sources]
         parts = share(turns, places.left)

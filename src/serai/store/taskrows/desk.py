@@ -22,12 +22,23 @@ class Desk:
     def __init__(self, shelf: Shelf, now: float) -> None:
         self.shelf = shelf
         self.now = now
-        self.gated = shelf.has_gates()
         self.timed = False  # something began to wait for its time
+        self._gated: bool | None = None
         self._gates: dict[tuple[Scope, str], Gate | None] = {}
         self._changed: dict[str, Gate] = {}
         self._over: deque[tuple[Task, State]] = deque()
         self._lanes: dict[tuple[str, str, str, str], int] = {}
+
+    @property
+    def gated(self) -> bool:
+        """Tell whether there is any gate."""
+        if self._gated is None:
+            self._gated = self.shelf.has_gates()
+        return self._gated
+
+    @gated.setter
+    def gated(self, gated: bool | None) -> None:
+        self._gated = gated
 
     def move(self, task: Task, new: State, *, who: str, why: str, wait: Wait = "", **columns: Any) -> Task:
         """Take a task to another state and see to what follows; return its row as it is then."""

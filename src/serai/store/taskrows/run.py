@@ -35,6 +35,7 @@ def exchange(desk: Desk, bot: str, finishes: Sequence[Finish], want: Want) -> Ex
     look = desk.shelf.look(bot)
     if not look.known:
         raise _lost(bot)
+    desk.gated = look.gated
     refused = acknowledge(desk, bot, finishes)
     # What waits again may have a time or an end, too.
     again = desk.timed or any(finish.state == "to_do" for finish in finishes)

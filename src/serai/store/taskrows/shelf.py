@@ -41,11 +41,15 @@ class Head(NamedTuple):
 
 
 class Look(NamedTuple):
-    """What a bot's exchange begins with: whether it is known, and what `Shelf.timers` returns."""
+    """What a bot's exchange begins with: whether it is known, and what `Shelf.timers` returns.
+
+    ``gated`` is what `Holds.has_gates` returns; None where an engine does not look at that with the rest.
+    """
 
     known: bool
     due: float | None
     expires: float | None
+    gated: bool | None = None
 
 
 class Shelf(Holds, Protocol):
@@ -84,7 +88,10 @@ class Shelf(Holds, Protocol):
         ...
 
     def finish(self, bot: str, run: int, numbers: Sequence[int], now: float) -> list[Done]:
-        """End those of the rows well that a bot holds in this run, with no ties but `LOOSE` ones; `GATED` goes."""
+        """End those of the rows well that a bot holds in this run, with no ties but `LOOSE` ones.
+
+        `GATED` means nothing of a row that is done: it may stay.
+        """
         ...
 
     def keep(self, results: Sequence[tuple[int, bytes]]) -> None:

@@ -8,7 +8,10 @@ from serai.store.embedded.tasks.table import DUE, EXPIRES, Table
 from serai.store.taskrows.shelf import Look
 from serai.store.tasks import BotRow, Pause
 
-_LOOK = f"SELECT EXISTS (SELECT 1 FROM task_bot WHERE name = ?), {DUE}, {EXPIRES}"  # noqa: S608 - constants
+_LOOK = (
+    f"SELECT EXISTS (SELECT 1 FROM task_bot WHERE name = ?), {DUE}, {EXPIRES}, "  # noqa: S608 - constants
+    "EXISTS (SELECT 1 FROM task_gate)"
+)
 
 
 class PeopleTables(Table):
@@ -21,8 +24,8 @@ class PeopleTables(Table):
 
     def look(self, bot: str) -> Look:
         """Look whether a bot is known, and at the timers."""
-        known, due, expires = self._cursor.execute(_LOOK, (bot,)).fetchone()
-        return Look(bool(known), due, expires)
+        known, due, expires, gated = self._cursor.execute(_LOOK, (bot,)).fetchone()
+        return Look(bool(known), due, expires, bool(gated))
 
     def has_bot(self, bot: str) -> bool:
         """Tell whether there is a bot of that name."""

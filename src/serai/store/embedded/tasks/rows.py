@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from serai.store.embedded.tasks.table import COLUMNS, Table, as_json
-from serai.store.taskrows.shelf import GATED, LOOSE, Done
+from serai.store.taskrows.shelf import LOOSE, Done
 from serai.store.tasks import MAX_PAGE, Filter, Task
 
 #: Octets of arguments that lie in the task's own row, which each of its moves rewrites.
@@ -19,23 +19,26 @@ _ADD = (
     f"INSERT INTO task ({', '.join(_GIVEN)}, arguments, lane, lock) "  # noqa: S608 - constants
     f"VALUES ({', '.join('?' * (len(_GIVEN) + 3))})"
 )
-_TAKE = f"""
+_ONE, _MANY = "number = ?", "number IN (SELECT value FROM json_each(?))"
+#: RETURNING would take longer than the same rows looked up again: SQLite makes a trigger of it.
+_TAKE = """
 UPDATE task SET state = 'is_processing', wait = '', lane = NULL, bot = ?, run = run + 1, started = ?, progress = 0,
                 sentence = '', ties = ties | ?
-WHERE {{}} RETURNING {COLUMNS}, arguments
-"""  # noqa: S608 - constants
-_TAKE_ONE = _TAKE.format("number = ?")
-_TAKE_MANY = _TAKE.format("number IN (SELECT value FROM json_each(?))")
-_FINISH = f"""
-UPDATE task SET state = 'done', finished = ?, progress = 1, ties = ties & ~{GATED}
-WHERE {{}} AND bot = ? AND run = ? AND state = 'is_processing' AND ties & ~{LOOSE} = 0
-"""  # noqa: S608 - constants
-_FINISH_ONE = _FINISH.format("number = ?")
-_FINISH_MANY = _FINISH.format("number IN (SELECT value FROM json_each(?))")
+WHERE {}
+"""
+_TAKE_ONE, _TAKE_MANY = _TAKE.format(_ONE), _TAKE.format(_MANY)
+_TAKEN = f"SELECT {COLUMNS}, arguments FROM task WHERE {{}}"  # noqa: S608 - constants
+_TAKEN_ONE, _TAKEN_MANY = _TAKEN.format(_ONE), _TAKEN.format(_MANY)
+_FINISH = """
+UPDATE task SET state = 'done', finished = ?, progress = 1
+WHERE {} AND bot = ? AND run = ? AND state = 'is_processing' AND ties & {} = 0
+"""
+_FREE_ONE = _FINISH.format(_ONE, -1)
+_FINISH_ONE, _FINISH_MANY = _FINISH.format(_ONE, ~LOOSE), _FINISH.format(_MANY, ~LOOSE)
 #: What the one is tied to, if the statement above ends it.
 _TIES_ONE = f"""
 SELECT number, ties, tenant, provider, channel FROM task
-WHERE number = ? AND bot = ? AND run = ? AND state = 'is_processing' AND ties & ~{LOOSE} = 0
+WHERE number = ? AND bot = ? AND run = ? AND state = 'is_processing' AND ties & {~LOOSE} = 0
 """  # noqa: S608 - constants
 #: Those that it does not end, with ties of NULL, and those with ties.
 _SPECIAL = f"""
@@ -113,18 +116,23 @@ class RowTable(Table):
     def take(self, numbers: Sequence[int], bot: str, now: float, ties: int) -> list[Task]:
         """Start rows; return them in the order of their numbers' list, arguments included."""
         if len(numbers) == 1:
-            rows = self._cursor.execute(_TAKE_ONE, (bot, now, ties, numbers[0])).fetchall()
+            self._cursor.execute(_TAKE_ONE, (bot, now, ties, numbers[0]))
+            rows = self._cursor.execute(_TAKEN_ONE, (numbers[0],)).fetchall()
         else:
-            rows = self._cursor.execute(_TAKE_MANY, (bot, now, ties, as_json(numbers))).fetchall()
+            listed = as_json(numbers)
+            self._cursor.execute(_TAKE_MANY, (bot, now, ties, listed))
+            rows = self._cursor.execute(_TAKEN_MANY, (listed,)).fetchall()
         tasks = [Task(*row) if row[-1] is not None else self._large(row) for row in rows]
         place = {number: index for index, number in enumerate(numbers)}
         tasks.sort(key=lambda task: place[task.number])
         return tasks
 
     def finish(self, bot: str, run: int, numbers: Sequence[int], now: float) -> list[Done]:
-        """End those of the rows well that a bot holds in this run, with no ties but `LOOSE` ones; `GATED` goes."""
+        """End those of the rows well that a bot holds in this run, with no ties but `LOOSE` ones."""
         if len(numbers) == 1:
             one = (numbers[0], bot, run)
+            if self._cursor.execute(_FREE_ONE, (now, *one)).rowcount:
+                return [Done(numbers[0], 0, "", "", "")]
             rows = self._cursor.execute(_TIES_ONE, one).fetchall()
             if rows:
                 self._cursor.execute(_FINISH_ONE, (now, *one))

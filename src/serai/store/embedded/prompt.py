@@ -1,0 +1,81 @@
+"""Write on the caller's own thread: for what bots do once for each task, where going to another thread costs more.
+
+The log is synced after SQLite let go of its lock, and not by SQLite before that: meanwhile other processes write, and
+the kernel makes durable what they wrote together. So others may see a commit a moment before it is durable; but who
+acts on it writes something later to the same log first, and syncs both.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+from serai.errors import UnavailableError
+from serai.store.embedded.session import Session
+
+T = TypeVar("T")
+
+#: Seconds between two looks for a lock that another process holds, and altogether; then let a thread wait for it.
+_LOOK, _PATIENCE = 0.00005, 0.001
+
+
+class Prompter:
+    """Do work on the thread of whoever asks, one after another; ``session`` syncs late."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._alone = threading.Lock()
+        self._closed = False
+
+    def run(self, work: Callable[[sqlite3.Cursor], T]) -> T:
+        """Run work in a transaction that is durable when this returns; raise a temporary error where it has to wait."""
+        if not self._alone.acquire(blocking=False):
+            raise UnavailableError("the store is in use by another thread")
+        try:
+            return self._transact(work)
+        except Exception as error:
+            coded = self._session.abandon(error)
+            if coded is error:
+                raise
+            raise coded from error
+        finally:
+            self._alone.release()
+
+    def close(self) -> None:
+        """Close the connection; nothing is done any more."""
+        with self._alone:
+            self._closed = True
+            self._session.close()
+
+    def _transact(self, work: Callable[[sqlite3.Cursor], T]) -> T:
+        if self._closed:
+            raise UnavailableError("the store was closed", temporary=False)
+        # Whether the file is still there is looked at once, before anything is acknowledged.
+        connection = self._session.connection(check=False)
+        cursor = connection.cursor()
+        _begin(cursor)
+        before = connection.total_changes
+        result = work(cursor)
+        cursor.execute("COMMIT")
+        if connection.total_changes != before:
+            self._session.sync()
+        self._session.check()
+        return result
+
+
+def _begin(cursor: sqlite3.Cursor) -> None:
+    give_up = 0.0
+    while True:
+        try:
+            cursor.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError as error:
+            now = time.monotonic()
+            give_up = give_up or now + _PATIENCE
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or now > give_up:
+                raise
+        else:
+            return
+        time.sleep(_LOOK)
