@@ -46,10 +46,10 @@ def test_configured_rates_allow_bursts() -> None:
 
 
 async def test_too_many_requests_are_told_when_to_come_again_and_nobody_else_waits(serve: Any) -> None:
-    async with serve(rates=FEW) as api:
+    async with serve(rates=Rates(Allowance(3, 100.0), Allowance(2, 100.0))) as api:
         answers = [await api.front("GET", "/v1/me") for _ in range(3)]
         assert [one.status_code for one in answers] == [401, 401, 429]
-        assert int(answers[2].headers["retry-after"]) in {1, 2}
+        assert 1 <= int(answers[2].headers["retry-after"]) <= 101
         assert answers[2].json()["code"] == "exhausted"
         assert (await api.front("GET", "/v1/me", x_forwarded_for="192.0.2.8")).status_code == 401
         for _ in range(5):

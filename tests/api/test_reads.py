@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from serai.api.nudge import Nudge
 from serai.api.reads import LONGEST, OCTETS, Answer, Reads
+from serai.errors import NotFoundError
 from serai.identity.descriptors import Tenant
 from serai.store.open import open_store
 
@@ -52,3 +54,56 @@ async def test_whoever_writes_reads_it_at_once(api: Any) -> None:
         await api.call("PUT", "/v1/tenant/demo/demo", {"uid": uid})
         assert (await api.call("GET", "/v1/tenant/demo/demo"))["spec"]["uid"] == uid
         assert (await api.call("GET", "/v1/tenant"))["items"][0]["spec"]["uid"] == uid
+
+
+async def test_all_who_ask_at_a_time_get_one_answer_and_the_first_may_leave() -> None:
+    reads, made, begun, go = Reads(open_store("memory:"), Nudge(), lambda: 0.0), [], asyncio.Event(), asyncio.Event()
+
+    async def make() -> Answer:
+        made.append(1)
+        begun.set()
+        await go.wait()
+        return Answer(b"x")
+
+    asking = [asyncio.create_task(reads.get("key", make)) for _ in range(5)]
+    await begun.wait()
+    asking[0].cancel()
+    go.set()
+    answers = await asyncio.gather(*asking, return_exceptions=True)
+    assert [getattr(one, "body", None) for one in answers] == [None, *[b"x"] * 4]
+    assert len(made) == 1
+
+
+async def test_whoever_asks_after_a_change_does_not_get_what_was_begun_before() -> None:
+    store, go = open_store("memory:"), asyncio.Event()
+    reads = Reads(store, Nudge(), lambda: 0.0)
+
+    async def old() -> Answer:
+        await go.wait()
+        return Answer(b"old")
+
+    async def new() -> Answer:
+        return Answer(b"new")
+
+    early = asyncio.create_task(reads.get("key", old))
+    await asyncio.sleep(0)
+    await store.put("test", "", "demo", "demo", Tenant(uid=1))
+    assert (await reads.get("key", new)).body == b"new"
+    go.set()
+    assert (await early).body == b"old"
+    assert (await reads.get("key", new)).body == b"new"
+
+
+async def test_what_fails_is_told_to_all_who_asked_and_not_kept() -> None:
+    reads = Reads(open_store("memory:"), Nudge(), lambda: 0.0)
+
+    async def fail() -> Answer:
+        await asyncio.sleep(0)
+        raise NotFoundError("Nothing has that name.")
+
+    async def make() -> Answer:
+        return Answer(b"x")
+
+    told = await asyncio.gather(*(reads.get("key", fail) for _ in range(3)), return_exceptions=True)
+    assert all(isinstance(one, NotFoundError) for one in told)
+    assert (await reads.get("key", make)).body == b"x"

@@ -173,3 +173,36 @@ async def test_its_use_is_noted_once_an_hour(town: Town) -> None:
 def test_a_scope_is_read_strictly() -> None:
     with pytest.raises(msgspec.ValidationError):
         msgspec.json.decode(b'{"tenants": ["demo"]}', type=Scope)
+
+
+async def test_who_was_recognised_is_forgotten_with_the_next_change_and_when_it_expires(town: Town) -> None:
+    await town.user("ada", ("demo", "viewer"))
+    text = await issue(town, Scope(), expires=town.now + 10.0)
+    first = shown(town, text)
+    assert first is not None
+    assert shown(town, text) is first
+    await town.store.put("user:root", "test", "demo", "ada", Member(role="owner"))
+    assert shown(town, text).grants[0].role == "owner"
+    assert shown(town, text[:-1]) is None
+    assert town.recogniser.token(text, "192.0.2.7", town.now + 10.0) is None
+    await town.store.change("user:root", "test", (Delete("token", "", "ci"),))
+    assert shown(town, text) is None
+
+
+async def test_what_was_known_as_a_token_is_none_from_another_address_and_no_cookie(town: Town) -> None:
+    await town.user("ada", ("demo", "owner"))
+    text = await issue(town, Scope(networks=("192.0.2.0/24",)))
+    assert shown(town, text) is not None
+    assert shown(town, text, "198.51.100.1") is None
+    assert town.recogniser.session(text, "192.0.2.7", town.now) is None
+
+
+async def test_as_many_are_known_as_there_is_room_for(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("serai.identity.recognise.MOST", 3)
+    await town.user("ada", ("demo", "owner"))
+    text = await issue(town, Scope())
+    for last in range(20):
+        principal = shown(town, text, f"192.0.2.{last}")
+        assert principal is not None
+        assert principal.address == f"192.0.2.{last}"
+        assert len(town.recogniser._known) <= 3

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import time
 import uuid
@@ -46,6 +47,7 @@ from serai.api.pace import Pace, Rates
 from serai.api.reads import Reads
 from serai.api.recent import Recent
 from serai.api.server import canonical
+from serai.api.shortcut import Shortcut, fields_of, octets_of
 from serai.daemon.module import Context
 from serai.daemon.service import Service, load
 from serai.errors import SeraiError
@@ -55,7 +57,7 @@ MAX_BODY = 1 << 20  # octets of a body that is not a stream
 
 #: RFC 6797 section 6.1: a year, for this host alone; what is below it may be a tenant's.
 HSTS = (b"strict-transport-security", b"max-age=31536000")
-_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}\Z")
+_REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}\Z")
 _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
 log = structlog.get_logger("api")
@@ -99,9 +101,10 @@ def build(
     ]
     reads = Reads(ctx.store, nudge, ctx.clock.monotonic)
     pace = Pace(rates, ctx.clock.monotonic)
+    guard = Guard(ctx, Entrance(desk.recogniser, owner, ctx.clock.now), desk.audit, kinds, pace)
     app = _Application(
         handlers,
-        guards=[Guard(ctx, Entrance(desk.recogniser, owner, ctx.clock.now), desk.audit, kinds, pace)],
+        guards=[guard],
         dependencies=dependencies(ctx, kinds, desk),
         exception_handlers={
             SeraiError: problems.on_serai_error,
@@ -115,15 +118,8 @@ def build(
         state=State({"house": House(ctx, kinds, desk, reads), "kinds": kinds, "nudge": nudge}),
     )
     app.state["methods"] = allowed_methods(app)
+    app.state["shortcut"] = Shortcut(guard, reads)
     return app
-
-
-def at_usual_port(headers: Iterable[tuple[bytes, bytes]]) -> bool:
-    """Tell whether a client named no port.
-
-    A browser that was told to use HTTPS for a host name does so at all its ports, the plain one of 8080, too.
-    """
-    return next((b":" not in value for name, value in headers if name == b"host"), False)
 
 
 class _Application(Litestar):
@@ -137,22 +133,37 @@ class _Application(Litestar):
 class Front:
     """What every request passes first: its canonical path, its ID, its line in the log and in the figures."""
 
-    def __init__(self, app: Any, registry: CollectorRegistry) -> None:
-        self._app = app
+    def __init__(self, app: Litestar, registry: CollectorRegistry) -> None:
+        self._app: Any = app
+        self._shortcut: Shortcut = app.state["shortcut"]
+        self._debug = log.is_enabled_for(logging.DEBUG)
         self._seconds = Histogram(
             "serai_api_request_seconds", "Time to answer, streams left out.", registry=registry, buckets=_BUCKETS
         )
         self._answers = Counter(
             "serai_api_requests_total", "Answers by class of status.", ("status",), registry=registry
         )
+        self._successes = self._answers.labels("2xx")
+
+    def at_once(self, scope: Any, url: bytes) -> bytes | None:
+        """Return the whole response to a GET that needs no waiting; None where the request is to be served."""
+        begin = time.perf_counter()
+        answer = self._shortcut.find(scope, url)
+        if answer is None:
+            return None
+        octets = octets_of(answer, _more_fields(scope))
+        seconds = time.perf_counter() - begin
+        self._successes.inc()
+        self._seconds.observe(seconds)
+        if self._debug:
+            scope["path"] = canonical(url.partition(b"?")[0])
+            self._write_line(scope, 200, seconds)
+        return octets
 
     async def __call__(self, scope: Any, receive: Callable[..., Any], send: Callable[..., Any]) -> None:
         """Serve one request."""
         scope["path"] = canonical(scope["raw_path"])
-        given = next((value for name, value in scope["headers"] if name == b"x-request-id"), b"").decode("latin-1")
-        number = given if _REQUEST_ID.match(given) else uuid.uuid4().hex
-        scope["state"]["request_id"] = number
-        secure = [HSTS] if scope["state"].get("front") and at_usual_port(scope["headers"]) else []
+        more = _more_fields(scope)
         begin = time.perf_counter()
         status = 0
 
@@ -160,11 +171,16 @@ class Front:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message["headers"], (b"x-request-id", number.encode()), *secure]
+                message["headers"] = [*message["headers"], *more]
             await send(message)
 
         try:
-            await self._app(scope, receive, answer)
+            made = await self._shortcut.make(scope)
+            if made is None:
+                await self._app(scope, receive, answer)
+            else:
+                await answer({"type": "http.response.start", "status": 200, "headers": fields_of(made)})
+                await answer({"type": "http.response.body", "body": made.body})
         finally:
             seconds = time.perf_counter() - begin
             self._answers.labels(f"{status // 100}xx").inc()
@@ -185,3 +201,20 @@ class Front:
             status=status,
             ms=round(seconds * 1000, 2),
         )
+
+
+def _more_fields(scope: Any) -> list[tuple[bytes, bytes]]:
+    """Return the header fields that all responses have; the request gets its ID."""
+    host = number = b""
+    for name, value in scope["headers"]:
+        if name == b"x-request-id":
+            number = number or value
+        elif name == b"host":
+            host = host or value
+    if not _REQUEST_ID.match(number):
+        number = uuid.uuid4().hex.encode()
+    scope["state"]["request_id"] = number.decode()
+    # A browser that was told to use HTTPS for a host name does so at all its ports, the plain one of 8080, too: it is
+    # told where no port is named.
+    secure = scope["state"].get("front") and host and b":" not in host
+    return [HSTS, (b"x-request-id", number)] if secure else [(b"x-request-id", number)]

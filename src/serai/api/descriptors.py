@@ -144,7 +144,7 @@ async def find(
         last = f"{records[-1].tenant}/{records[-1].name}" if len(records) == limit else ""
         return Answer(msgspec.json.encode(Page([show(record) for record in records], last)))
 
-    answer = await house.reads.get((target.kind, where, prefix, after, limit), make)
+    answer = await house.reads.first(request.scope, (target.kind, where, prefix, after, limit), make)
     return cast("Response[Page]", Response(answer.body, media_type=MediaType.JSON))  # written out already
 
 
@@ -156,7 +156,7 @@ async def read(request: AnyRequest, ask: Ask) -> Response[Descriptor]:
         record = await ask.store.get(ask.kind, ask.tenant, ask.name)
         return Answer(msgspec.json.encode(show(record)), f'"{record.version}"')
 
-    answer = await house_of(request).reads.get((ask.kind.KIND, ask.tenant, ask.name), make)
+    answer = await house_of(request).reads.first(request.scope, (ask.kind.KIND, ask.tenant, ask.name), make)
     headers = {"etag": answer.tag}
     return cast("Response[Descriptor]", Response(answer.body, media_type=MediaType.JSON, headers=headers))
 

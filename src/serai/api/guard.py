@@ -27,6 +27,8 @@ from serai.identity import Audit, Principal, Target, allowed, authorize
 
 #: How a path writes the platform itself, which has no tenant.
 PLATFORM = "-"
+#: Where a scope's state holds the error that a request met on its short way, which is told as any other.
+FAILED = "failed"
 
 Resolver = Callable[[Context, Mapping[str, str]], Awaitable[Target]]
 Connection = ASGIConnection[Any, Any, Any, Any]
@@ -54,9 +56,9 @@ class Guard:
         if connection.scope.get("method") == "OPTIONS":  # the framework's own: it has no action
             raise MethodNotAllowedException
         action = action_of(handler)
-        refused = connection.scope["state"].get("refused")
-        if refused is not None:  # at its shortcut, where it was counted and written down
-            raise refused
+        failed = connection.scope["state"].get(FAILED)
+        if failed is not None:
+            raise failed
         shown = seen(connection.scope)
         principal = self._recognise(shown)
         parameters = {key: str(value) for key, value in connection.path_params.items()}

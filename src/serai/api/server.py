@@ -10,8 +10,7 @@ import asyncio
 import re
 import socket
 import urllib.parse
-from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 import structlog
 from uvicorn.config import Config
@@ -30,6 +29,18 @@ STALLED = 60.0  # seconds that a client may leave unread what was sent to it
 _PLAIN = re.compile(rb"[A-Za-z0-9._~/-]*")  # unreserved characters and slashes
 
 log = structlog.get_logger("api")
+
+
+class Application(Protocol):
+    """What is served: an ASGI application that gives some answers without a task of their own."""
+
+    def at_once(self, scope: Any, url: bytes) -> bytes | None:
+        """Return the whole response to a GET, None where the request is to be served as any other."""
+        ...
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Serve a request."""
+        ...
 
 
 class Connection(HttpToolsProtocol):
@@ -87,9 +98,8 @@ class Connection(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """Hand the request to the application."""
         self._head_is_here()
-        if self.transport.is_closing():
-            return
-        super().on_headers_complete()
+        if not self.transport.is_closing() and not self._answer_at_once():
+            super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
         """Take a part of a body that somebody still waits for."""
@@ -107,6 +117,23 @@ class Connection(HttpToolsProtocol):
         head = f"HTTP/1.1 400 Bad Request\r\ncontent-type: {problems.MEDIA_TYPE}\r\ncontent-length: {len(body)}\r\n"
         self.transport.write(head.encode() + b"connection: close\r\n\r\n" + body)
         self.transport.close()
+
+    def _answer_at_once(self) -> bool:
+        """Answer where that needs no waiting, neither for the answer nor for those before it."""
+        parser = self.parser
+        waiting = self.flow.write_paused or (self.cycle is not None and not self.cycle.response_complete)
+        if waiting or parser.get_method() != b"GET":
+            return False
+        if parser.get_http_version() != "1.1" or not parser.should_keep_alive():
+            return False
+        self.scope["method"] = "GET"
+        octets = self.app.at_once(self.scope, self.url)
+        if octets is None:
+            return False
+        self.transport.write(octets)
+        self.server_state.total_requests += 1
+        self.timeout_keep_alive_task = self.loop.call_later(self.timeout_keep_alive, self.timeout_keep_alive_handler)
+        return True
 
     def _taken(self) -> None:
         if self._stalled is not None:
@@ -150,7 +177,7 @@ def canonical(raw_path: bytes) -> str:
 class Server:
     """Run an ASGI application on accepted sockets until `close`."""
 
-    def __init__(self, app: Callable[..., Any]) -> None:
+    def __init__(self, app: Application) -> None:
         self._config = Config(
             app,
             http=Connection,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -207,3 +208,49 @@ async def test_the_platforms_names_are_nobodys() -> None:
 def test_the_platforms_figures_have_a_name_that_no_tenant_has() -> None:
     assert not Tenant.NAME.fullmatch(platform.TENANT)
     assert not Route.NAME.fullmatch(f"{platform.TENANT}/")
+
+
+@pytest.mark.parametrize(
+    ("answer", "body"),
+    [
+        (b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nx-request-id: %b\r\n\r\nok", b"ok"),
+        (b"HTTP/1.1 200 OK\r\nx-request-id: %b\r\ncontent-length: 2\r\n\r\nok", b"ok"),
+        (b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nx-request-id: %b\r\n\r\n", b""),
+        (b"HTTP/1.1 204 No Content\r\nx-request-id: %b\r\n\r\n", b""),
+        (b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\nx-request-id: %b\r\n\r\n2\r\nok\r\n0\r\n\r\n", b"ok"),
+        (b"HTTP/1.1 404 Not Found\r\ncontent-length: 2\r\nconnection: close\r\nx-request-id: %b\r\n\r\nno", b"no"),
+    ],
+)
+@pytest.mark.parametrize("cut", [0, 20, -3])
+async def test_an_answer_keeps_its_number_however_it_is_written(stage, answer: bytes, body: bytes, cut: int) -> None:
+    numbers: list[bytes] = []
+
+    async def numbered(reader: Any, writer: Any) -> None:
+        while True:
+            head = await reader.readuntil(b"\r\n\r\n")
+            numbers.append(re.search(rb"(?i)x-request-id: (\S+)", head)[1])
+            octets = answer % numbers[-1]
+            for piece in (octets[:cut], octets[cut:]) if cut else (octets,):
+                writer.write(piece)
+                await asyncio.sleep(0.01)
+
+    await stage.start()
+    async with answering(listener(stage), numbered):
+        client = await stage.client()
+        for number in range(4):
+            client.send(f"GET /{number} HTTP/1.1\r\nHost: {API}\r\n\r\n".encode())
+            got = await client.answer()
+            assert (got.status, got.body) == (int(answer.split()[1]), body)
+            assert got.fields["x-request-id"] == numbers[-1].decode()
+    assert len(set(numbers)) == 4
+
+
+async def test_an_answer_longer_than_it_says_is_passed_to_nobody(stage) -> None:
+    async def long(reader: Any, writer: Any) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        number = re.search(rb"(?i)x-request-id: (\S+)", head)[1]
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nx-request-id: %b\r\n\r\nokHTTP/1.1 200 OK\r\n" % number)
+
+    await stage.start()
+    async with answering(listener(stage), long):
+        assert (await stage.get("/", API)).status == 502

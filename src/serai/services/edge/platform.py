@@ -12,7 +12,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from serai.cloud.descriptors import Route
+from serai.protocols.http import RemoteProtocolError
 from serai.services.edge.metrics import Counters
 from serai.services.edge.pool import Pool
 from serai.services.edge.routes import Release, Site, Target
@@ -20,6 +23,7 @@ from serai.services.edge.upstream import Upstream
 
 if TYPE_CHECKING:
     from serai.services.edge.edge import Edge
+    from serai.services.edge.exchange import Exchange
 
 TENANT = "-"  # what figures call it: no tenant can have this name
 BODY = 1 << 50  # octets: how large an upload may be is the API's to say
@@ -42,7 +46,38 @@ class PlatformPool(Pool):
     async def _join(self, sock: socket.socket) -> None:
         loop = asyncio.get_running_loop()
         await loop.sock_connect(sock, self.connector)
-        await loop.create_unix_connection(lambda: Upstream(self._edge, self, sock), sock=sock)
+        await loop.create_unix_connection(lambda: PlatformUpstream(self._edge, self, sock), sock=sock)
+
+
+class PlatformUpstream(Upstream):
+    """A connection to the API.
+
+    Its answers repeat the request's ID, which makes each head another one. Without that line, which comes last, they
+    are as much alike as those of other programs, and known from the one before.
+    """
+
+    __slots__ = ()
+
+    def data_received(self, data: bytes) -> None:
+        """Read the answer; what is not whole, or not usual, is read as of any program."""
+        session = self.session
+        if session is not None and session.body is None and self._head is None and not self._buffer:
+            line = b"x-request-id: %b\r\n" % session.request_id
+            end = data.find(b"\r\n\r\n") + 4
+            if data.endswith(line + b"\r\n", 0, end) and self._answered(session, data, end, line):
+                return
+        super().data_received(data)
+
+    def _answered(self, session: Exchange, data: bytes, end: int, line: bytes) -> bool:
+        try:
+            head = self._edge.response_heads[data[: end - len(line) - 2] + b"\r\n"]
+        except RemoteProtocolError:
+            return False
+        if head.status < 200 or head.content != len(data) - end or session.head.method == b"HEAD":
+            return False
+        session.answer(msgspec.structs.replace(head, forward=head.forward + line), data[end:])
+        self._finish(session, reusable=head.keep_alive)
+        return True
 
 
 def own_sites(names: Iterable[str], pool: Pool, counters: Counters) -> dict[str, Site]:
