@@ -13,7 +13,7 @@ from serai.services.apps.commands.deploy import default_name, named
 from serai.services.checkout import checkout
 
 if TYPE_CHECKING:
-    from tests.services.conftest import Server
+    from git_server import Server
 
 
 @pytest.fixture

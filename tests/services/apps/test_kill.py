@@ -21,8 +21,8 @@ from serai.tasks import Tasks
 from serai.tasks.clock import ClockSettings, TaskClock
 
 if TYPE_CHECKING:
+    from git_server import Server
     from tests.services.apps.conftest import Platform
-    from tests.services.conftest import Server
 
 pytestmark = [pytest.mark.root, pytest.mark.skipif(os.geteuid() != 0, reason="needs root")]
 

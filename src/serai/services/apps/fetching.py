@@ -17,8 +17,8 @@ from serai.daemon.home import Home
 from serai.errors import DeadlineError, ExhaustedError, InvalidError, SeraiError
 from serai.identity.seal import open_keyring
 from serai.services.apps import tokens
-from serai.services.apps.git.gate import Gate
 from serai.services.apps.git.outside import Outside
+from serai.services.apps.git.proxy import Proxy
 from serai.services.apps.git.source import Source, check
 from serai.services.apps.git.token import Token
 from serai.services.apps.launch import Place, workload_id
@@ -85,33 +85,33 @@ async def _fetch(work: Work, where: Place, number: int, source: Source, outside:
 
 
 async def _run(work: Work, where: Place, number: int, source: Source, outside: Outside, token: Token | None) -> None:
-    gate, bounds = Gate(outside, token), outside.bounds
+    proxy, bounds = Proxy(outside, token), outside.bounds
     archive, room = where.folder / "logs" / f"build.{number}.log", Room((where.folder / NAME,), bounds.disk_mb)
     work.note(f"--- Fetch {source.ref or 'the default branch'} of {source.url}")
     watched = replace(work, note=_noted(work))
     try:
         workload = _workload(where, number, source, outside)
-        ended, lines = await run(watched, workload, bounds.seconds, archive, room, gate.open)
+        ended, lines = await run(watched, workload, bounds.seconds, archive, room, proxy.open)
     except (DeadlineError, ExhaustedError) as error:
-        raise InvalidError(f"Fetching the repository: {gate.trouble or error.public}") from error
+        raise InvalidError(f"Fetching the repository: {proxy.trouble or error.public}") from error
     finally:
-        await gate.close()
+        await proxy.close()
     if ended.reason == "out_of_memory":
         raise InvalidError(f"Git needs more than {bounds.memory_mb} MiB for that.", tail=shown(lines))
     if ended.code != 0:
-        raise InvalidError(_why(gate, source, token, lines), tail=shown(lines))
+        raise InvalidError(_why(proxy, source, token, lines), tail=shown(lines))
 
 
-def _why(gate: Gate, source: Source, token: Token | None, lines: list[str]) -> str:
-    """Return why git could not fetch: what the gate saw is the cause, what git says often only follows from it."""
-    if gate.trouble:
-        return gate.trouble
+def _why(proxy: Proxy, source: Source, token: Token | None, lines: list[str]) -> str:
+    """Return why git could not fetch: what the proxy saw is the cause, what git says often only follows from it."""
+    if proxy.trouble:
+        return proxy.trouble
     place = check(source)
-    if gate.refused:
+    if proxy.refused:
         return f"{place} does not accept the app's deploy token, or the repository is not there."
-    if gate.asked and token is None:
+    if proxy.asked and token is None:
         return f"{place} wants to know who asks: give the app a deploy token (serai app git set)."
-    if gate.asked and token is not None and token.place != place:
+    if proxy.asked and token is not None and token.place != place:
         return f"{place} wants to know who asks, and the app's deploy token is for {token.place}."
     said = next((plain(line) for line in reversed(lines) if plain(line).strip()), "it said nothing")
     return f"Git could not fetch it: {said}"
@@ -175,7 +175,7 @@ async def _kept(work: Work, path: Path, most: int) -> Blob:
 
     async def chunks() -> AsyncIterator[bytes]:
         with _opened(path, most) as file:
-            while chunk := file.read(CHUNK):
+            while chunk := await asyncio.to_thread(file.read, CHUNK):
                 yield chunk
 
     return await Blobs(work.home / "data/blobs").put(chunks(), limit=most)

@@ -1,4 +1,4 @@
-"""What is said at the gate is one of three things, or nothing that it knows."""
+"""What is said at the proxy is one of three things, or nothing that it knows."""
 
 from __future__ import annotations
 

@@ -84,7 +84,7 @@ class Outside(msgspec.Struct, frozen=True, kw_only=True):
 async def look_up(source: Source, outside: Outside) -> None:
     """Refuse a source that can't be fetched, as early as that can be known; `InvalidError` with ``path``.
 
-    What is found counts only now: the gate looks again, for each connection. A resolver that does not answer is no
+    What is found counts only now: the proxy looks again, for each connection. A resolver that does not answer is no
     reason to refuse anything.
     """
     place = check(source)

@@ -1,4 +1,4 @@
-"""What is said at the gate: a subset of HTTP/1.1 (RFC 9110 section 9.3.6), as pure functions.
+"""What is said at the proxy: a subset of HTTP/1.1 (RFC 9110 section 9.3.6), as pure functions.
 
 ``CONNECT HOST:PORT`` is git's (its HTTP library's); ``GET token`` and ``DELETE token`` with a ``Host`` are the
 credential helper's: it asks for the app's deploy token, and tells that it was refused.
@@ -61,4 +61,4 @@ def _place(text: str) -> Place:
 
 
 def _wrong() -> InvalidError:
-    return InvalidError("That is no request that the gate knows.")
+    return InvalidError("That is no request that the proxy knows.")

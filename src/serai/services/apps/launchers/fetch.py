@@ -1,7 +1,7 @@
-"""Fetch one commit of a git repository: what runs in the sandbox of a fetch, and asks the gate for all else.
+"""Fetch one commit of a git repository: what runs in the sandbox of a fetch, and asks the proxy for all else.
 
     fetch.py fetch URL REF FOLDER OCTETS   fetch REF ("": the default branch), leave a tar stream of FOLDER ("": all)
-    fetch.py credential get|store|erase    git's credential helper (gitcredentials(7)): the gate has the token
+    fetch.py credential get|store|erase    git's credential helper (gitcredentials(7)): the proxy has the token
 
 There is no work tree, so no link, hook, filter or attribute of the repository takes effect; git's settings are written
 here, and none is read elsewhere. No file may become larger than OCTETS. What is left in /fetch: ``tree.tar`` and
@@ -21,8 +21,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
-GATE = ("127.0.0.1", 3128)
-PATIENCE = 10.0  # seconds until the gate is open
+PROXY = ("127.0.0.1", 3128)
+PATIENCE = 10.0  # seconds until the proxy is there
 WORK = Path("/fetch")
 LONGEST = 500  # characters of a line
 FETCH_WORDS, CREDENTIAL_WORDS = 5, 2
@@ -30,7 +30,7 @@ FETCH_WORDS, CREDENTIAL_WORDS = 5, 2
 SETTINGS = {
     "protocol.allow": "never",
     "protocol.https.allow": "always",
-    "http.proxy": "http://{}:{}".format(*GATE),
+    "http.proxy": "http://{}:{}".format(*PROXY),
     "http.followRedirects": "initial",
     "http.sslVerify": "true",
     "credential.helper": f"{sys.executable} -I -S {Path(__file__).absolute()} credential",
@@ -77,7 +77,7 @@ def environment() -> dict[str, str]:
 def fetch(url: str, ref: str, folder: str, octets: int) -> None:
     """Fetch, and leave the files; raise `WrongError`."""
     resource.setrlimit(resource.RLIMIT_FSIZE, (octets, octets))
-    wait_for_gate()
+    wait_for_proxy()
     git("init", "--quiet", "--bare", "--template=")
     attributes = WORK / "repository/info/attributes"
     attributes.parent.mkdir(exist_ok=True)
@@ -115,7 +115,10 @@ def has(commit: str, name: str) -> bool:
 
 def git(*words: str, wrong: str = "", large: str = "", octets: int = 0) -> str:
     """Run git, show what it says, return its output; `WrongError` where it fails, in its own words or ``wrong``."""
-    process = subprocess.Popen(["git", *words], env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    try:
+        process = subprocess.Popen(["git", *words], env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    except FileNotFoundError:
+        raise WrongError("This host has no git.") from None
     last = ""
     for line in lines(process.stderr):
         last = line
@@ -140,19 +143,23 @@ def lines(stream: IO[bytes] | None) -> Iterator[str]:
     """Yield what git says, line by line; of a progress, which overwrites itself, each tenth part."""
     rest, shown = b"", ""
     while stream and (data := os.read(stream.fileno(), 4096)):
-        *whole, rest = (rest + data).replace(b"\r", b"\n\r").split(b"\n")
+        *whole, rest = (rest + data).replace(b"\r", b"\n").split(b"\n")
         rest = rest[-LONGEST:]
         for one in whole:
-            line = "".join(letter for letter in one.decode("utf-8", "replace") if letter.isprintable())[
-                :LONGEST
-            ].rstrip()
+            line = printable(one)
             head, percent, _ = line.partition("%")
             key = f"{head[:-1]}%" if percent else line
             if line and (key != shown or "done" in line):
                 shown = key
                 yield line
-    if rest.strip():
-        yield rest.decode("utf-8", "replace").strip()
+    if last := printable(rest):
+        yield last
+
+
+def printable(data: bytes) -> str:
+    """Return what a server may have said as text that steers no terminal."""
+    text = data.decode("utf-8", "replace")[:LONGEST]
+    return "".join(letter for letter in text if letter.isprintable()).strip()
 
 
 def say(line: str) -> None:
@@ -160,28 +167,28 @@ def say(line: str) -> None:
     print(line, file=sys.stderr, flush=True)  # noqa: T201  the log of the fetch
 
 
-def wait_for_gate() -> None:
-    """Return when the gate is open, which it is soon after this began."""
+def wait_for_proxy() -> None:
+    """Return when the proxy is there, which it is soon after this began."""
     end = time.monotonic() + PATIENCE
     while True:
         try:
-            socket.create_connection(GATE, timeout=PATIENCE).close()
+            socket.create_connection(PROXY, timeout=PATIENCE).close()
             return
         except OSError:
             if time.monotonic() > end:
-                raise WrongError("The gate did not open.") from None
+                raise WrongError("The proxy did not come.") from None
             time.sleep(0.01)
 
 
 def credential(verb: str, told: str) -> str:
-    """Answer git as a credential helper: what the gate has for that host, over https only."""
+    """Answer git as a credential helper: what the proxy has for that host, over https only."""
     about = dict(line.split("=", 1) for line in told.splitlines() if "=" in line)
     method = {"get": "GET", "erase": "DELETE"}.get(verb)
     if method is None or about.get("protocol") != "https" or not about.get("host", "").isprintable():
         return ""
-    with socket.create_connection(GATE, timeout=PATIENCE) as gate:
-        gate.sendall(f"{method} token HTTP/1.1\r\nHost: {about['host']}\r\n\r\n".encode())
-        with gate.makefile("rb") as stream:
+    with socket.create_connection(PROXY, timeout=PATIENCE) as proxy:
+        proxy.sendall(f"{method} token HTTP/1.1\r\nHost: {about['host']}\r\n\r\n".encode())
+        with proxy.makefile("rb") as stream:
             head, _, body = stream.read(16384).partition(b"\r\n\r\n")
     return body.decode() if verb == "get" and head.split(b" ")[1:2] == [b"200"] else ""
 

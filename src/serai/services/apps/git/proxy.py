@@ -1,9 +1,9 @@
-"""The gate: all that the sandbox of a fetch sees of the outside.
+"""A proxy for CONNECT: all that the sandbox of a fetch sees of the outside.
 
-It is a proxy for CONNECT that listens inside the sandbox's network namespace, on a socket made there (see
+It listens inside the sandbox's network namespace, on a socket made there (see
 `serai.cloud.connector`), and connects from outside. The namespace itself leads nowhere. For each connection, redirects
 included, the name is resolved here, each address is checked, and just that one is connected to: what a name says the
-next moment does not matter. What passes is TLS between git and its server; the gate counts it, and never looks at it.
+next moment does not matter. What passes is TLS between git and its server; the proxy counts it, and never looks.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ CHUNK = 256 << 10
 TUNNELS = 200  # of one fetch
 
 
-class Gate:
+class Proxy:
     """Serve one fetch.
 
     ``trouble`` says why it kept something back, "" where it did not; ``asked`` that a token was wanted, ``refused``
@@ -56,7 +56,7 @@ class Gate:
             self._server = await asyncio.start_server(self._client, sock=listener, limit=MAX_HEAD)
         except OSError as error:
             listener.close()
-            raise UnavailableError("The gate can't be opened.", detail=str(error)) from error
+            raise UnavailableError("The proxy can't be opened.", detail=str(error)) from error
 
     async def close(self) -> None:
         """End all connections, and accept no more."""

@@ -1,4 +1,4 @@
-"""The gate from inside: what it lets out, what it tells, and what it says to nonsense."""
+"""The proxy from inside: what it lets out, what it tells, and what it says to nonsense."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from collections.abc import AsyncIterator
 import pytest
 
 from serai.errors import InvalidError, UnavailableError
-from serai.services.apps.git.gate import Gate
 from serai.services.apps.git.outside import Bounds, Outside, look_up
+from serai.services.apps.git.proxy import Proxy
 from serai.services.apps.git.source import Place, Source
 from serai.services.apps.git.token import Token
 
@@ -30,13 +30,13 @@ OUTSIDE = Outside(networks=("127.0.0.0/8",), resolve=resolve, bounds=Bounds(idle
 
 
 @contextlib.asynccontextmanager
-async def opened(outside: Outside = OUTSIDE, token: Token | None = None) -> AsyncIterator[tuple[Gate, int]]:
-    gate, listener = Gate(outside, token), socket.socket()
-    await gate.listen(listener, 0)
+async def opened(outside: Outside = OUTSIDE, token: Token | None = None) -> AsyncIterator[tuple[Proxy, int]]:
+    proxy, listener = Proxy(outside, token), socket.socket()
+    await proxy.listen(listener, 0)
     try:
-        yield gate, listener.getsockname()[1]
+        yield proxy, listener.getsockname()[1]
     finally:
-        await gate.close()
+        await proxy.close()
 
 
 @contextlib.asynccontextmanager
@@ -71,10 +71,10 @@ async def say(port: int, head: str, more: bytes = b"") -> bytes:
 
 async def test_a_tunnel_carries_octets_both_ways_until_both_ends_are_done() -> None:
     data = bytes(range(256)) * 8192
-    async with echo() as far, opened() as (gate, port):
+    async with echo() as far, opened() as (proxy, port):
         said = await say(port, f"CONNECT 127.0.0.1:{far} HTTP/1.1", data)
         assert said == b"HTTP/1.1 200 OK\r\n\r\n" + data
-        assert (gate.trouble, gate.received) == ("", len(data))
+        assert (proxy.trouble, proxy.received) == ("", len(data))
 
 
 @pytest.mark.parametrize(
@@ -90,47 +90,47 @@ async def test_a_tunnel_carries_octets_both_ways_until_both_ends_are_done() -> N
     ],
 )
 async def test_what_is_kept_back_is_told_to_both_sides(target: str, status: int, why: str) -> None:
-    async with opened() as (gate, port):
+    async with opened() as (proxy, port):
         assert (await say(port, f"CONNECT {target} HTTP/1.1")).startswith(f"HTTP/1.1 {status} ".encode())
-        assert why in gate.trouble
+        assert why in proxy.trouble
 
 
 async def test_of_several_addresses_those_that_may_be_are_tried_and_silence_ends() -> None:
-    async with echo() as far, opened() as (gate, port):
+    async with echo() as far, opened() as (proxy, port):
         assert await say(port, f"CONNECT git.test:{far} HTTP/1.1", b"x") == b"HTTP/1.1 200 OK\r\n\r\nx"
-        assert gate.trouble == ""
+        assert proxy.trouble == ""
     with socket.create_server(("127.0.0.1", 0)) as closed:
         nobody = closed.getsockname()[1]
-    async with opened() as (gate, port):
+    async with opened() as (proxy, port):
         assert b" 502 " in await say(port, f"CONNECT git.test:{nobody} HTTP/1.1")
-        assert gate.trouble == f"git.test:{nobody} does not answer."
+        assert proxy.trouble == f"git.test:{nobody} does not answer."
 
 
 async def test_a_token_is_given_to_its_own_host_alone() -> None:
     token = Token(OWN, "me", "s3cret")
     assert "s3cret" not in repr(token)
-    async with opened(token=token) as (gate, port):
+    async with opened(token=token) as (proxy, port):
         assert (await say(port, "GET token HTTP/1.1\nHost: other.test:8443")).startswith(b"HTTP/1.1 404 ")
         assert (await say(port, "GET token HTTP/1.1\nHost: git.test")).startswith(b"HTTP/1.1 404 ")
         assert (await say(port, "GET token HTTP/1.1\nHost: git.test:8443")).endswith(b"username=me\npassword=s3cret\n")
         await say(port, "DELETE token HTTP/1.1\nHost: other.test:8443")
-        assert (gate.asked, gate.refused) == (True, False)
+        assert (proxy.asked, proxy.refused) == (True, False)
         await say(port, "DELETE token HTTP/1.1\nHost: git.test:8443")
-        assert gate.refused
-    async with opened() as (gate, port):
+        assert proxy.refused
+    async with opened() as (proxy, port):
         assert (await say(port, "GET token HTTP/1.1\nHost: git.test:8443")).startswith(b"HTTP/1.1 404 ")
 
 
 async def test_nonsense_gets_no_way_out() -> None:
-    async with opened() as (gate, port):
+    async with opened() as (proxy, port):
         for head in ("GET / HTTP/1.1\nHost: git.test", "CONNECT x", "\x00\x01", "CONNECT 127.1:443 HTTP/1.1"):
             assert (await say(port, head)).startswith(b"HTTP/1.1 400 "), head
         assert await say(port, "CONNECT " + "x" * 100_000) == b""
-        assert (gate.trouble, gate.received) == ("", 0)
+        assert (proxy.trouble, proxy.received) == ("", 0)
 
 
 async def test_more_tunnels_than_there_may_be_are_kept_back() -> None:
-    async with echo() as far, opened() as (gate, port):
+    async with echo() as far, opened() as (proxy, port):
         writers = []
         for _ in range(3):
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
@@ -138,17 +138,17 @@ async def test_more_tunnels_than_there_may_be_are_kept_back() -> None:
             assert b" 200 " in await reader.readuntil(b"\r\n\r\n")
             writers.append(writer)
         assert (await say(port, f"CONNECT 127.0.0.1:{far} HTTP/1.1")).startswith(b"HTTP/1.1 503 ")
-        assert gate.trouble == "It opens too many connections."
+        assert proxy.trouble == "It opens too many connections."
         for writer in writers:
             writer.close()
 
 
 async def test_what_is_more_than_may_come_ends_the_tunnel() -> None:
     outside = Outside(networks=("127.0.0.0/8",), resolve=resolve, bounds=Bounds(transfer=1 << 20))
-    async with echo() as far, opened(outside) as (gate, port):
+    async with echo() as far, opened(outside) as (proxy, port):
         with contextlib.suppress(OSError):
             assert len(await say(port, f"CONNECT 127.0.0.1:{far} HTTP/1.1", bytes(3 << 20))) < 2 << 20
-        assert gate.trouble == "The repository sends more than 1 MiB."
+        assert proxy.trouble == "The repository sends more than 1 MiB."
 
 
 async def test_a_source_is_looked_up_early_and_a_silent_resolver_is_no_reason_to_refuse_it() -> None:
