@@ -3,8 +3,8 @@ SHELL := /bin/bash
 VENV  := .venv
 BIN   := $(VENV)/bin
 NAME  ?= edge
-# Tests wait more than they compute: two at once for each processor, and more than 8 would want too much memory.
-JOBS  ?= $(shell cores=$$(nproc); echo $$((cores > 4 ? 8 : 2 * cores)))
+# Tests wait as much as they compute: one more at once than there are processors, and at most 8, for the memory's sake.
+JOBS  ?= $(shell cores=$$(nproc); echo $$((cores < 8 ? cores + 1 : 8)))
 # Where .venv is elsewhere (scripts/setup says when) it holds a copy of the code, to be made anew with each change.
 COPIED = $(if $(shell test -L $(VENV) && echo yes),$(shell find src -not -name __pycache__ -not -name '*.pyc'))
 
