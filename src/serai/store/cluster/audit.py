@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from serai.store.audit import FROM, Refused, Wanted, Written
-from serai.store.cluster.connection import Tx
+from serai.store.cluster.tx import Tx
 
 _CHANGES = "SELECT change, at, who, why, kind, tenant, name, version, spec IS NULL FROM revision"
 _REFUSALS = "SELECT at, who, action, tenant, app, kind, name, reason, count, number FROM refusal"

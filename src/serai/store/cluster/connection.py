@@ -1,31 +1,63 @@
-"""One connection that never waits for ever, and what work is given: statements over it."""
+"""One connection that never waits for ever, and statements that travel together.
+
+psycopg's own pipeline mode sends each statement as it comes. Over a network, a part of them would be there already
+when the rest is lost, and the server, which is not told that a message is over, would hold their locks without a time
+limit. So here all go as one message, with its end. That reaches below psycopg's interface, in this file alone.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeVar
+from collections.abc import Sequence
+from typing import Any, NamedTuple, TypeVar
 
-import msgspec
 import psycopg
-from psycopg.abc import PQGen
+from psycopg import generators
+from psycopg.abc import Params, PQGen
 
 from serai.store.cluster.address import Address
 from serai.store.cluster.errors import SilentError
 
-T = TypeVar("T")
 RV = TypeVar("RV")
-Parameters = Sequence[Any] | Mapping[str, Any]
 
-#: Names the advisory lock of who moves tasks; the octets of "tasks".
-TASKS = int.from_bytes(b"tasks", "big")
 
-_CONSISTENT = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+class Cursor(psycopg.Cursor[tuple[Any, ...]]):
+    """What holds a statement's answer."""
+
+    def enqueue(self, statement: bytes, parameters: Params, prepare: bool | None) -> None:
+        """Leave a statement to the flight that its connection is in."""
+        for _ in self._start_query(statement):
+            raise AssertionError  # it sends nothing in autocommit mode
+        query = self._convert_query(statement, parameters)
+        for _ in self._maybe_prepare_gen(query, prepare=prepare, binary=True):
+            raise AssertionError  # nor amid a flight
+        self._last_query = statement
+
+
+class Statement(NamedTuple):
+    """A statement and who waits for its answer; ``prepare`` says whether its plan is kept, None where that pays."""
+
+    cursor: Cursor
+    text: bytes
+    parameters: Params
+    prepare: bool | None = None
+
+
+class _Flight(psycopg.Pipeline):
+    """Statements that travel as one message and are answered by one."""
+
+    def go(self) -> PQGen[None]:
+        self._enqueue_sync()
+        while self.command_queue:
+            self.command_queue.popleft()()
+        yield from generators.send(self.pgconn)
+        yield from self._fetch_gen(flush=False)
 
 
 class Connection(psycopg.Connection[tuple[Any, ...]]):
     """A connection in autocommit mode that gives a server up which does not answer."""
 
     silence = 10.0  # seconds
+    doubtful = False  # a flight went wrong: it is unknown which of its statements the server has prepared
 
     def wait(self, gen: PQGen[RV], interval: float = 0.1, timeout: float | None = None) -> RV:
         """Wait for an answer; `SilentError` after ``silence`` seconds, and the connection is closed."""
@@ -37,6 +69,22 @@ class Connection(psycopg.Connection[tuple[Any, ...]]):
             self.pgconn.finish()
             raise SilentError from error
 
+    def fly(self, statements: Sequence[Statement]) -> None:
+        """Run statements in one round trip; where one fails, those after it are not run, and its error is raised."""
+        self.doubtful = True
+        with self.lock:
+            flight = self._pipeline = _Flight(self)
+            self.pgconn.enter_pipeline_mode()
+            try:
+                for each in statements:
+                    each.cursor.enqueue(each.text, each.parameters, each.prepare)
+                self.wait(flight.go())
+            finally:
+                self._pipeline = None
+            self.pgconn.exit_pipeline_mode()
+            self.wait(self._prepared.maintain_gen(self))
+        self.doubtful = False
+
     @property
     def idle(self) -> bool:
         """Tell whether it is open and in no transaction."""
@@ -45,65 +93,8 @@ class Connection(psycopg.Connection[tuple[Any, ...]]):
 
 def connect(address: Address, name: str) -> Connection:
     """Open a connection; raises native errors."""
-    connection = Connection.connect(**address.arguments(name), autocommit=True, prepare_threshold=2)
+    connection = Connection.connect(
+        **address.arguments(name), autocommit=True, prepare_threshold=2, cursor_factory=Cursor
+    )
     connection.silence = address.patience.answer
     return connection
-
-
-class Head(msgspec.Struct, frozen=True):
-    """The newest change."""
-
-    number: int
-    mark: int
-
-
-class Tx:
-    """Statements over one connection, and what its commit has to bring with it."""
-
-    def __init__(self, connection: Connection, *, alone: bool = False) -> None:
-        self.connection = connection
-        self.head: Head | None = None  # where this transaction writes changes, the last of them
-        self.queues: set[str] = set()  # that have new work, of which all hosts are told
-        self.lanes: dict[tuple[str, str, str, str], int] = {}  # what was read of them and still holds
-        self.has_gates: bool | None = None
-        self._alone = alone  # holds the lock of who moves tasks, or moves none
-        self._cursor = connection.cursor()
-
-    def rows(self, statement: str, parameters: Parameters = ()) -> list[tuple[Any, ...]]:
-        """Return all rows of a statement."""
-        return self._cursor.execute(statement.encode(), parameters, binary=True).fetchall()
-
-    def row(self, statement: str, parameters: Parameters = ()) -> tuple[Any, ...] | None:
-        """Return a statement's first row."""
-        return self._cursor.execute(statement.encode(), parameters, binary=True).fetchone()
-
-    def run(self, statement: str, parameters: Parameters = ()) -> int:
-        """Run a statement; return how many rows it wrote."""
-        return self._cursor.execute(statement.encode(), parameters).rowcount
-
-    def lock_tasks(self) -> None:
-        """Be the only one who moves tasks, until the commit; who only reads need not wait for that."""
-        if not self._alone:
-            self.run("SELECT pg_advisory_xact_lock(%s)", (TASKS,))
-            self._alone = True
-
-    def consistently(self, work: Callable[[Tx], T]) -> T:
-        """Run work that only reads, on one state of the database."""
-        self.run(_CONSISTENT)
-        try:
-            return work(self)
-        finally:
-            if not self.connection.closed:
-                self.run("ROLLBACK")
-
-    def save(self) -> tuple[Head | None, frozenset[str]]:
-        """Make a savepoint; return what `go_back` wants."""
-        self.run("SAVEPOINT job")
-        return self.head, frozenset(self.queues)
-
-    def go_back(self, place: tuple[Head | None, frozenset[str]]) -> None:
-        """Undo what was done since `save`, in the database and here."""
-        self.run("ROLLBACK TO job; RELEASE job")
-        self.head, self.queues = place[0], set(place[1])
-        self.lanes.clear()
-        self.has_gates = None

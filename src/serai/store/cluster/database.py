@@ -91,12 +91,21 @@ class Link:
         coded = translate(error, self.database.address) if isinstance(error, psycopg.Error | SilentError) else error
         if is_fatal(error):
             self.drop()
-        elif self._connection is not None and not self._connection.idle:
-            try:
-                self._connection.execute("ROLLBACK")
-            except (psycopg.Error, SilentError):
-                self.drop()
+        self.roll_back()
         return coded
+
+    def roll_back(self) -> None:
+        """Undo what is open."""
+        connection = self._connection
+        if connection is None or (connection.idle and not connection.doubtful):
+            return
+        if connection.doubtful or connection.closed:
+            self.drop()
+            return
+        try:
+            connection.execute("ROLLBACK")
+        except (psycopg.Error, SilentError):
+            self.drop()
 
     def drop(self) -> None:
         """Close the connection, if there is one."""

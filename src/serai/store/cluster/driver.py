@@ -8,10 +8,10 @@ from typing import TypeVar
 from serai.store.audit import Refused, Wanted, Written
 from serai.store.cluster import audit, records, tasks
 from serai.store.cluster.address import Address, parse
-from serai.store.cluster.connection import Tx
 from serai.store.cluster.database import Database
 from serai.store.cluster.nudges import listen
 from serai.store.cluster.transact import Reading, Writing
+from serai.store.cluster.tx import Tx
 from serai.store.contract import Change, Committed
 from serai.store.driver import Batch, Keep, Nudge, RevisionRow, Row
 from serai.store.jobs import Worker

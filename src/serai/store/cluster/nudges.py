@@ -17,13 +17,10 @@ from serai.store.driver import Nudge
 #: Where notifications go; each database has its own.
 CHANNEL = "serai"
 
+#: Sends nudges with the commit of its transaction; of two that are the same, one.
+NOTIFY = "SELECT pg_notify(%s, nudge) FROM unnest(%s::text[]) nudge"
+
 _AGAIN = 1.0  # seconds until the next attempt after the connection broke
-_NOTIFY = sql.SQL("NOTIFY {channel}, {payload}; ")
-
-
-def notify(payload: str) -> sql.Composable:
-    """Return the statement that sends a nudge with the commit of its transaction; the same one is sent once."""
-    return _NOTIFY.format(channel=sql.Identifier(CHANNEL), payload=payload)
 
 
 def of_change(number: int) -> str:

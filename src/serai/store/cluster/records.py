@@ -12,7 +12,7 @@ import msgspec
 from serai.errors import InternalError
 from serai.store import rules
 from serai.store.cluster import tasks
-from serai.store.cluster.connection import Head, Tx
+from serai.store.cluster.tx import Head, Tx
 from serai.store.contract import Change, Committed, NewTask
 from serai.store.driver import Batch, DeleteRow, Keep, PutRow, RevisionRow, Row
 

@@ -13,26 +13,23 @@ from collections.abc import Sequence
 from typing import Any
 
 import psycopg
-from psycopg import sql
 
 from serai.errors import SeraiError, UnavailableError
-from serai.store.cluster.connection import TASKS, Tx
 from serai.store.cluster.database import Database, Link
 from serai.store.cluster.errors import SilentError, is_fatal, translate, unknown
-from serai.store.cluster.nudges import notify, of_change, of_queue
+from serai.store.cluster.nudges import CHANNEL, NOTIFY, of_change, of_queue
+from serai.store.cluster.tx import TASKS, Tx
 from serai.store.jobs import Job, Kept
 
-#: The lock is the writer's own: who asks how its transaction ended waits for that.
-_BEGIN = sql.SQL("BEGIN; SELECT pg_advisory_xact_lock({lock})")
+#: The first lock is the writer's own: who asks how its transaction ended waits for that.
+_LOCK = "SELECT pg_advisory_xact_lock(%s)"
+_LOCK_BOTH = "SELECT pg_advisory_xact_lock(%s), pg_advisory_xact_lock(%s)"
 #: Nothing is noted where nothing was written: such a commit need not wait for the disk.
-_NOTE = sql.SQL(
-    "INSERT INTO writer (id, at, seen) SELECT {id}, {at}, now() WHERE pg_current_xact_id_if_assigned() IS NOT NULL "
-    "ON CONFLICT (id) DO UPDATE SET at = excluded.at, seen = excluded.seen; "
-)
-#: Both at once, since who has the lock asks next whether there are gates.
-_ALONE = sql.SQL("; SELECT pg_advisory_xact_lock({tasks}); SELECT EXISTS (SELECT 1 FROM task_gate)").format(tasks=TASKS)
-_HEAD = sql.SQL("UPDATE head SET number = {number}, mark = {mark}; ")
-_WAIT = "SELECT pg_advisory_xact_lock(%s)"
+_NOTE = """
+INSERT INTO writer (id, at, seen) SELECT %s, %s, now() WHERE pg_current_xact_id_if_assigned() IS NOT NULL
+ON CONFLICT (id) DO UPDATE SET at = excluded.at, seen = excluded.seen
+"""
+_HEAD = "UPDATE head SET number = %s, mark = %s"
 _ENDED = "SELECT at FROM writer WHERE id = %s"
 _FORGET = "DELETE FROM writer WHERE id = %s OR seen < now() - interval '7 days'"
 
@@ -73,16 +70,21 @@ class Writing:
     def _together(self, group: Sequence[Job[Tx, Any]]) -> bool:
         """Run jobs; return False, with nothing done, where one of several failed."""
         tx = self._begin()
-        for job in group:
-            if not self._goes_well(job, tx):
-                tx.run("ROLLBACK")
-                return len(group) == 1
-        self._commit(tx)
-        return True
+        if all(self._goes_well(job, tx) for job in group):
+            try:
+                self._commit(tx)
+            except _NATIVE as error:  # perhaps at a statement that had waited: whose, is unknown
+                if len(group) == 1 or not self._concerns_one(error, tx):
+                    raise
+            else:
+                return True
+        tx.forget()
+        self._link.roll_back()
+        return len(group) == 1
 
     def _apart(self, group: Sequence[Job[Tx, Any]]) -> None:
         """Run jobs, each in a savepoint."""
-        tx = self._begin()
+        tx = self._begin(eager=True)
         for job in group:
             place = tx.save()
             if self._goes_well(job, tx):
@@ -94,36 +96,36 @@ class Writing:
     def _goes_well(self, job: Job[Tx, Any], tx: Tx) -> bool:
         job.run(tx)
         if isinstance(job.error, _NATIVE):
-            if tx.connection.closed or is_fatal(job.error):
+            if not self._concerns_one(job.error, tx):
                 raise job.error
             job.error = translate(job.error, self._address)
         return job.error is None
 
-    def _begin(self) -> Tx:
-        connection = self._link.get()
+    def _concerns_one(self, error: Exception, tx: Tx) -> bool:
+        """Tell whether others of the group may do better."""
+        return not (tx.connection.closed or is_fatal(error) or isinstance(error, psycopg.errors.LockNotAvailable))
+
+    def _begin(self, *, eager: bool = False) -> Tx:
+        tx = Tx(self._link.get(), alone=self._tasks, eager=eager)
         self._at += 1
-        begin = _BEGIN.format(lock=self._lock)
-        if not self._tasks:
-            connection.execute(begin)
-            return Tx(connection)
-        cursor = connection.execute(sql.Composed([begin, _ALONE]))
-        while cursor.nextset():
-            pass
-        row = cursor.fetchone()
-        tx = Tx(connection, alone=True)
-        tx.has_gates = row is not None and bool(row[0])
+        tx.later("BEGIN")
+        if self._tasks:
+            tx.later(_LOCK_BOTH, (self._lock, TASKS))
+        else:
+            tx.later(_LOCK, (self._lock,))
         return tx
 
     def _commit(self, tx: Tx) -> None:
-        """Commit with what belongs to it, in one message; raise where it was surely, or perhaps, not done."""
-        parts: list[sql.Composable] = []
+        """Commit with what belongs to it; raise where it was surely, or perhaps, not done."""
         if tx.head is not None:
-            parts.append(_HEAD.format(number=tx.head.number, mark=tx.head.mark))
-            parts.append(notify(of_change(tx.head.number)))
-        parts += [notify(of_queue(queue)) for queue in sorted(tx.queues)]
+            tx.later(_HEAD, (tx.head.number, tx.head.mark))
+        nudges = ([of_change(tx.head.number)] if tx.head is not None else []) + [of_queue(q) for q in sorted(tx.queues)]
+        if nudges:
+            tx.later(NOTIFY, (CHANNEL, nudges))
+        tx.later(_NOTE, (self._id, self._at))
+        tx.later("COMMIT")
         try:
-            note = _NOTE.format(id=str(self._id), at=self._at)
-            tx.connection.execute(sql.Composed([*parts, note, sql.SQL("COMMIT")]))
+            tx.send()
         except _NATIVE as error:
             if not tx.connection.closed:
                 raise  # the server said no
@@ -137,7 +139,7 @@ class Writing:
             self._link.drop()
             try:
                 connection = self._link.get()
-                connection.execute(_WAIT, (self._lock,))
+                connection.execute(_LOCK, (self._lock,))
                 row = connection.execute(_ENDED, (self._id,)).fetchone()
             except (SeraiError, *_NATIVE) as error:
                 if time.monotonic() > end:

@@ -132,9 +132,14 @@ def claim(desk: Desk, bot: str, want: Want) -> list[Task]:
     return started
 
 
+def width(places: int) -> int:
+    """Return how many lanes of a queue a claim looks at."""
+    return min(MAX_LANES, places + _SPARE)
+
+
 def _choose(desk: Desk, queue: str, places: Places) -> None:
     shelf = desk.shelf
-    sources, reached = _sources(desk, queue, min(MAX_LANES, places.left + _SPARE))
+    sources, reached = _sources(desk, queue, width(places.left))
     if len(sources) == 1 and not desk.gated:  # what follows would come to the same
         [source] = sources
         source.choose(places, places.left)

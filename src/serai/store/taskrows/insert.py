@@ -25,10 +25,12 @@ def insert(desk: Desk, new: NewTask, *, who: str) -> str:
     wait: Wait = "tasks" if awaits else _wait(desk, new)
     task = _row(new, payload, who=who, now=desk.now, wait=wait, awaits=awaits)
     lane = desk.lane(task) if wait == "ready" else None
+    if not firsts:
+        shelf.append(task, lane=lane, lock=new.key or None)
+        return task.id
     number = shelf.add(task, lane=lane, lock=new.key or None)
-    if firsts:
-        shelf.link(number, [first.number for first in firsts])
-        _fail_early(desk, number, firsts, who)
+    shelf.link(number, [first.number for first in firsts])
+    _fail_early(desk, number, firsts, who)
     return task.id
 
 

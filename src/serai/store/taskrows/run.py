@@ -61,13 +61,9 @@ def beat(desk: Desk, bot: str) -> None:
 
 def acknowledge(desk: Desk, bot: str, finishes: Sequence[Finish]) -> list[int]:
     """Write how runs ended; return the numbers of those that the bot does not hold."""
-    plain: dict[int, list[int]] = defaultdict(list)
-    for finish in finishes:
-        if finish.state == "done" and not finish.why:
-            plain[finish.run].append(finish.number)
     quick: set[int] = set()
     channels: dict[str, None] = {}
-    for run, numbers in plain.items():
+    for run, numbers in plain(finishes).items():
         for done in desk.shelf.finish(bot, run, numbers, desk.now):
             quick.add(done.number)
             if done.ties & GATED:
@@ -81,6 +77,15 @@ def acknowledge(desk: Desk, bot: str, finishes: Sequence[Finish]) -> list[int]:
     if results:
         desk.shelf.keep(results)
     return [f.number for f in finishes if f.number not in quick and not _end(desk, bot, f)]
+
+
+def plain(finishes: Sequence[Finish]) -> dict[int, list[int]]:
+    """Return the numbers of those that just went well, by run."""
+    found: dict[int, list[int]] = defaultdict(list)
+    for finish in finishes:
+        if finish.state == "done" and not finish.why:
+            found[finish.run].append(finish.number)
+    return found
 
 
 def wake(desk: Desk, want: Want, known: Timers | None) -> Timers:

@@ -59,6 +59,10 @@ class Shelf(Holds, Protocol):
         """Insert a row and its arguments; return its number, greater than all before."""
         ...
 
+    def append(self, task: Task, *, lane: int | None, lock: str | None) -> None:
+        """Insert a row and its arguments, like `add`; its number nobody needs yet."""
+        ...
+
     def number(self, task: str) -> int | None:
         """Return the number of an id."""
         ...

@@ -7,10 +7,16 @@ from typing import Any
 import msgspec
 
 from serai.store.cluster.tasks.table import Table
+from serai.store.cluster.tx import Tx
 from serai.store.taskrows.gates import NEVER, Gate
 from serai.store.tasks import Scope
 
 _decoder = msgspec.msgpack.Decoder(Gate)
+_HAS_GATES = "SELECT EXISTS (SELECT 1 FROM task_gate)"
+_SOME = """
+SELECT g.scope, g.name, g.gate FROM unnest(%s::text[], %s::text[]) w (scope, name)
+JOIN task_gate g ON g.scope = w.scope AND g.name = w.name
+"""
 _PUT = """
 INSERT INTO task_gate (scope, name, key, gate, opens, at, calls, probe)
 SELECT %(scope)s, %(name)s, %(key)s, %(gate)s,
@@ -25,15 +31,26 @@ ON CONFLICT (scope, name) DO UPDATE SET gate = excluded.gate, opens = excluded.o
 class GateTable(Table):
     """The table ``task_gate``."""
 
+    def __init__(self, tx: Tx) -> None:
+        super().__init__(tx)
+        self._asked: dict[tuple[str, str], bytes | None] = {}
+
     def has_gates(self) -> bool:
         """Tell whether there is any gate."""
-        if self._tx.has_gates is None:
-            self._tx.has_gates = self._one("SELECT 1 FROM task_gate LIMIT 1") is not None
-        return self._tx.has_gates
+        return bool(self._one(_HAS_GATES))
 
     def gate(self, scope: Scope, name: str) -> Gate | None:
         """Return a gate."""
-        return self._gate("SELECT gate FROM task_gate WHERE scope = %s AND name = %s", scope, name)
+        if (scope, name) not in self._asked:  # those of all lanes that are looked at, at once
+            names = {(scope, name)}
+            for lane in self._lanes:
+                names |= {("tenant", lane.tenant), ("provider", lane.provider), ("channel", lane.channel)}
+            wanted = sorted(names - self._asked.keys())
+            self._asked |= dict.fromkeys(wanted)
+            found = self._tx.rows(_SOME, ([each[0] for each in wanted], [each[1] for each in wanted]))
+            self._asked |= {(each[0], each[1]): each[2] for each in found}
+        blob = self._asked[scope, name]
+        return None if blob is None else _decoder.decode(blob)
 
     def probed(self, number: int) -> Gate | None:
         """Return the gate whose probe a row is."""
@@ -60,13 +77,13 @@ class GateTable(Table):
             "calls": gate.calls,
             "probe": gate.probe,
         }
-        self._tx.run(_PUT, values)
-        self._tx.has_gates = True
+        self._asked.pop((gate.scope, gate.name), None)
+        self._tx.later(_PUT, values)
 
     def drop_gate(self, scope: Scope, name: str) -> None:
         """Delete a gate."""
-        self._tx.run("DELETE FROM task_gate WHERE scope = %s AND name = %s", (scope, name))
-        self._tx.has_gates = None
+        self._asked.pop((scope, name), None)
+        self._tx.later("DELETE FROM task_gate WHERE scope = %s AND name = %s", (scope, name))
 
     def next_opening(self, now: float) -> float | None:
         """Return when the next gate opens after now, of those that lanes stand under, or calls its prober."""

@@ -16,7 +16,11 @@ _MARK = """
 INSERT INTO task_mark (schedule, at) VALUES (%s, %s) ON CONFLICT (schedule) DO UPDATE SET at = excluded.at
 """
 
-_LOOK = f"SELECT EXISTS (SELECT 1 FROM task_bot WHERE name = %s), {DUE}, {EXPIRES}"  # noqa: S608 - constants
+BEAT = "UPDATE task_bot SET beat = beat + 1 WHERE name = %s"
+LOOK = (
+    f"SELECT EXISTS (SELECT 1 FROM task_bot WHERE name = %s), {DUE}, {EXPIRES}, "  # noqa: S608 - constants
+    "EXISTS (SELECT 1 FROM task_gate)"
+)
 
 
 class PeopleTables(Table):
@@ -28,8 +32,8 @@ class PeopleTables(Table):
         return self._tx.run(sql, (bot, "\n".join(queues), now)) == 1
 
     def look(self, bot: str) -> Look:
-        """Look whether a bot is known, and at the timers."""
-        [row] = self._tx.rows(_LOOK, (bot,))
+        """Look whether a bot is known, at the timers, and whether there are gates."""
+        [row] = self._tx.rows(LOOK, (bot,))
         return Look(*row)
 
     def has_bot(self, bot: str) -> bool:
@@ -38,7 +42,7 @@ class PeopleTables(Table):
 
     def beat(self, bot: str) -> bool:
         """Count a bot's beat; False where there is none of that name."""
-        return self._tx.run("UPDATE task_bot SET beat = beat + 1 WHERE name = %s", (bot,)) == 1
+        return self._tx.run(BEAT, (bot,)) == 1
 
     def drop_bot(self, bot: str, beat: int | None) -> bool:
         """Delete a bot, where it has that beat or none is given; return whether it was there."""
@@ -56,7 +60,7 @@ class PeopleTables(Table):
 
     def put_pause(self, pause: Pause) -> None:
         """Write or replace a pause."""
-        self._tx.run(_PAUSE, (pause.channel, pause.who, pause.at, storable(pause.why)))
+        self._tx.later(_PAUSE, (pause.channel, pause.who, pause.at, storable(pause.why)))
 
     def drop_pause(self, channel: str) -> bool:
         """Delete a pause; return whether it was there."""
@@ -73,6 +77,6 @@ class PeopleTables(Table):
     def put_mark(self, schedule: str, at: float | None) -> None:
         """Write or, with None, delete a mark."""
         if at is None:
-            self._tx.run("DELETE FROM task_mark WHERE schedule = %s", (schedule,))
+            self._tx.later("DELETE FROM task_mark WHERE schedule = %s", (schedule,))
         else:
-            self._tx.run(_MARK, (schedule, at))
+            self._tx.later(_MARK, (schedule, at))

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from serai.store.cluster.tasks.table import COLUMNS, PLACED, Table, storable
+from serai.store.cluster.tasks.table import AT_LANE, COLUMNS, PLACED, Table, storable
 from serai.store.taskrows.shelf import GATED, LOOSE, Done
 from serai.store.tasks import MAX_PAGE, Filter, Task
 
@@ -18,11 +18,13 @@ _GIVEN = COLUMNS.split(", ")[1:]
 _PLACE = f"INSERT INTO task_place (number, {', '.join(PLACED)}) SELECT number, {', '.join(PLACED)} FROM t"  # noqa: S608 - constants
 _ADD = f"""
 WITH t AS (
-    INSERT INTO task ({", ".join(_GIVEN)}, arguments, lane, lock) VALUES ({", ".join(["%s"] * (len(_GIVEN) + 3))})
+    INSERT INTO task ({", ".join(_GIVEN)}, arguments, lane, lock)
+    VALUES ({", ".join(["%s"] * (len(_GIVEN) + 1))}, {AT_LANE}, %s)
     RETURNING *
 )
 {_PLACE} RETURNING number
 """  # noqa: S608 - constants
+_BEHIND = "INSERT INTO task_payload (task, arguments) SELECT number, %s FROM task WHERE id = %s"
 #: What is set goes into the middle.
 _CHANGE = f"""
 WITH t AS (UPDATE task SET {{}} WHERE number = %s RETURNING *),
@@ -43,7 +45,7 @@ UPDATE task SET state = 'is_processing', wait = '', lane = NULL, bot = %s, run =
                 sentence = '', ties = ties | %s::int
 WHERE number = ANY (%s) RETURNING {COLUMNS}, {_ARGUMENTS}
 """  # noqa: S608 - constants
-_FINISH = f"""
+FINISH = f"""
 WITH o AS (
     SELECT number, ties, tenant, provider, channel FROM task
     WHERE number = ANY (%s) AND bot = %s AND run = %s AND state = 'is_processing' AND ties & ~{LOOSE} = 0
@@ -75,10 +77,18 @@ class RowTable(Table):
         """Insert a row and its arguments; return its number."""
         inline = task.payload if len(task.payload) <= INLINE else None
         values = msgspec.structs.astuple(task)
-        number = int(self._one(_ADD, *values[1 : len(_GIVEN) + 1], inline, lane, lock))
+        number = int(self._one(_ADD, *values[1 : len(_GIVEN) + 1], inline, *self._lane(lane), lock))
         if inline is None:
-            self._tx.run("INSERT INTO task_payload (task, arguments) VALUES (%s, %s)", (number, task.payload))
+            self._tx.later("INSERT INTO task_payload (task, arguments) VALUES (%s, %s)", (number, task.payload))
         return number
+
+    def append(self, task: Task, *, lane: int | None, lock: str | None) -> None:
+        """Insert a row and its arguments, like `add`."""
+        inline = task.payload if len(task.payload) <= INLINE else None
+        values = msgspec.structs.astuple(task)
+        self._tx.later(_ADD, (*values[1 : len(_GIVEN) + 1], inline, *self._lane(lane), lock))
+        if inline is None:
+            self._tx.later(_BEHIND, (task.payload, task.id))
 
     def number(self, task: str) -> int | None:
         """Return the number of an id."""
@@ -119,10 +129,16 @@ class RowTable(Table):
 
     def change(self, number: int, **columns: Any) -> None:
         """Set columns of a row."""
-        names = " = %s, ".join(columns) + " = %s"
-        values = [storable(value) if isinstance(value, str) else value for value in columns.values()]
+        names: list[str] = []
+        values: list[Any] = []
+        for name, value in columns.items():
+            names.append(f"{name} = {AT_LANE if name == 'lane' else '%s'}")
+            if name == "lane":
+                values += self._lane(value)
+            else:
+                values.append(storable(value) if isinstance(value, str) else value)
         statement = _CHANGE if columns.keys() & PLACED else "UPDATE task SET {} WHERE number = %s"
-        self._tx.run(statement.format(names), (*values, number))
+        self._tx.later(statement.format(", ".join(names)), (*values, number))
 
     def take(self, numbers: Sequence[int], bot: str, now: float, ties: int) -> list[Task]:
         """Start rows; return them in the order of their numbers' list, arguments included."""
@@ -131,10 +147,10 @@ class RowTable(Table):
 
     def finish(self, bot: str, run: int, numbers: Sequence[int], now: float) -> list[Done]:
         """End those of the rows well that a bot holds in this run, with no ties but `LOOSE` ones."""
-        found = {row[0]: Done(*row) for row in self._tx.rows(_FINISH, (list(numbers), bot, run, now))}
+        found = {row[0]: Done(*row) for row in self._tx.rows(FINISH, (list(numbers), bot, run, now))}
         return [found[number] for number in numbers if number in found]
 
     def keep(self, results: Sequence[tuple[int, bytes]]) -> None:
         """Write results of rows."""
         last = dict(results)
-        self._tx.run(_KEEP, (list(last), list(last.values())))
+        self._tx.later(_KEEP, (list(last), list(last.values())), apart=True)

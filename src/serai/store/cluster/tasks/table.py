@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-from serai.store.cluster.connection import Tx
+from serai.store.cluster.tx import Tx
+from serai.store.taskrows.lanes import Lane
 from serai.store.tasks import Task
 
 #: The columns in the order of `Task`'s fields; its arguments and its result lie elsewhere where they are large.
@@ -26,6 +28,18 @@ DUE = "(SELECT min(not_before) FROM task_place WHERE wait = 'time')"
 EXPIRES = "(SELECT min(expires) FROM task_place WHERE expires > 0 AND state = 'to_do')"
 
 
+#: The id of a lane by its key; none where that is of NULLs.
+AT_LANE = "(SELECT id FROM task_lane WHERE queue = %s AND tenant = %s AND provider = %s AND channel = %s)"
+_NO_LANE = (None, None, None, None)
+#: It begins at its queue's time, one task behind its tenant's others.
+_NEW_LANE = f"""
+INSERT INTO task_lane (queue, tenant, provider, channel, time)
+SELECT q, w, %s, %s, greatest((SELECT t.time FROM task_time t WHERE t.queue = q),
+                             (SELECT max(l.time) + 1 FROM task_lane l WHERE l.queue = q AND l.tenant = w), 0)
+FROM (SELECT %s::text COLLATE "C" AS q, %s::text COLLATE "C" AS w) one WHERE {AT_LANE} IS NULL
+"""  # noqa: S608 - constants
+
+
 class Table:
     """What is made for each piece of work.
 
@@ -36,6 +50,17 @@ class Table:
     def __init__(self, tx: Tx) -> None:
         tx.lock_tasks()
         self._tx = tx
+        self._lanes: list[Lane] = []  # those that a claim looks at
+
+    def _lane(self, lane: int | None) -> Sequence[str | None]:
+        """Return the key of a lane that is told by its place among the transaction's, and see that it is there."""
+        if lane is None:
+            return _NO_LANE
+        key = queue, tenant, provider, channel = self._tx.lanes[lane]
+        if key not in self._tx.sure:
+            self._tx.later(_NEW_LANE, (provider, channel, queue, tenant, *key))
+            self._tx.sure.add(key)
+        return key
 
     def _rows(self, where: str, *values: Any) -> list[Task]:
         return [Task(*row) for row in self._tx.rows(f"SELECT {COLUMNS} FROM task WHERE {where}", values)]  # noqa: S608 - constants

@@ -35,7 +35,7 @@ class TraceTables(Table):
         """Write lines to the end of a story."""
         columns = [[line.at for line in lines]]
         texts = [[storable(getattr(line, name)) for line in lines] for name in ("who", "old", "new", "why")]
-        self._tx.run(_TELL, (number, number, *columns, *texts))
+        self._tx.later(_TELL, (number, number, *columns, *texts))
 
     def told(self, number: int) -> list[StoryLine]:
         """Return the lines of a story that were written, oldest first."""
@@ -48,8 +48,8 @@ class TraceTables(Table):
             self._one("UPDATE task SET lines = lines + %s WHERE number = %s RETURNING lines", len(lines), number)
         )
         texts = [storable(text) for _, text in lines]
-        self._tx.run(_LOG, (number, last - len(lines), [at for at, _ in lines], texts))
-        self._tx.run("DELETE FROM task_log WHERE task = %s AND line <= %s", (number, last - MAX_LOG_LINES))
+        self._tx.later(_LOG, (number, last - len(lines), [at for at, _ in lines], texts))
+        self._tx.later("DELETE FROM task_log WHERE task = %s AND line <= %s", (number, last - MAX_LOG_LINES))
 
     def logged(self, number: int, after: int) -> list[LogLine]:
         """Return log lines greater than ``after``."""
@@ -63,5 +63,5 @@ class TraceTables(Table):
         )
         old = [number for number, finished in rows if 0 < finished < before]
         for table, column in _TABLES if old else ():
-            self._tx.run(f"DELETE FROM {table} WHERE {column} = ANY (%s)", (old,))  # noqa: S608 - constants
+            self._tx.later(f"DELETE FROM {table} WHERE {column} = ANY (%s)", (old,))  # noqa: S608 - constants
         return int(rows[-1][0]) if len(rows) == limit else 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from serai.store.cluster.tasks.table import DUE, EXPIRES, Table, storable
+from serai.store.cluster.tasks.table import AT_LANE, DUE, EXPIRES, Table, storable
 from serai.store.taskrows.shelf import FOLLOWED, Head
 from serai.store.tasks import Ended, Scope, Task, Wait
 
@@ -14,9 +14,8 @@ _INSIDE = (
     "AND p.wait NOT IN ('channel', 'tasks')"
 )
 _RUNS = "p.state IN ('is_processing', 'to_cancel')"
-_TO_CANCEL = f"SELECT p.number FROM task_place p WHERE p.bot = %s AND {_RUNS} AND p.state = 'to_cancel' ORDER BY 1"  # noqa: S608 - constants
+TO_CANCEL = f"SELECT p.number FROM task_place p WHERE p.bot = %s AND {_RUNS} AND p.state = 'to_cancel' ORDER BY 1"  # noqa: S608 - constants
 _TIE_RUNNING = f"UPDATE task t SET ties = t.ties | %s::int FROM task_place p WHERE p.number = t.number AND {_RUNS}"  # noqa: S608 - constants
-_READY = "SELECT number, function FROM task_place WHERE lane = %s ORDER BY priority DESC, number LIMIT %s OFFSET %s"
 _TIMERS = f"SELECT {DUE}, {EXPIRES}"
 _HEADS = """
 SELECT t.number, t.queue, t.tenant, t.provider, t.channel, t.not_before,
@@ -31,10 +30,11 @@ WHERE NOT EXISTS (
            AND p.state IN ('to_do', 'is_processing', 'to_cancel') AND p.wait NOT IN ('channel', 'tasks')
 )
 """
-_LET_IN = """
-WITH p AS (UPDATE task_place SET wait = %(wait)s, lane = %(lane)s::bigint WHERE number = ANY (%(numbers)s))
-UPDATE task SET wait = %(wait)s, lane = %(lane)s::bigint WHERE number = ANY (%(numbers)s)
-"""
+_LET_IN = f"""
+WITH l AS MATERIALIZED (SELECT {AT_LANE} AS id),
+p AS (UPDATE task_place SET wait = %s, lane = l.id FROM l WHERE number = ANY (%s))
+UPDATE task SET wait = %s, lane = l.id FROM l WHERE number = ANY (%s)
+"""  # noqa: S608 - constants
 _FIRSTS = """
 SELECT t.id, t.function, t.state, coalesce(p.result, ''), t.failure
 FROM task_after a JOIN task t ON t.number = a.first LEFT JOIN task_payload p ON p.task = t.number
@@ -44,15 +44,6 @@ WHERE a.task = %s ORDER BY a.position
 
 class WaitTables(Table):
     """The partial indexes of ``task_place``, and the table ``task_after``."""
-
-    def ready(self, lane: int, limit: int, skip: int) -> list[tuple[int, str]]:
-        """Return number and function of a lane's rows past the first ones, by priority, then number."""
-        return [(number, function) for number, function in self._tx.rows(_READY, (lane, limit, skip))]
-
-    def functions(self, lane: int, limit: int, skip: int) -> set[str]:
-        """Return the functions of the rows that `ready` would return."""
-        sql = f"SELECT DISTINCT function FROM ({_READY}) r"  # noqa: S608 - a constant
-        return {function for (function,) in self._tx.rows(sql, (lane, limit, skip))}
 
     def parked(self, function: str, limit: int) -> list[Task]:
         """Return rows that wait for somebody who knows their function."""
@@ -85,7 +76,7 @@ class WaitTables(Table):
 
     def to_cancel(self, bot: str) -> list[int]:
         """Return the numbers of what a bot runs and has to stop."""
-        return [number for (number,) in self._tx.rows(_TO_CANCEL, (bot,))]
+        return [number for (number,) in self._tx.rows(TO_CANCEL, (bot,))]
 
     def tie_running(self, scope: Scope, name: str, ties: int) -> int:
         """Add ties to all that runs in a scope; return how many that are."""
@@ -113,16 +104,16 @@ class WaitTables(Table):
 
     def let_in(self, numbers: Sequence[int], wait: Wait, lane: int | None) -> None:
         """Set what rows wait for, and their lane."""
-        self._tx.run(_LET_IN, {"wait": wait, "lane": lane, "numbers": list(numbers)})
+        self._tx.later(_LET_IN, (*self._lane(lane), wait, list(numbers), wait, list(numbers)))
 
     def link(self, number: int, firsts: Sequence[int]) -> None:
         """Keep which rows a row comes after, in this order, and tie those with `FOLLOWED`."""
-        self._tx.run(
+        self._tx.later(
             "INSERT INTO task_after (task, position, first) "
             "SELECT %s, n - 1, first FROM unnest(%s::bigint[]) WITH ORDINALITY f (first, n)",
             (number, list(firsts)),
         )
-        self._tx.run("UPDATE task SET ties = ties | %s::int WHERE number = ANY (%s)", (FOLLOWED, list(firsts)))
+        self._tx.later("UPDATE task SET ties = ties | %s::int WHERE number = ANY (%s)", (FOLLOWED, list(firsts)))
 
     def followers(self, number: int) -> list[Task]:
         """Return rows in to_do that come after a row and wait for tasks."""

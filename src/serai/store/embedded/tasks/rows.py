@@ -70,6 +70,10 @@ class RowTable(Table):
             self._cursor.execute("INSERT INTO task_payload (task, arguments) VALUES (?, ?)", (number, task.payload))
         return number
 
+    def append(self, task: Task, *, lane: int | None, lock: str | None) -> None:
+        """Insert a row and its arguments."""
+        self.add(task, lane=lane, lock=lock)
+
     def number(self, task: str) -> int | None:
         """Return the number of an id."""
         return self._number(self._one("SELECT number FROM task WHERE id = ?", task))

@@ -40,6 +40,10 @@ class RowTable(Memory):
         kept.entries[kept.last] = Entry(task=fresh, lane=lane, lock=lock)
         return kept.last
 
+    def append(self, task: Task, *, lane: int | None, lock: str | None) -> None:
+        """Insert a row and its arguments."""
+        self.add(task, lane=lane, lock=lock)
+
     def number(self, task: str) -> int | None:
         """Return the number of an id."""
         return self._table.numbers.get(task)

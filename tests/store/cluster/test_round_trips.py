@@ -1,0 +1,147 @@
+"""What needs no answer travels with what does: the number of messages to and fro is what a network charges for."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import psycopg
+import pytest
+
+from serai.errors import ConflictError, SeraiError
+from serai.store.cluster.connection import Connection, connect
+from serai.store.cluster.driver import ClusterDriver
+from serai.store.cluster.tx import Tx
+from serai.store.contract import NewTask
+from serai.store.driver import Batch
+from serai.store.tasks import Exchange, Finish, Want
+
+WANT = Want(queues=("any",), slots=2, batch=20, short=frozenset({"noop"}))
+
+
+@pytest.fixture
+async def driver(database: Callable[[], str]):
+    driver = ClusterDriver(database())
+    await driver.write(lambda tx: driver.tasks.enlist(tx, "bot", ["any"], now=1.0))
+    yield driver
+    await driver.close()
+
+
+@pytest.fixture
+def flights(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Count statements of each message."""
+    counted: list[int] = []
+    fly = Connection.fly
+
+    def count(self: Connection, statements: Any) -> None:
+        counted.append(len(statements))
+        fly(self, statements)
+
+    monkeypatch.setattr(Connection, "fly", count)
+    return counted
+
+
+async def add(driver: ClusterDriver, *tasks: NewTask) -> None:
+    await driver.apply(Batch(who="user:ada", why="", when=time.time(), operations=tasks))
+
+
+async def exchange(driver: ClusterDriver, done: Exchange | None = None) -> Exchange:
+    finishes = [Finish(number=task.number, run=task.run, state="done") for task in (done.claimed if done else ())]
+    return await driver.write(lambda tx: driver.tasks.exchange(tx, "bot", finishes, WANT, now=time.time()))
+
+
+async def test_an_enqueue_is_one_round_trip(driver: ClusterDriver, flights: list[int]) -> None:
+    await add(driver, *[NewTask(function="noop")] * 10)
+    assert len(flights) == 1
+
+
+async def test_a_claim_is_three_and_an_acknowledgement_with_nothing_to_claim_is_two(
+    driver: ClusterDriver, flights: list[int]
+) -> None:
+    await add(driver, NewTask(function="noop"))
+    flights.clear()
+    claimed = await exchange(driver)
+    assert (len(claimed.claimed), len(flights)) == (1, 3)
+    flights.clear()
+    assert not (await exchange(driver, claimed)).claimed
+    assert len(flights) == 2
+
+
+async def test_to_go_on_is_three_however_many_tenants_share(driver: ClusterDriver, flights: list[int]) -> None:
+    await add(driver, *[NewTask(function="noop", tenant=f"t{n % 5}") for n in range(60)])
+    claimed = await exchange(driver)
+    flights.clear()
+    again = await exchange(driver, claimed)
+    assert len(again.claimed) == 20  # all short
+    assert {task.tenant for task in again.claimed} == {f"t{n}" for n in range(5)}
+    assert len(flights) == 3
+
+
+async def test_a_beat_is_two(driver: ClusterDriver, flights: list[int]) -> None:
+    assert await driver.write(lambda tx: driver.tasks.beat(tx, "bot")) == []
+    assert len(flights) == 2
+
+
+async def test_a_statement_that_waited_fails_those_who_gave_it_alone(driver: ClusterDriver) -> None:
+    """Its error comes with the commit, when nobody can tell whose it is: so each is tried by itself."""
+
+    def spoil(tx: Tx) -> None:
+        tx.later("SELECT 1 / %s", (0,))
+
+    pause = partial(driver.tasks.pause, who="ada", why="", now=1.0)
+    jobs = [driver.write(partial(pause, channel=f"c{n}")) for n in range(3)]
+    jobs.insert(1, driver.write(spoil))
+    ended = await gather(jobs)
+    assert [isinstance(each, SeraiError) for each in ended] == [False, True, False, False]
+    paused = await driver.read(driver.tasks.pauses)
+    assert len(paused) == 3
+
+
+async def test_a_value_that_cannot_be_sent_fails_its_own_job_only(driver: ClusterDriver) -> None:
+    jobs = [driver.write(lambda tx: tx.later("SELECT %s::text", ("\0",))), driver.write(lambda tx: tx.rows("SELECT 1"))]
+    ended = await gather(jobs)
+    assert isinstance(ended[0], SeraiError)
+    assert ended[1] == [(1,)]
+    assert (await exchange(driver)).claimed == []
+
+
+async def test_a_bot_that_is_not_known_gets_a_conflict(driver: ClusterDriver) -> None:
+    with pytest.raises(ConflictError):
+        await driver.write(lambda tx: driver.tasks.exchange(tx, "other", [], WANT, now=1.0))
+
+
+def test_an_answer_that_was_foreseen_is_asked_anew_after_a_write(database: Callable[[], str]) -> None:
+    driver = ClusterDriver(database())
+    connection = connect(driver.address, "test")
+    connection.execute("CREATE TEMPORARY TABLE t (n integer)")
+    tx, count = Tx(connection), "SELECT count(*) FROM t"
+    tx.foresee(count)
+    assert tx.rows(count) == [(0,)]
+    tx.foresee(count)
+    tx.later("INSERT INTO t VALUES (1)")
+    assert tx.rows(count) == [(1,)]
+    tx.foresee(count)
+    tx.later("INSERT INTO t VALUES (2)", apart=True)
+    assert tx.rows(count) == [(1,)]
+    tx.foresee("INSERT INTO t VALUES (3)", sure=True)
+    assert tx.rows(count) == [(3,)]
+    assert tx.run("INSERT INTO t VALUES (3)") == 1
+    assert tx.rows(count) == [(3,)]
+    connection.close()
+
+
+def test_a_flight_that_fails_leaves_a_connection_that_is_not_used_again(database: Callable[[], str]) -> None:
+    connection = connect(ClusterDriver(database()).address, "test")
+    tx = Tx(connection)
+    tx.later("BEGIN")
+    tx.later("SELECT 1 / %s", (0,))
+    with pytest.raises(psycopg.errors.DivisionByZero):
+        tx.rows("SELECT 1")
+    assert connection.doubtful
+    assert not connection.idle
+    connection.close()
+
+
+async def gather(jobs: list[Any]) -> list[Any]:
+    return await asyncio.gather(*jobs, return_exceptions=True)
