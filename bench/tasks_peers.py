@@ -55,6 +55,8 @@ elif PEER == "rq":
 elif PEER == "huey":
     from huey import SqliteHuey
 
+    # fsync is synchronous = FULL: as durable as ours. But a task leaves the queue, in one transaction, before it runs,
+    # and is lost where its worker dies.
     app = SqliteHuey("bench", filename=ADDRESS, fsync=True, results=False)
     _tasks = {name: app.task()(getattr(tasks_work, name)) for name in ("noop", "nap", "stamp")}
 

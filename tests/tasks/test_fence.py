@@ -128,6 +128,18 @@ def test_batches_are_small_where_tasks_take_long_and_grow_where_they_do_not() ->
     assert pace.batch == 1
 
 
+def test_the_kernel_is_asked_how_busy_a_batch_was_where_its_tasks_are_not_quick() -> None:
+    pace = Pace(1000)
+    assert (began := pace.begin()) > 0
+    assert pace.busy(began, 60.0) < 60
+    for _ in range(20):
+        pace.ran(100, 0.0005, 0.0005)
+    assert pace.begin() == 0.0
+    assert pace.busy(0.0, 0.0005) == 0.0005
+    pace.ran(1, 0.05, 0.05)
+    assert pace.begin() > 0
+
+
 def test_a_function_that_kept_others_waiting_is_not_short_for_a_while() -> None:
     pace = Pace(10)
     declared = frozenset({"a", "b"})

@@ -100,6 +100,7 @@ class Session:
         self._log: int | None = None  # descriptor of the log, where syncing it is our business
         self._connection: sqlite3.Connection | None = None
         self._inodes: tuple[Inode | None, Inode | None] = (None, None)
+        self._names = str(file.path), f"{file.path}-wal"
 
     def connection(self, *, check: bool = True) -> sqlite3.Connection:
         """Return the connection, or raise a coded error."""
@@ -162,7 +163,7 @@ class Session:
             self._log = None
 
     def _look(self) -> tuple[Inode | None, Inode | None]:
-        return inode(self.file.path), inode(f"{self.file.path}-wal")
+        return inode(self._names[0]), inode(self._names[1])
 
 
 def inode(path: Path | str) -> Inode | None:
