@@ -16,6 +16,8 @@ SCHEMA = "serai"
 
 #: Octets of an address.
 _MAX = 2000
+#: Seconds until a silent connection is tried, between tries, and how many.
+_ALIVE = {"keepalives_idle": 10, "keepalives_interval": 3, "keepalives_count": 3}
 _SECRETS = {"password", "sslpassword"}
 
 
@@ -23,8 +25,9 @@ class Patience(msgspec.Struct, frozen=True, kw_only=True):
     """How long to wait for the database, in seconds.
 
     The server itself ends what takes longer than ``statement``, waits for a lock longer than ``lock``, or leaves a
-    transaction alone for ``idle``, as a stopped process does while it holds locks. ``answer`` is for a server that
-    does not even do that, ``doubt`` for finding out how a commit ended whose answer was lost.
+    transaction alone for ``idle``, as a stopped process does while it holds locks; who waited for a lock in vain ends
+    those that the server does not see (`serai.store.cluster.database`). ``answer`` is for a host or a server that does
+    not answer at all, ``doubt`` for finding out how a commit ended whose answer was lost.
     """
 
     connect: float = 5.0
@@ -58,14 +61,15 @@ class Address(msgspec.Struct, frozen=True):
             "lock_timeout": _milliseconds(wait.lock),
             "idle_in_transaction_session_timeout": _milliseconds(wait.idle),
             "jit": "off",  # compiling takes longer than any of our statements
+            # Both sides find out about a network that is cut.
+            **{f"tcp_{key}": value for key, value in _ALIVE.items()},
+            "tcp_user_timeout": _milliseconds(wait.answer),
         }
         options = " ".join(f"-c {key}={value}" for key, value in settings.items())
         return {
             "connect_timeout": max(2, round(wait.connect)),  # libpq knows whole seconds, and none below 2
             "target_session_attrs": "primary",  # of several hosts; a standby is behind
-            "keepalives_idle": 10,
-            "keepalives_interval": 3,
-            "keepalives_count": 3,
+            **_ALIVE,
             "tcp_user_timeout": _milliseconds(wait.answer),
             "application_name": f"serai {name}",
             **self.parameters,

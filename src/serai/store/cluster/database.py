@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 import psycopg
 
@@ -21,6 +22,14 @@ _HELLO = """
 SELECT (SELECT value FROM about WHERE key = 'store'),
        CASE WHEN current_setting('synchronous_commit') IN ('off', 'local')
             THEN set_config('synchronous_commit', 'on', false) END
+"""
+#: Connections of this house that hold a transaction open and wait for their client. The server's own limit holds between
+#: two messages: not amid one, nor while an answer is not taken, as by a process that is stopped.
+_EVICT = """
+SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+WHERE datname = current_database() AND usename = current_user AND pid <> pg_backend_pid()
+      AND starts_with(application_name, 'serai ') AND wait_event_type = 'Client' AND xact_start IS NOT NULL
+      AND greatest(query_start, state_change) < clock_timestamp() - make_interval(secs => %s)
 """
 
 
@@ -106,6 +115,11 @@ class Link:
             connection.execute("ROLLBACK")
         except (psycopg.Error, SilentError):
             self.drop()
+
+    def evict(self) -> None:
+        """End the connections of others that hold locks while nobody is there; called by who waited in vain."""
+        with suppress(SeraiError, psycopg.Error, SilentError):
+            self.get().execute(_EVICT, (self.database.address.patience.idle,))
 
     def drop(self) -> None:
         """Close the connection, if there is one."""

@@ -57,6 +57,8 @@ class Writing:
                 self._apart(group)
         if whole.error is not None:
             error = self._link.abandon(whole.error)
+            if isinstance(whole.error, psycopg.errors.LockNotAvailable):
+                self._link.evict()
             for job in group:
                 job.error = error
 
