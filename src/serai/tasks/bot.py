@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping, Sequence
 from time import monotonic
 from typing import Any
 
-import msgspec
 import structlog
 
 from serai.bus import Bus
@@ -24,28 +23,14 @@ from serai.tasks.herald import Herald
 from serai.tasks.isolation import Nursery
 from serai.tasks.ledger import Ledger, is_lost, is_unknown
 from serai.tasks.manager import Tasks
+from serai.tasks.report import report
+from serai.tasks.settings import BotSettings
 from serai.tasks.timing import Clock, SystemClock
 
-_FLUSH = 0.5  # seconds between writing down what functions report
+__all__ = ["Bot", "BotSettings"]
+
 _AGAIN = 1.0  # seconds after the store refused
 _BREATH = 0.005  # seconds after which the event loop turns
-
-
-class BotSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """How a bot works; all times in seconds.
-
-    ``concurrency`` tasks run at once, and beside them one batch of up to ``batch`` short ones; it holds fewer where
-    they turn out to take longer. The lease is kept by heartbeats; a clock that sees none for that long gives the
-    tasks to others.
-    """
-
-    concurrency: int = 4
-    batch: int = 1000
-    lease: float = 10.0
-    poll: float = 5.0
-    stop: float = 10.0  # for a function to end after it was told to
-    drain: float = 20.0  # for functions to end by themselves when the bot does
-    stall: float = 60.0  # that a function may block the event loop
 
 
 class Bot:
@@ -106,7 +91,8 @@ class Bot:
     async def run(self) -> None:
         """Work until cancelled; then let what runs finish, or hand it back."""
         working = asyncio.create_task(self._work())
-        helpers = [asyncio.create_task(helper) for helper in (self._flush(), *self._herald.helpers())]
+        reporting = report(self._crew, self._ledger, self._herald, self._refused)
+        helpers = [asyncio.create_task(helper) for helper in (reporting, *self._herald.helpers())]
         try:
             # Not awaited itself: being cancelled here must not tear what is being written to the store.
             await asyncio.wait({working, *helpers}, return_when=asyncio.FIRST_COMPLETED)
@@ -265,23 +251,3 @@ class Bot:
     def _refused(self, error: SeraiError) -> None:
         self.trouble = error.public
         self._log.warning("tasks.store_refused", bot=self._ledger.bot, error=error)
-
-    async def _flush(self) -> None:
-        """Write down progress and logs."""
-        while True:
-            await asyncio.sleep(_FLUSH)
-            reporting = [ctx.task for ctx in self._crew.contexts() if self._noted(ctx)]
-            if not self._ledger.notes or not self._ledger.bot:
-                continue
-            try:
-                await self._ledger.report()
-            except SeraiError as error:
-                self._refused(error)
-            else:
-                self._herald.tell(reporting)
-
-    def _noted(self, ctx: TaskContext) -> bool:
-        note = ctx.take_note()
-        if note is not None:
-            self._ledger.notes.append(note)
-        return note is not None
