@@ -93,12 +93,16 @@ class Probe(msgspec.Struct, frozen=True):
 
 
 class Driver(Protocol):
-    """Run workloads. All verbs are coroutines, safe to cancel, and raise `SeraiError`."""
+    """Run workloads. All verbs but `expect` are coroutines, safe to cancel, and raise `SeraiError`."""
 
     NAME: str
 
     async def probe(self) -> Sequence[Probe]:
         """Try each ability by doing it."""
+        ...
+
+    def expect(self) -> None:
+        """Hear that a start is likely to come within moments, so that what it needs first may be made ready."""
         ...
 
     async def start(self, workload: Workload) -> Handle:

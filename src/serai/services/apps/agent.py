@@ -99,7 +99,7 @@ class Agent:
             self._tasks.create_task(sweep(self._driver, self._ctx.clock, others))
             self._tasks.create_task(self._follow())
             await self._take_over()
-            calls = Calls(self._ctx.store, self._site, self._apps, self._keepers)
+            calls = Calls(self._ctx.store, self._site, self._apps, self._keepers, self._driver.expect)
             self._subscriptions += await calls.register(self._ctx.bus)
             meter = Meter(self._ctx.registry, self._driver, self._apps)
             seconds = self._config.measure_seconds

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from serai.store import Store
 
 
 class Calls:
-    """Answer calls about the instances of one host."""
+    """Answer calls about the instances of one host; ``expect`` is called where one is likely to be started."""
 
     def __init__(
         self,
@@ -29,11 +29,13 @@ class Calls:
         site: Site,
         apps: Path,
         keepers: Mapping[Key, Keeper],
+        expect: Callable[[], None],
     ) -> None:
         self._store = store
         self._site = site
         self._apps = apps
         self._keepers = keepers
+        self._expect = expect
 
     async def register(self, bus: Bus) -> list[Subscription]:
         """Begin to answer."""
@@ -45,6 +47,7 @@ class Calls:
     async def on_wake(self, message: Any) -> Any:
         """See to it that a release has an instance: ``{"made": whether one was made}``."""
         wish = wake.understand(message)
+        self._expect()  # most wishes are for what has to be started
         return {"made": await wake.wake(self._store, self._site, f"host:{self._site.host}", wish)}
 
     async def on_logs(self, message: Any) -> Any:

@@ -73,6 +73,11 @@ class SharedDriver:
         probes, _ = await asyncio.gather(self.inner.probe(), self._storage())
         return probes
 
+    def expect(self) -> None:
+        """Tell the driver that a start is likely to come."""
+        if self._handles is not None:
+            self.inner.expect()
+
     async def start(self, workload: Workload) -> Handle:
         """Start a workload."""
         handles = await self._open()

@@ -24,6 +24,7 @@ KILL = 9
 TERMINATE = 15
 LAST_WORDS = 3.0  # seconds for a shim to write down how its workload ended
 DEFAULT_WEIGHT = 100
+EXPECTED = 2.0  # seconds that a shim waits for a start
 
 
 class ProcessDriver:
@@ -55,6 +56,7 @@ class ProcessDriver:
         self._grouped = self._groups.NAME != "none"
         self._egress = Egress(name, self._facts, self._options)
         self._starting: set[str] = set()
+        self._expected: spawn.Conversation | None = None
         self._seccomp = b""
         self._parts: dict[str, bytes] = {}
 
@@ -87,6 +89,18 @@ class ProcessDriver:
             raise
         finally:
             self._starting.discard(workload.id)
+
+    def expect(self) -> None:
+        """Have a shim ready for a start that is likely to come within moments; it ends where none does."""
+        if self._expected is None:
+            self._expected = spawn.Conversation()
+            self._expected.begin(self._facts.python, self._folders.run, Path(os.devnull))
+            asyncio.get_running_loop().call_later(EXPECTED, self._dismiss, self._expected)
+
+    def _dismiss(self, talk: spawn.Conversation) -> None:
+        if self._expected is talk:
+            self._expected = None
+            talk.close()
 
     async def recover(self) -> Sequence[Handle]:
         """Find every workload that an earlier agent started and that still runs, or that ended unseen.
@@ -167,11 +181,12 @@ class ProcessDriver:
         await self._groups.retire()
 
     async def _start(self, workload: Workload, uid: int | None, folder: Path, kind: str, link: int) -> Handle:
-        talk = spawn.Conversation()
+        talk, self._expected = self._expected or spawn.Conversation(), None
         # A thread can't be cancelled: what it makes must be there before it is taken away again.
         making = asyncio.create_task(asyncio.to_thread(self._config, workload, uid, folder, kind, link))
         try:
-            talk.begin(self._facts.python, folder)
+            if not talk.begun:
+                talk.begin(self._facts.python, folder, folder / "shim.log")
             await talk.configure(await asyncio.shield(making))
 
             async def connect(pid: int) -> None:

@@ -42,9 +42,14 @@ class Conversation:
         self._errors = Path("/dev/null")
         self._reaping: asyncio.Task[int] | None = None
 
-    def begin(self, python: str, folder: Path) -> None:
-        """Start the shim of a workload's ``folder``; its own mistakes go to a file there."""
-        self._errors = folder / "shim.log"
+    @property
+    def begun(self) -> bool:
+        """Tell whether there is a shim."""
+        return self._reaping is not None
+
+    def begin(self, python: str, folder: Path, errors: Path) -> None:
+        """Start a shim, whose own mistakes go to the file ``errors``; ``folder`` is what people see in its name."""
+        self._errors = errors
         fd = os.open(self._errors, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o640)
         try:
             # Not by the event loop, which copies the page tables of this large process for each child.
@@ -64,7 +69,10 @@ class Conversation:
     async def configure(self, config: dict[str, Any]) -> None:
         """Tell the shim what to run."""
         data = bencode.encode(config)
-        await asyncio.get_running_loop().sock_sendall(self._ours, len(data).to_bytes(4, "big") + data)
+        try:
+            await asyncio.get_running_loop().sock_sendall(self._ours, len(data).to_bytes(4, "big") + data)
+        except OSError:
+            raise InternalError("The shim ended without a word.", log=tail(self._errors)) from None
 
     def release(self) -> None:
         """Close the shim's end here, so that its death is seen."""
