@@ -24,10 +24,12 @@ class NewTenant(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     memory_mb: Amount = 16384
     disk_mb: Amount = 32768
     processes: Amount = 4096
+    tasks: Amount = 1_000_000
 
 
 @post("/v1/tenants", action="tenant.write", status_code=201, summary="Create a tenant", operation_id="createTenant")
 async def create(ctx: Ctx, principal: Caller, data: JSONBody[NewTenant]) -> Tenant:
     """Make a tenant with the next free number."""
-    wanted = Tenant(uid=0, title=data.title, memory_mb=data.memory_mb, disk_mb=data.disk_mb, processes=data.processes)
-    return await create_tenant(ctx.store, principal.who, data.name, wanted)
+    fields = msgspec.structs.asdict(data)
+    name = fields.pop("name")
+    return await create_tenant(ctx.store, principal.who, name, Tenant(uid=0, **fields))

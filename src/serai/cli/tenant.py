@@ -24,7 +24,7 @@ def list_(ctx: typer.Context, as_json: JsonOption = False) -> None:
         rows = [_row(item) for item in terminal.api.pages("/v1/tenant", {"limit": 1000})]
     except (NotFoundError, DeniedError):
         rows = [_row(terminal.api.get("tenant", name, name)) for name in terminal.tenants()]
-    terminal.table(rows, ("name", "title", "memory_mb", "disk_mb", "processes"), as_json=as_json)
+    terminal.table(rows, ("name", "title", "memory_mb", "disk_mb", "processes", "tasks"), as_json=as_json)
 
 
 @app.command()
@@ -43,6 +43,7 @@ def create(
     memory_mb: Annotated[int, typer.Option(min=16, help="Of all its instances, MiB.")] = 16384,
     disk_mb: Annotated[int, typer.Option(min=1, help="Of all its data folders, MiB.")] = 32768,
     processes: Annotated[int, typer.Option(min=1, help="Of all its instances.")] = 4096,
+    tasks: Annotated[int, typer.Option(min=1, help="Of all its apps, that wait.")] = 1_000_000,
     dry_run: DryRunOption = False,
 ) -> None:
     """Make a tenant."""
@@ -50,7 +51,7 @@ def create(
     if dry_run:
         terminal.note(f"Would create the tenant {name}.")
         return
-    limits = {"memory_mb": memory_mb, "disk_mb": disk_mb, "processes": processes}
+    limits = {"memory_mb": memory_mb, "disk_mb": disk_mb, "processes": processes, "tasks": tasks}
     terminal.api.call("POST", "/v1/tenants", {"name": name, "title": title, **limits})
     terminal.note(f"The tenant {name} is there.")
 
@@ -63,11 +64,13 @@ def set_(
     memory_mb: Annotated[int | None, typer.Option(min=16, help="Of all its instances, MiB.")] = None,
     disk_mb: Annotated[int | None, typer.Option(min=1, help="Of all its data folders, MiB.")] = None,
     processes: Annotated[int | None, typer.Option(min=1, help="Of all its instances.")] = None,
+    tasks: Annotated[int | None, typer.Option(min=1, help="Of all its apps, that wait.")] = None,
     dry_run: DryRunOption = False,
 ) -> None:
     """Change a tenant's title or quotas; what runs goes on, also beyond a smaller quota."""
     terminal: Terminal = ctx.obj
-    given = {"title": title, "memory_mb": memory_mb, "disk_mb": disk_mb, "processes": processes}
+    limits = {"memory_mb": memory_mb, "disk_mb": disk_mb, "processes": processes, "tasks": tasks}
+    given = {"title": title, **limits}
     changes = {field: value for field, value in given.items() if value is not None}
     if not changes:
         raise InvalidError("Say what to change, such as --memory-mb 32768.", path="tenant")

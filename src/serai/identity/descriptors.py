@@ -32,6 +32,7 @@ class Tenant(Spec, frozen=True, kw_only=True):
     memory_mb: int = 16384  # sum over the tenant's instances, MiB
     disk_mb: int = 32768  # sum over the tenant's data folders, MiB
     processes: int = 4096  # sum over the tenant's instances
+    tasks: int = 1_000_000  # sum over its apps: those that wait
 
 
 class Numbers(Spec, frozen=True, kw_only=True):

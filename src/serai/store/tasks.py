@@ -123,6 +123,10 @@ class TaskRows(Protocol[Tx_contra]):
         """List tasks, newest first."""
         ...
 
+    def waiting(self, tx: Tx_contra, tenant: str, app: str, most: int) -> int:
+        """Count the tasks in to_do of an app, or with "" of all apps of a tenant; stop at ``most``."""
+        ...
+
     def story(self, tx: Tx_contra, task: str) -> list[StoryLine]:
         """Return all transitions, oldest first."""
         ...

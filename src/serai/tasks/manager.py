@@ -66,6 +66,10 @@ class Tasks:
         """List tasks, newest first, without arguments and results."""
         return await self._read(lambda rows, tx: rows.find(tx, wanted or Filter()))
 
+    async def waiting(self, tenant: str, app: str, most: int) -> int:
+        """Count the tasks of an app that have not begun, or with "" of all apps of a tenant; stop at ``most``."""
+        return await self._read(lambda rows, tx: rows.waiting(tx, tenant, app, most))
+
     async def story(self, task: str) -> list[StoryLine]:
         """Return who moved it, when and why, oldest first."""
         return await self._read(lambda rows, tx: rows.story(tx, task))

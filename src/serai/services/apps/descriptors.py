@@ -95,6 +95,7 @@ class App(Spec, frozen=True, kw_only=True):
     live: dict[str, Number] = msgspec.field(default_factory=dict)
     before: dict[str, tuple[Number, ...]] = msgspec.field(default_factory=dict)
     scale: dict[str, Annotated[int, Meta(ge=0, le=100)]] = msgspec.field(default_factory=dict)
+    tasks: Annotated[int, Meta(ge=0, le=1 << 40)] = 0  # that may wait; 0: as many as its tenant's
 
     def app_of(self, name: str) -> str:
         """Return its name."""

@@ -70,6 +70,10 @@ class Rows(Generic[Tx]):
         desk = self._desk(tx, 0.0)
         return [_shown(desk, task) for task in desk.shelf.find(wanted)]
 
+    def waiting(self, tx: Tx, tenant: str, app: str, most: int) -> int:
+        """Count the tasks in to_do of an app, or with "" of all apps of a tenant; stop at ``most``."""
+        return self._shelf(tx).waiting(tenant, app, most)
+
     def story(self, tx: Tx, task: str) -> list[StoryLine]:
         """Return all transitions, oldest first."""
         desk = self._desk(tx, 0.0)

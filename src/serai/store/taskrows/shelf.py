@@ -83,6 +83,10 @@ class Shelf(Holds, Protocol):
         """List rows, newest first, at most `serai.store.tasks.MAX_PAGE`."""
         ...
 
+    def waiting(self, tenant: str, app: str, most: int) -> int:
+        """Count rows in to_do of an app, or with "" of all apps of a tenant, up to so many."""
+        ...
+
     def change(self, number: int, **columns: Any) -> None:
         """Set columns of a row: fields of `Task`, and ``lane``, ``lock``."""
         ...

@@ -27,6 +27,24 @@ class LookConformance:
         expect(await find(before=page[-1].number, limit=4) == names[5:1:-1], "wrong page")
         expect(await find(state="error") == await find(channel="c") == [], "something was found")
 
+    async def test_what_waits_of_an_app_is_counted_up_to_a_bound(self, driver: Driver) -> None:
+        """Count each task that has not begun, whatever it waits for."""
+        bench = Bench(driver)
+        for app in ("a", "a", "b", ""):
+            await bench.insert(tenant="t", app=app)
+        await bench.insert(tenant="u", app="a", channel="c")
+        for fields in ({"not_before": bench.now + 9e9}, {"channel": "c"}):
+            await bench.insert(tenant="t", app="a", **fields)
+
+        async def count(tenant: str, app: str = "", most: int = 100) -> int:
+            return await driver.read(lambda tx: driver.tasks.waiting(tx, tenant, app, most))
+
+        counts = [await count("t", "a"), await count("t", "b"), await count("t"), await count("t", "a", 3)]
+        expect(counts == [4, 1, 5, 3], f"not all that waits, and nothing else: {counts}")
+        expect(await count("x") == await count("u", "b") == 0, "another's was counted")
+        claimed = await bench.claim("b1", slots=1)
+        expect(await count("t", claimed[0].app) == counts[claimed[0].app == "b"] - 1, "what runs was counted")
+
     async def test_what_is_long_over_is_forgotten(self, driver: Driver) -> None:
         """Delete finished tasks in steps, keep the living."""
         bench = Bench(driver)

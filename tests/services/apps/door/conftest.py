@@ -15,6 +15,7 @@ import pytest
 
 from serai.daemon.context import ModuleContext
 from serai.daemon.testing import context, serving
+from serai.identity.descriptors import Tenant
 from serai.services.apps import doorstep, launchers
 from serai.services.apps.descriptors import App
 from serai.services.apps.door.module import Door, DoorConfig
@@ -48,6 +49,7 @@ class Street:
         return doorstep.path(self.ctx.home, tenant, app) / doorstep.NAME
 
     async def furnish(self, tenant: str, app: str) -> None:
+        await self.ctx.store.put("system", "test", tenant, tenant, Tenant(uid=1))
         await self.ctx.store.put("system", "test", tenant, app, App(host="test"))
         await asyncio.to_thread(doorstep.furnish, doorstep.path(self.ctx.home, tenant, app), None)
 

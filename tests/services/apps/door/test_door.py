@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from serai.identity.descriptors import Tenant
 from serai.services.apps.door.rates import Bucket
 from serai.services.apps.running import wishes
 from serai.store.audit import Audit, Wanted
@@ -273,6 +274,21 @@ async def test_one_transaction_holds_all_or_nothing(street: Street) -> None:
     assert await street.as_app("demo", "shop", client.tasks) == []
     assert len(await street.as_app("demo", "shop", client.enqueue_many, calls[:2])) == 2
     assert Transaction  # the store's own suite tests that one holds
+
+
+async def test_a_quota_of_waiting_tasks_is_told_at_once_and_nothing_is_inserted(street: Street) -> None:
+    await street.ctx.store.put("system", "test", "demo", "demo", Tenant(uid=1, tasks=5))
+    client = street.client
+    await street.as_app("demo", "shop", client.enqueue_many, [client.call("jobs:f") for _ in range(4)])
+    began = time.monotonic()
+    for call in (client.enqueue_many, client.group, client.chain):
+        with pytest.raises(client.SeraiError, match="shop has 4 tasks that wait, and may have 5") as refused:
+            await street.as_app("demo", "shop", call, [client.call("jobs:f") for _ in range(2)])
+        assert (refused.value.code, refused.value.status) == ("exhausted", 429)
+    assert time.monotonic() - began < client.PATIENCE, "there is no use in trying again"
+    assert len(await Tasks(street.ctx.store).find()) == 4
+    assert street.door.status()["full"] == ["demo/shop"]
+    await street.as_app("other", "shop", client.enqueue, "jobs:f")
 
 
 async def test_a_door_that_closes_waits_for_nobody_who_only_waits(street: Street) -> None:

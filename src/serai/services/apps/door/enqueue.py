@@ -14,6 +14,7 @@ from serai.errors import InvalidError, NotFoundError
 from serai.services.apps.door import answers
 from serai.services.apps.door.answers import Answer
 from serai.services.apps.running import wishes
+from serai.services.apps.running.room import room_of
 from serai.services.apps.running.schedules import owner_of
 from serai.services.apps.running.wishes import MAX_ITEMS, Wish
 from serai.store.contract import NewTask, Transaction
@@ -79,7 +80,8 @@ class Enqueue:
     async def _insert(self, visit: Visit, made: Sequence[NewTask]) -> Answer:
         visit.tasks.demand("tasks", len(made))
         why = "its application asked for it"
-        done = await self._ctx.store.apply(Transaction(visit.visitor.principal.who, why, tuple(made)))
+        async with room_of(self._ctx.store).take(visit.visitor.tenant, visit.visitor.app, len(made)):
+            done = await self._ctx.store.apply(Transaction(visit.visitor.principal.who, why, tuple(made)))
         items = [{"id": name, "function": one.function} for name, one in zip(done.tasks, made, strict=True)]
         return answers.of({"items": items}, 201)
 

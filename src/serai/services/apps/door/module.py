@@ -21,6 +21,7 @@ from serai.services.apps.door.http import CHUNK, Connection, Request
 from serai.services.apps.door.rates import Bucket, BusyError
 from serai.services.apps.door.routes import Routes
 from serai.services.apps.door.visitor import Visitor
+from serai.services.apps.running.room import room_of
 from serai.services.apps.running.wire import bind_in
 
 LOOK = 0.5  # seconds between two looks for new folders
@@ -73,9 +74,15 @@ class Door:
         self._doors.clear()
 
     def status(self) -> Mapping[str, Any]:
-        """Tell how many sockets and clients there are."""
+        """Tell how many sockets and clients there are, and whose quota of waiting tasks is used up."""
         clients = sum(len(door.connections) for door in self._doors.values())
-        return {"ok": not self._trouble, "reason": self._trouble, "apps": len(self._doors), "connections": clients}
+        return {
+            "ok": not self._trouble,
+            "reason": self._trouble,
+            "apps": len(self._doors),
+            "connections": clients,
+            "full": room_of(self._ctx.store).full,
+        }
 
     def _look(self) -> None:
         """Open doors where there are new folders, close those whose folder is gone."""

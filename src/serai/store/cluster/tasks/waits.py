@@ -54,6 +54,12 @@ class WaitTables(Table):
         where = "p.wait = 'function' AND t.tenant = %s AND t.app = %s ORDER BY p.number LIMIT %s"
         return self._placed(where, tenant, app, limit)
 
+    def waiting(self, tenant: str, app: str, most: int) -> int:
+        """Count rows in to_do of an app, or with "" of all apps of a tenant, up to so many."""
+        where = "tenant = %s AND app <> '' AND state = 'to_do'" + (" AND app = %s" if app else "")
+        sql = f"SELECT count(*) FROM (SELECT 1 FROM task WHERE {where} LIMIT %s) t"  # noqa: S608 - constants
+        return int(self._one(sql, tenant, *((app,) if app else ()), most))
+
     def due(self, now: float, limit: int) -> list[Task]:
         """Return rows whose time has come, earliest first."""
         return self._placed(

@@ -58,6 +58,12 @@ class WaitTables(Table):
         )
         return [Task(*row) for row in found.fetchall()]
 
+    def waiting(self, tenant: str, app: str, most: int) -> int:
+        """Count rows in to_do of an app, or with "" of all apps of a tenant, up to so many."""
+        where = "tenant = ? AND app <> '' AND state = 'to_do'" + (" AND app = ?" if app else "")
+        sql = f"SELECT count(*) FROM (SELECT 1 FROM task INDEXED BY task_waiting WHERE {where} LIMIT ?)"  # noqa: S608 - constants
+        return int(self._one(sql, tenant, *((app,) if app else ()), most))
+
     def due(self, now: float, limit: int) -> list[Task]:
         """Return rows whose time has come, earliest first."""
         return self._rows("wait = 'time' AND not_before <= ? ORDER BY not_before, number LIMIT ?", now, limit)

@@ -35,6 +35,11 @@ class WaitTables(Memory):
         of = (tenant, app)
         return self._tasks(lambda task: task.wait == "function" and (task.tenant, task.app) == of)[:limit]
 
+    def waiting(self, tenant: str, app: str, most: int) -> int:
+        """Count rows in to_do of an app, or with "" of all apps of a tenant, up to so many."""
+        of = self._tasks(lambda task: task.state == "to_do" and task.tenant == tenant)
+        return min(most, sum(task.app == app if app else task.app != "" for task in of))
+
     def due(self, now: float, limit: int) -> list[Task]:
         """Return rows whose time has come, earliest first."""
         found = self._tasks(lambda task: task.wait == "time" and task.not_before <= now)

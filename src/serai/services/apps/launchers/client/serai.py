@@ -46,7 +46,8 @@ OPTIONS = frozenset(
     | {"expires", "backoff", "after", "on_error"}
 )
 MAX_ANSWER = 16 << 20  # octets
-_BUSY = frozenset({429, 503})
+_MANY = 429
+_BUSY = frozenset({_MANY, 503})
 
 
 class SeraiError(Exception):
@@ -415,7 +416,9 @@ def _request(method: str, path: str, body: Any = None, timeout: float = 60.0) ->
             status, wait, data = 0, pause, b""
         finally:
             connection.close()
-        if status and (status not in _BUSY or time.monotonic() + max(wait, pause) > until):
+        # A quota that is used up (429 that says no time) is none that another attempt soon would find free.
+        busy = status in _BUSY and (wait or status != _MANY)
+        if status and (not busy or time.monotonic() + max(wait, pause) > until):
             return _judged(status, data)
         time.sleep(max(wait, pause))
         pause = min(1.0, pause * 2)

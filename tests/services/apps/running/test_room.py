@@ -1,0 +1,92 @@
+"""Quotas of waiting tasks: never exceeded, seldom counted."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from serai.errors import ExhaustedError
+from serai.identity.descriptors import Tenant
+from serai.services.apps.descriptors import App
+from serai.services.apps.running.room import LASTS, PAUSE, Room
+from serai.store import NewTask
+from serai.store.contract import Transaction
+from serai.store.open import open_store
+from serai.tasks import Filter, Tasks
+
+
+class Shop:
+    """Two apps of one tenant."""
+
+    def __init__(self, store: Any) -> None:
+        self.store = store
+        self.time = 100.0
+        self.room = Room(store, lambda: self.time)
+
+    async def allow(self, tenant: int, app: int = 0) -> None:
+        await self.store.put("x", "", "acme", "acme", Tenant(uid=1, tasks=tenant))
+        for name in ("shop", "blog"):
+            await self.store.put("x", "", "acme", name, App(tasks=app if name == "shop" else 0))
+
+    async def enqueue(self, count: int, app: str = "shop") -> None:
+        new = tuple(NewTask(function="jobs:f", tenant="acme", app=app) for _ in range(count))
+        async with self.room.take("acme", app, count):
+            await asyncio.sleep(0)
+            await self.store.apply(Transaction("x", "", new))
+
+    async def waiting(self, app: str = "") -> int:
+        return await Tasks(self.store).waiting("acme", app, 10_000)
+
+
+@pytest.fixture
+async def shop():
+    store = open_store("memory:", kinds=[Tenant, App])
+    yield Shop(store)
+    await store.close()
+
+
+@pytest.mark.parametrize(("tenant", "app", "whose"), [(7, 0, "shop has 7"), (99, 7, "shop has 7")])
+async def test_more_than_a_quota_is_refused_and_none_of_it_inserted(shop: Shop, tenant: int, app: int, whose) -> None:
+    await shop.allow(tenant, app)
+    await shop.enqueue(4)
+    await shop.enqueue(3)
+    with pytest.raises(ExhaustedError, match=f"{whose} tasks that wait, and may have 7") as refused:
+        await shop.enqueue(1)
+    assert refused.value.fields == {"quota": "tasks", "needed": 8, "allowed": 7}
+    assert shop.room.full == ["acme/shop"]
+    assert await shop.waiting() == 7
+
+
+async def test_a_tenants_apps_share_its_quota_and_what_began_counts_no_more(shop: Shop) -> None:
+    await shop.allow(10)
+    await shop.enqueue(6, "blog")
+    with pytest.raises(ExhaustedError, match="All applications of acme have 6"):
+        await shop.enqueue(5)
+    [one, *_] = await Tasks(shop.store).find(Filter(app="blog"))
+    await Tasks(shop.store).cancel("x", one.id)
+    with pytest.raises(ExhaustedError):
+        await shop.enqueue(5)
+    shop.time += PAUSE + 1
+    await shop.enqueue(5)
+    assert await shop.waiting() == 10
+
+
+async def test_a_quota_holds_however_many_insert_at_once(shop: Shop) -> None:
+    await shop.allow(50)
+    done = await asyncio.gather(*(shop.enqueue(3) for _ in range(40)), return_exceptions=True)
+    assert {type(each) for each in done} == {type(None), ExhaustedError}
+    assert 40 <= await shop.waiting() <= 50
+
+
+async def test_rows_are_seldom_counted_and_a_quota_that_changed_holds_soon(shop: Shop) -> None:
+    await shop.allow(8000)
+    for _ in range(40):
+        await shop.enqueue(10)
+    assert shop.room.counts <= 4
+    await shop.allow(300)
+    shop.time += LASTS
+    with pytest.raises(ExhaustedError):
+        await shop.enqueue(1)
+    assert await shop.waiting() == 400
