@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from fetched import FAILED, PAGE, Fetched, fetched
 
-from serai.services.apps import actions, removal, steps
+from serai.services.apps import actions, prune, removal, steps
 from serai.services.apps.git.source import Source
 
 if TYPE_CHECKING:
@@ -148,3 +148,4 @@ async def test_a_build_passes_by_where_the_fetch_was_given_up(fetched: Fetched) 
     release = await platform.release("page", number)
     assert (release.state, release.reason) == ("failed", "Its fetch was given up; the task tells why.")
     assert await removal.delete_release(platform.store, platform.site, "user:test", "demo", "page", number)
+    await prune.unload(platform.work("page"), (release.blob,))

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from serai.errors import InvalidError, UnavailableError
+from serai.services.apps.git import outside
 from serai.services.apps.git.outside import Bounds, Outside, look_up
 from serai.services.apps.git.proxy import Proxy
 from serai.services.apps.git.source import Place, Source
@@ -144,8 +145,8 @@ async def test_more_tunnels_than_there_may_be_are_kept_back() -> None:
 
 
 async def test_what_is_more_than_may_come_ends_the_tunnel() -> None:
-    outside = Outside(networks=("127.0.0.0/8",), resolve=resolve, bounds=Bounds(transfer=1 << 20))
-    async with echo() as far, opened(outside) as (proxy, port):
+    small = Outside(networks=("127.0.0.0/8",), resolve=resolve, bounds=Bounds(transfer=1 << 20))
+    async with echo() as far, opened(small) as (proxy, port):
         with contextlib.suppress(OSError):
             assert len(await say(port, f"CONNECT 127.0.0.1:{far} HTTP/1.1", bytes(3 << 20))) < 2 << 20
         assert proxy.trouble == "The repository sends more than 1 MiB."
@@ -159,3 +160,11 @@ async def test_a_source_is_looked_up_early_and_a_silent_resolver_is_no_reason_to
         assert "10.0.0.7" not in error.value.public, "where inner names lead is nobody's business"
     for host in ("git.test", "away.test"):
         await look_up(Source(url=f"https://{host}/x"), OUTSIDE)
+
+
+async def test_names_are_looked_up_as_the_host_does() -> None:
+    assert set(await outside.resolve("localhost", 443)) & {"127.0.0.1", "::1"}
+    assert await outside.resolve("192.0.2.7", 443) == ("192.0.2.7",)
+    for name in ("nothing.invalid", "x" * 64, "a..b"):
+        with pytest.raises((InvalidError, UnavailableError)):
+            await outside.resolve(name, 443)

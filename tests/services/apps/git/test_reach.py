@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from serai.services.apps.git.reach import Reach
@@ -71,7 +71,11 @@ def test_an_operator_allows_networks_and_nothing_beside_them() -> None:
 
 
 @given(st.ip_addresses())
-def test_no_address_that_python_calls_private_is_taken_for_public(address: ipaddress.IPv4Address) -> None:
+@example(ipaddress.IPv6Address("::ffff:127.0.0.1"))
+@example(ipaddress.IPv6Address("64:ff9b::7f00:1"))
+def test_no_address_that_python_calls_private_is_taken_for_public(
+    address: ipaddress.IPv4Address | ipaddress.IPv6Address,
+) -> None:
     refused = bool(Reach().refusal(str(address)))
     if address.is_loopback or address.is_link_local or address.is_multicast or address.is_unspecified:
         assert refused

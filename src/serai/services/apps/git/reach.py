@@ -60,7 +60,7 @@ class Reach:
 
     def allows(self, text: str) -> bool:
         """Tell whether the operator has named a network with that address in it."""
-        return self._named(_plain(ipaddress.ip_address(text)))
+        return self._named(ipaddress.ip_address(text))
 
     def refusal(self, text: str) -> str:
         """Return what an address is that must not be connected to ("a private network"), "" for one that may be."""
@@ -68,16 +68,18 @@ class Reach:
             address = ipaddress.ip_address(text)
         except ValueError:
             return "no address"
-        address = _plain(address)
         if self._named(address):
             return ""
+        address = _plain(address)
         for network, what in _TABLES[address.version]:
             if address in network:
                 return what
         return "a reserved address" if address.version == 6 and address not in _GLOBAL_6 else ""
 
     def _named(self, address: IPAddress) -> bool:
-        return any(address.version == network.version and address in network for network in self._allowed)
+        """Look for it as it is written and, where it stands for an IPv4 address, as that."""
+        both = (address, _plain(address))
+        return any(one.version == network.version and one in network for network in self._allowed for one in both)
 
 
 def _plain(address: IPAddress) -> IPAddress:
