@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from serai.daemon import config, launch, plan, record
+from serai.daemon import config, launch, linux, plan, record
 from serai.daemon.ask import answer
 from serai.daemon.home import Home, prepare
 from serai.daemon.registry import Registry
@@ -50,6 +50,7 @@ def _check(home: Home, sets: Sequence[str], registry: Registry) -> int:
 
 
 def _supervise(options: argparse.Namespace, registry: Registry) -> int:
+    linux.share_heap()
     launch.warm_up()
     home = prepare(options.home)
     supervisor = Supervisor(home, registry, options.sets, terminal=options.terminal)

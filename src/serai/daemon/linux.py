@@ -11,6 +11,7 @@ from pathlib import Path
 PR_SET_NO_NEW_PRIVS = 38  # prctl(2)
 PR_SET_PTRACER = 0x59616D61  # prctl(2), Yama
 PR_SET_PTRACER_ANY = ctypes.c_ulong(-1).value
+M_ARENA_MAX = -8  # malloc.h of glibc
 _PIDFD_GETFD = 438  # the same number on all architectures (asm-generic/unistd.h)
 
 
@@ -37,6 +38,16 @@ def allow_takeover() -> None:
     Without Yama there is nothing to allow, and the call fails: that is well.
     """
     _libc().prctl(PR_SET_PTRACER, ctypes.c_ulong(PR_SET_PTRACER_ANY), 0, 0, 0)
+
+
+def share_heap() -> None:
+    """Let all threads of this process and its children allocate from one heap (mallopt(3)), where the C library can.
+
+    Python's threads do not allocate side by side, and each heap of their own would keep what it once took.
+    """
+    tune = getattr(_libc(), "mallopt", None)
+    if tune is not None:
+        tune(M_ARENA_MAX, 1)
 
 
 def raise_descriptor_limit(most: int = 1 << 20) -> None:
