@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from serai.errors import InvalidError
 from serai.identity import Grant, Principal
 from serai.identity.descriptors import Tenant
 from serai.identity.people import Member, User
@@ -83,3 +84,12 @@ async def test_idle_connections_hold_up_nobody_and_are_closed(api: Any, monkeypa
         assert await asyncio.gather(*(reader.read() for reader, _ in idle)) == [b""] * len(idle)
     for _, writer in idle:
         writer.close()
+
+
+@pytest.mark.parametrize(
+    "query", ["state=to_do&state=done", "tenant=demo&tenant=other", "state=null", "before=null", "limit=1&limit=1"]
+)
+async def test_a_query_that_could_mean_two_things_is_refused(api: Any, query: str) -> None:
+    with pytest.raises(InvalidError) as refused:
+        await api.call("GET", f"/v1/tasks?{query}")
+    assert refused.value.fields["path"] == query.partition("=")[0]

@@ -18,6 +18,7 @@ from litestar.exceptions import MethodNotAllowedException
 from litestar.handlers import BaseRouteHandler, HTTPRouteHandler
 from litestar.routes import HTTPRoute
 
+from serai.api import queries
 from serai.api.entrance import Entrance, Shown, seen
 from serai.api.kinds import Kinds
 from serai.api.pace import Pace
@@ -76,6 +77,7 @@ class Guard:
             raise InvalidError("A name holds no NUL.", path="name")
         action = self._kinds.action(target.kind, action)
         self._authorize(principal, action, target, shown, connection.scope["state"])
+        queries.check(connection, handler)
 
     def admit(self, shown: Shown, action: str, target: Target, state: dict[str, Any]) -> None:
         """Let a request in, or raise, whose action and target are known from one with the same URL before it."""

@@ -34,7 +34,7 @@ HEADS: Mapping[str, dict[str, Any]] = {
     },
     "Last-Event-ID": {
         "description": "What a reconnecting reader saw last; `after` comes before it.",
-        "schema": {"type": "string", "pattern": r"^\d{1,18}$"},
+        "schema": {"type": "string", "pattern": r"^\d{0,18}$"},
     },
 }
 ETAG = {"ETag": {"description": "The version.", "schema": {"type": "string"}, "required": True}}
@@ -89,7 +89,8 @@ class Route:
             "security": openapi_problems.security(self.action),
         }
         if self.body is not None:
-            made["requestBody"] = {"required": True, "content": self._content(schemas)}
+            # Octets may be none at all.
+            made["requestBody"] = {"required": self.body is not bytes, "content": self._content(schemas)}
         return made
 
     def _content(self, schemas: Schemas) -> dict[str, Any]:
