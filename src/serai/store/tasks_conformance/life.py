@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from serai.errors import AlreadyExistsError, InvalidError, NotFoundError
 from serai.store.contract import NewTask
 from serai.store.driver import Driver
@@ -121,3 +123,16 @@ class LifeConformance:
         claimed = await bench.claim("b1", slots=0, batch=2, short=short)
         expect([t.function for t in claimed] == ["short"] * 2, "no room for long ones")
         expect(len(await bench.claim("b1", slots=0, batch=0, short=short)) == 0, "no room at all")
+
+    async def test_a_mebibyte_of_arguments_is_kept_and_an_octet_more_refused(self, driver: Driver) -> None:
+        """Keep what is large beside its row, octet by octet."""
+        bench = Bench(driver)
+        most = MAX_PAYLOAD - len(msgspec.msgpack.encode({"x": "y" * (1 << 16)})) + (1 << 16)
+        one = await bench.insert(arguments={"x": "y" * most})
+        expect(len((await bench.get(one)).payload) == MAX_PAYLOAD, "not what was meant to be tried")
+        more = NewTask(function="f", arguments={"x": "y" * (most + 1)})
+        await bench.refused(InvalidError, lambda tx: bench.rows.insert(tx, more, who="user:x", now=bench.now))
+        [task] = await bench.claim("b1")
+        expect(task.arguments == {"x": "y" * most}, "the bot got something else")
+        await bench.exchange("b1", done(task, outcome=task.payload))
+        expect((await bench.get(one)).result == {"x": "y" * most}, "the result is something else")

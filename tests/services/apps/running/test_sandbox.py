@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from serai.daemon.testing import serving
+from serai.errors import InvalidError
 from serai.services.apps import hosting
 from serai.services.apps.door.module import Door, DoorConfig
 from serai.services.apps.running import schedules, tasks, wishes
@@ -70,6 +71,9 @@ def meddle():
         except OSError as error:
             said[name] = error.errno
     return said, sorted(os.listdir("/serai"))
+
+def echo(text):
+    return text
 
 def who():
     return serai._request("GET", "/v1/me"), os.environ["SERAI_SOCKET"]
@@ -167,6 +171,17 @@ async def test_a_provider_that_is_down_parks_its_tasks_and_burns_no_retry(shop: 
     [provider] = await shop.tasks.providers()
     assert (provider.name, provider.state) == ("demo/jobs/bank", "down")
     await shop.tasks.cancel("user:test", task)
+
+
+async def test_a_mebibyte_goes_in_and_comes_out_and_more_is_an_error_that_says_so(shop: Shop) -> None:
+    text = "x" * ((1 << 20) - 100)
+    assert (await shop.run("jobs:echo", args=[text])).result == text
+    with pytest.raises(InvalidError, match="arguments: at most 1048576 octets"):
+        await shop.enqueue("jobs:echo", args=["x" * (1 << 20)])
+    large = await shop.run("jobs:echo", args=["\0" * 200_000])  # six octets each, in JSON
+    assert (large.state, large.error and large.error["public"]) == (
+        "error", "Its result is larger than 1048576 octets."
+    )  # fmt: skip
 
 
 async def waiting(shop: Shop, task: str, wait: str) -> Task:
