@@ -15,6 +15,7 @@ from serai.store.open import open_store
 from serai.store.tasks import Finish, Want
 from serai.store.tasks_conformance import TaskConformance
 from serai.store.tasks_rules import new_id, settle
+from serai.tasks import Tasks
 
 
 class TestEmbedded(TaskConformance):
@@ -87,3 +88,24 @@ def test_ids_are_version_7_and_sort_by_time() -> None:
     ids = [new_id(now) for now in (1.0, 2.0, 1e9, 2e9)]
     assert ids == sorted(ids)
     assert all(len(i) == 36 and i[14] == "7" and i[19] in "89ab" for i in ids)
+
+
+async def test_what_holds_tasks_back_outlasts_the_process(tmp_path: Path) -> None:
+    store = open_store(tmp_path / "store.db")
+    tasks = Tasks(store)
+    for fields in ({"channel": "c"}, {"provider": "p"}, {"tenant": "t"}):
+        await tasks.add("user:x", NewTask(function="f", **fields))
+    await tasks.pause("user:x", "c", "it moves")
+    await tasks.provider_down("user:x", "p", "they said so")
+    await tasks.limit("user:x", "tenant", "t", rate=1e-6, why="slowly")
+    before = [await tasks.pauses(), await tasks.providers(), await tasks.limits()]
+    await store.close()
+    store = open_store(tmp_path / "store.db")
+    tasks = Tasks(store)
+    assert [await tasks.pauses(), await tasks.providers(), await tasks.limits()] == before
+    rows = store.driver.tasks
+    await store.driver.write(lambda tx: rows.enlist(tx, "b", ("any",), now=1e6))
+    want = Want(queues=("any",), slots=10)
+    got = await store.driver.write(lambda tx: rows.exchange(tx, "b", [], want, now=1e6))
+    assert [task.tenant for task in got.claimed] == ["t"]
+    await store.close()

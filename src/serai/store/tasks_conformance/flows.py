@@ -7,6 +7,7 @@ from functools import partial
 from serai.errors import ConflictError, InvalidError, NotFoundError
 from serai.store.contract import Backoff, NewTask
 from serai.store.driver import Driver
+from serai.store.tasks import MAX_LOST
 from serai.store.tasks_conformance.bench import Bench, done, expect
 
 
@@ -46,6 +47,28 @@ class FlowConformance:
         expect(await bench.moves(second) == [("", "to_do"), ("to_do", "error")], "wrong story")
         late = await bench.insert(after=(first,))
         expect((await bench.get(late)).state == "error", "one that comes too late waits for ever")
+
+    async def test_a_join_hears_of_members_that_are_cancelled_or_kill_their_bots(self, driver: Driver) -> None:
+        """Let nobody wait for what never ends well: fail, or run once all are over."""
+        bench = Bench(driver)
+        waiting, running, deadly = [await bench.insert(priority=3 - n) for n in range(3)]
+        joins = [await bench.insert(after=(each,)) for each in (waiting, running, deadly)]
+        whatever = await bench.insert(after=(waiting, running, deadly), on_error="run")
+        await bench.cancel(waiting)
+        expect((await bench.get(joins[0])).state == "error", "it waits for what was cancelled before it began")
+        [task] = await bench.claim("b1", slots=1)
+        await bench.cancel(running)
+        expect((await bench.get(joins[1])).wait == "tasks", "what is to be cancelled is not over")
+        await bench.exchange("b1", done(task, state="canceled"), slots=0)
+        expect((await bench.get(joins[1])).state == "error", "it waits for what was cancelled while it ran")
+        for turn in range(MAX_LOST):
+            await bench.claim(f"d{turn}", slots=1)
+            expect((await bench.get(whatever)).wait == "tasks", "not all were over")
+            await bench.bury(f"d{turn}", await bench.beat_of(f"d{turn}"))
+        expect((await bench.get(joins[2])).state == "error", "it waits for what kills its bots")
+        expect([each.id for each in await bench.claim("b1")] == [whatever], "it was to run whatever happened")
+        states = [each.state for each in await bench.do(lambda tx: bench.rows.results(tx, whatever))]
+        expect(states == ["canceled", "canceled", "error"], "it can't see how they ended")
 
     async def test_a_chain_is_run_again_from_its_broken_link(self, driver: Driver) -> None:
         """Repeat the first, then the one after it."""
