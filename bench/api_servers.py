@@ -166,7 +166,17 @@ def _unix(path: Path) -> socket.socket:
     return sock
 
 
-async def serve_api(folder: Path) -> None:
+async def serve_with_bus(folder: Path) -> None:
+    """Serve the API and the bus that tells it of what other processes write."""
+    from serai.bus.open import LocalBusServer
+
+    server = LocalBusServer(folder / "bus.sock")
+    await server.start()
+    await serve_api(folder, f"unix:{folder}/bus.sock")
+    await server.close()
+
+
+async def serve_api(folder: Path, bus: str = "memory:") -> None:
     from serai.api.module import ApiConfig, ApiHttp
     from serai.bus.open import open_bus
     from serai.services.registry import services
@@ -174,7 +184,7 @@ async def serve_api(folder: Path) -> None:
 
     store = open_store(f"sqlite:{folder}/store.db")
     sockets = {"listen": [_unix(folder / "api.sock")], "front": [_unix(folder / "front.sock")]}
-    ctx = _context(folder, sockets, store=store, bus=open_bus("memory:"), services=services())
+    ctx = _context(folder, sockets, store=store, bus=open_bus(bus), services=services())
     module = ApiHttp(ApiConfig(requests_each=1e6, requests_nobody=1e6), ctx)
     await module.provision()
     await _until_ended(module.serve)
@@ -205,7 +215,10 @@ def main() -> None:
 
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
     kind, folder = sys.argv[1], Path(sys.argv[2])
-    work = serve_api(folder) if kind == "api" else serve_edge(folder, sys.argv[3], int(sys.argv[4]))
+    if kind == "edge":
+        work = serve_edge(folder, sys.argv[3], int(sys.argv[4]))
+    else:
+        work = serve_with_bus(folder) if kind == "bus" else serve_api(folder)
     profile = os.environ.get("PROFILE") if kind == "api" else None
     if profile:
         import cProfile

@@ -23,6 +23,7 @@ from serai.api.desk import Desk, site_of
 from serai.api.nudge import Nudge
 from serai.api.pace import Rates
 from serai.api.server import Server
+from serai.api.streams import Streams
 from serai.bus.open import open_bus
 from serai.daemon import modules
 from serai.daemon.context import SystemClock
@@ -58,8 +59,11 @@ class Place:
 class Api:
     """A running API and how to talk to it."""
 
-    def __init__(self, ctx: Place, desk: Desk, app: Litestar, path: Path, server: Server, nudge: Nudge) -> None:
+    def __init__(
+        self, ctx: Place, desk: Desk, app: Litestar, path: Path, server: Server, nudge: Nudge, streams: Streams
+    ) -> None:
         self.ctx = ctx
+        self.streams = streams
         self.desk = desk
         self.store = ctx.store
         self.app = app
@@ -117,9 +121,15 @@ class Api:
 
 @asynccontextmanager
 async def serving(
-    home: Path, *, owner: int | None = None, max_upload: int = 1 << 20, rates: Rates = FAST
+    home: Path,
+    *,
+    owner: int | None = None,
+    max_upload: int = 1 << 20,
+    rates: Rates = FAST,
+    streams: Streams | None = None,
 ) -> AsyncIterator[Api]:
     ctx = Place(home)
+    streams = streams or Streams()
     nudge = Nudge()
     ctx.store.on_commit.append(lambda _number: nudge.poke())
     desk = Desk(ctx, Keyring({"k1": b"1" * 32}), site_of(ctx.base), Passwords(CHEAP))
@@ -132,6 +142,7 @@ async def serving(
         nudge=nudge,
         max_upload=max_upload,
         rates=rates,
+        streams=streams,
     )
     server = Server(Front(app, ctx.registry))
     path = home / "api.sock"
@@ -141,7 +152,7 @@ async def serving(
             asyncio.create_task(_accept(front, server.accepted_front)),
         ]
         try:
-            yield Api(ctx, desk, app, path, server, nudge)
+            yield Api(ctx, desk, app, path, server, nudge, streams)
         finally:
             for task in accepting:
                 task.cancel()

@@ -40,7 +40,7 @@ from serai.api.bodies import Strict
 from serai.api.depend import House, dependencies
 from serai.api.desk import Desk
 from serai.api.entrance import Entrance
-from serai.api.guard import Guard, allowed_methods
+from serai.api.guard import LEAVE, Guard, allowed_methods
 from serai.api.kinds import Kinds
 from serai.api.nudge import Nudge
 from serai.api.pace import Pace, Rates
@@ -48,6 +48,7 @@ from serai.api.reads import Reads
 from serai.api.recent import Recent
 from serai.api.server import canonical
 from serai.api.shortcut import Shortcut, fields_of, octets_of
+from serai.api.streams import Streams
 from serai.daemon.module import Context
 from serai.daemon.service import Service, load
 from serai.errors import SeraiError
@@ -72,11 +73,12 @@ def build(
     nudge: Nudge,
     max_upload: int,
     rates: Rates = RATES,
+    streams: Streams | None = None,
 ) -> Litestar:
     """Make the application of this process. `InternalError` where a route says no action.
 
     ``desk`` knows people; ``owner`` is the user ID that the home belongs to; ``max_upload`` is in octets.
-    ``rates`` are for the front.
+    ``rates`` are for the front; ``streams`` counts those that are open.
     """
     services = list(services)
     kinds = Kinds(services)
@@ -101,7 +103,8 @@ def build(
     ]
     reads = Reads(ctx.store, nudge, ctx.clock.monotonic)
     pace = Pace(rates, ctx.clock.monotonic)
-    guard = Guard(ctx, Entrance(desk.recogniser, owner, ctx.clock.now), desk.audit, kinds, pace)
+    entrance = Entrance(desk.recogniser, owner, ctx.clock.now)
+    guard = Guard(ctx, entrance, desk.audit, kinds, pace, streams or Streams())
     app = _Application(
         handlers,
         guards=[guard],
@@ -184,8 +187,11 @@ class Front:
         finally:
             seconds = time.perf_counter() - begin
             self._answers.labels(f"{status // 100}xx").inc()
-            if not scope["state"].get("stream"):
+            leave = scope["state"].get(LEAVE)
+            if leave is None:
                 self._seconds.observe(seconds)
+            else:
+                leave()
             self._write_line(scope, status, seconds)
 
     def _write_line(self, scope: Any, status: int, seconds: float) -> None:

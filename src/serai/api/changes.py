@@ -16,13 +16,12 @@ from serai.api.depend import Aim, AllKinds, Ctx
 from serai.api.kinds import Kinds
 from serai.api.nudge import Nudge
 from serai.api.recent import Recent
-from serai.errors import ExhaustedError, InvalidError, NotFoundError
+from serai.errors import InvalidError, NotFoundError
 from serai.identity import Principal, Target, allowed
 from serai.store import Spec
 
 HEARTBEAT = 15.0  # seconds between signs of life on a quiet stream
 LOOK = 3.0  # seconds at most until a stream ends whose reader may watch no more
-MAX_STREAMS = 256
 
 EVENTS = "text/event-stream"
 After = Annotated[int | None, QueryParameter(ge=0, le=(1 << 63) - 1, description="the number of the last change seen")]
@@ -36,7 +35,6 @@ class Watch:
     def __init__(self, nudge: Nudge, recent: Recent) -> None:
         self.nudge = nudge
         self.recent = recent
-        self.streams = 0
 
     async def follow(
         self, after: int, tenant: str | None, kind: str, *, end: bool, look: Callable[[], Collection[str] | None]
@@ -47,35 +45,32 @@ class Watch:
         nobody. Nothing can fall between two batches: the feed itself is read, and a nudge only says when. Where
         ``look`` returns None, who asked may watch no more, and the stream is over.
         """
-        if self.streams >= MAX_STREAMS:
-            raise ExhaustedError("Too many watch streams are open.")
-        self.streams += 1
         silent = 0.0
-        try:
-            yield b": from %d\n\n" % after
-            while (shown := look()) is not None:
-                seen = self.nudge.count
-                batch = await self.recent.after(after)
-                chosen = [
-                    one.event
-                    for one in batch
-                    if tenant in {None, one.tenant} and kind in {"", one.kind} and one.kind in shown
-                ]
-                if chosen:
-                    silent = 0.0
-                    yield b"".join(chosen)
-                if batch:
-                    after = batch[-1].number
-                elif end or self.nudge.closed:
-                    yield b"id: %d\nevent: end\ndata: {}\n\n" % after
-                    return
-                elif not await self.nudge.wait(seen, LOOK):
-                    silent += LOOK
-                if silent >= HEARTBEAT:
-                    silent = 0.0
-                    yield b": alive\n\n"
-        finally:
-            self.streams -= 1
+        yield b": from %d\n\n" % after
+        while (shown := look()) is not None:
+            seen = self.nudge.count
+            number, text = await self._next(after, tenant, kind, shown)
+            if text:
+                silent = 0.0
+                yield text
+            if number != after:
+                after = number
+            elif end or self.nudge.closed:
+                yield b"id: %d\nevent: end\ndata: {}\n\n" % after
+                return
+            elif not await self.nudge.wait(seen, LOOK):
+                silent += LOOK
+            if silent >= HEARTBEAT:
+                silent = 0.0
+                yield b": alive\n\n"
+
+    async def _next(self, after: int, tenant: str | None, kind: str, shown: Collection[str]) -> tuple[int, bytes]:
+        """Return the events of the next changes, and the number of the last of these."""
+        batch = await self.recent.after(after)
+        told = (
+            one.event for one in batch if tenant in {None, one.tenant} and kind in {"", one.kind} and one.kind in shown
+        )
+        return (batch[-1].number if batch else after), b"".join(told)
 
 
 def start(request: Request[Any, Any, Any], after: int | None, pruned: int) -> int:

@@ -22,6 +22,7 @@ from serai.api import queries
 from serai.api.entrance import Entrance, Shown, seen
 from serai.api.kinds import Kinds
 from serai.api.pace import Pace
+from serai.api.streams import MEDIA_TYPES, Streams
 from serai.daemon.module import Context
 from serai.errors import InternalError, InvalidError
 from serai.identity import Audit, Principal, Target, allowed, authorize
@@ -30,6 +31,8 @@ from serai.identity import Audit, Principal, Target, allowed, authorize
 PLATFORM = "-"
 #: Where a scope's state holds the error that a request met on its short way, which is told as any other.
 FAILED = "failed"
+#: Where it holds what is to be called once a stream is over.
+LEAVE = "leave"
 
 Resolver = Callable[[Context, Mapping[str, str]], Awaitable[Target]]
 Connection = ASGIConnection[Any, Any, Any, Any]
@@ -44,8 +47,11 @@ def tenant_of(parameters: Mapping[str, str], query: Mapping[str, str]) -> str:
 class Guard:
     """Recognise who asks and ask `authorize`; handlers find the outcome as `principal` and `target`."""
 
-    def __init__(self, ctx: Context, entrance: Entrance, audit: Audit, kinds: Kinds, pace: Pace) -> None:
+    def __init__(
+        self, ctx: Context, entrance: Entrance, audit: Audit, kinds: Kinds, pace: Pace, streams: Streams
+    ) -> None:
         self._ctx = ctx
+        self._streams = streams
         self._kinds = kinds
         self._entrance = entrance
         self._audit = audit
@@ -76,8 +82,11 @@ class Guard:
         if any("\x00" in value for value in (target.tenant, target.app, target.name)):
             raise InvalidError("A name holds no NUL.", path="name")
         action = self._kinds.action(target.kind, action)
-        self._authorize(principal, action, target, shown, connection.scope["state"])
+        state = connection.scope["state"]
+        self._authorize(principal, action, target, shown, state)
         queries.check(connection, handler)
+        if isinstance(handler, HTTPRouteHandler) and handler.media_type in MEDIA_TYPES:
+            state[LEAVE] = self._streams.enter(state["principal"])
 
     def admit(self, shown: Shown, action: str, target: Target, state: dict[str, Any]) -> None:
         """Let a request in, or raise, whose action and target are known from one with the same URL before it."""

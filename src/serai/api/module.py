@@ -12,6 +12,7 @@ import msgspec
 
 from serai.api.nudge import Nudge
 from serai.api.pace import Rates
+from serai.api.streams import EACH, Streams
 from serai.daemon.module import Context, Needs
 from serai.errors import SeraiError
 from serai.identity.throttle import Allowance
@@ -46,6 +47,14 @@ class ApiConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     burst_seconds: Annotated[
         float, msgspec.Meta(ge=0.1, le=3600, description="Seconds' worth of requests that may come at once.")
     ] = 10.0
+    streams_each: Annotated[
+        int,
+        msgspec.Meta(
+            ge=1,
+            le=256,
+            description="Streams (of changes, of tasks, of logs) that a user may have open, tokens included.",
+        ),
+    ] = EACH
 
     def rates(self) -> Rates:
         """Return how many requests are taken at the front."""
@@ -94,6 +103,7 @@ class ApiHttp:
             nudge=self._nudge,
             max_upload=self._config.max_upload_mb << 20,
             rates=self._config.rates(),
+            streams=Streams(self._config.streams_each),
         )
         return Front(app, self._ctx.registry)
 

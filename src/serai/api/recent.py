@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import islice
 
 import msgspec
@@ -14,8 +14,10 @@ from serai.store import Change, Spec, Store
 
 MOST = 4000  # changes
 OCTETS = 4 << 20  # of their events
-READ = 1 << 20  # octets that one read of the feed is to bring, by the size of those before
-BATCH = 500  # changes that one read brings at most
+BATCH = 100  # changes that are told at once at most
+READ = 256 << 10  # octets of their events, by which more than one is too much: what a reader who does not read costs
+FIRST = 8  # changes that are read while nothing is known of their size
+BEHIND = 2  # readers behind what is held that read the store at a time
 
 
 class Event(msgspec.Struct, frozen=True):
@@ -53,27 +55,27 @@ class Recent:
         self._kinds = {kind.KIND: kind for kind in kinds}
         self._held: deque[Told] = deque()
         self._octets = 0
-        self._size = READ // BATCH  # octets of an event, as they were lately
+        self._step = FIRST  # changes that are read at once, by the size of those before
         self._turn = asyncio.Lock()
+        self._behind = asyncio.Semaphore(BEHIND)
 
     async def after(self, number: int) -> Sequence[Told]:
         """Return the next changes after a number, oldest first and without gaps; none where there is none."""
-        if not self._held or number != self._held[-1].number:
-            return self._find(number) or await self._read(number)
-        async with self._turn:  # all who wait at the end of the feed
+        at_end = self._held and number == self._held[-1].number  # where they all wait
+        async with self._turn if at_end else self._behind:
             return self._find(number) or await self._read(number)
 
     def _find(self, number: int) -> Sequence[Told]:
         if not self._held or not self._held[0].number - 1 <= number < self._held[-1].number:
             return ()
         begin = number - self._held[0].number + 1  # the feed has no gaps
-        return list(islice(self._held, begin, begin + BATCH))
+        return _few(islice(self._held, begin, begin + BATCH))
 
     async def _read(self, number: int) -> Sequence[Told]:
-        limit = max(1, min(BATCH, READ // self._size))
-        found = [self._tell(change) for change in await self._store.changes(number, limit)]
+        found = _few(map(self._tell, await self._store.changes(number, self._step)))
         if found:
-            self._size = max(1, sum(len(one.event) for one in found) // len(found))
+            fit = READ * len(found) // max(1, sum(len(one.event) for one in found))
+            self._step = max(1, min(BATCH, fit, self._step * 2))
             self._keep(found)
         return found
 
@@ -93,3 +95,15 @@ class Recent:
                 self._octets += len(one.event)
         while len(self._held) > MOST or (self._octets > OCTETS and len(self._held) > 1):
             self._octets -= len(self._held.popleft().event)
+
+
+def _few(changes: Iterable[Told]) -> list[Told]:
+    """Return the first of some changes: as many as make up `READ`, and one where that alone is larger."""
+    found: list[Told] = []
+    octets = 0
+    for one in changes:
+        found.append(one)
+        octets += len(one.event)
+        if octets >= READ:
+            break
+    return found

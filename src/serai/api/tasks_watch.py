@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from typing import Annotated, Any
 
 import msgspec
@@ -13,10 +13,10 @@ from litestar.params import FromPath, FromQuery, QueryParameter
 from litestar.response import Stream
 from litestar.types import ControllerRouterHandler
 
-from serai.api.changes import EVENTS, HEADERS, HEARTBEAT, MAX_STREAMS
+from serai.api.changes import EVENTS, HEADERS, HEARTBEAT
 from serai.api.depend import Aim, Ctx
 from serai.daemon.module import Context
-from serai.errors import ExhaustedError, NotFoundError
+from serai.errors import NotFoundError
 from serai.identity import Target
 from serai.store.tasks import State
 from serai.tasks import Filter, Tasks, follow
@@ -39,52 +39,31 @@ async def of_task(ctx: Context, parameters: Mapping[str, str]) -> Target:
     return Target(tenant=task.tenant, app=task.app, kind="task", name=task.id)
 
 
-class Streams:
-    """The streams of an application of this process: bounded, and ended when it is being replaced."""
+async def _guarded(request: Request[Any, Any, Any], events: AsyncGenerator[bytes, None]) -> AsyncIterator[bytes]:
+    """Yield events as they come, a sign of life where none come for long.
 
-    def __init__(self) -> None:
-        self.count = 0
-
-    async def guard(
-        self, events: AsyncGenerator[bytes, None], nudge: Any, still: Callable[[], object]
-    ) -> AsyncIterator[bytes]:
-        """Yield events as they come, a sign of life where none come for long; end as the process does.
-
-        They end as well where ``still`` returns None: who asked may follow no more.
-
-        The next event is made when the client has taken the last one: a slow one costs one event, and no memory.
-        """
-        if self.count >= MAX_STREAMS:
-            raise ExhaustedError("Too many watch streams are open.")
-        self.count += 1
-        try:
-            async with contextlib.aclosing(events):
-                while True:
-                    coming = asyncio.ensure_future(anext(events, None))
+    They end as this process does, or as soon as who asked may follow no more. The next event is made when the client
+    has taken the last one: a slow one costs one event, and no memory.
+    """
+    nudge, still = request.app.state.get("nudge"), request.scope["state"]["still"]
+    async with contextlib.aclosing(events):
+        while True:
+            coming = asyncio.ensure_future(anext(events, None))
+            silent = 0.0
+            while not coming.done():
+                await asyncio.wait({coming}, timeout=LOOK)
+                silent += LOOK
+                if (nudge is not None and nudge.closed) or still() is None:
+                    coming.cancel()
+                    await asyncio.wait({coming})
+                    return
+                if silent >= HEARTBEAT and not coming.done():
                     silent = 0.0
-                    while not coming.done():
-                        await asyncio.wait({coming}, timeout=LOOK)
-                        silent += LOOK
-                        if (nudge is not None and nudge.closed) or still() is None:
-                            coming.cancel()
-                            await asyncio.wait({coming})
-                            return
-                        if silent >= HEARTBEAT and not coming.done():
-                            silent = 0.0
-                            yield b": alive\n\n"
-                    event = coming.result()
-                    if event is None:
-                        return
-                    yield event
-        finally:
-            self.count -= 1
-
-
-def _streams(request: Request[Any, Any, Any]) -> tuple[Streams, Any]:
-    state = request.app.state
-    if "task_streams" not in state:
-        state["task_streams"] = Streams()
-    return state["task_streams"], state.get("nudge")
+                    yield b": alive\n\n"
+            event = coming.result()
+            if event is None:
+                return
+            yield event
 
 
 @get("/v1/tasks/watch", action="task.read", summary="Follow tasks", operation_id="watchTasks", media_type=EVENTS)
@@ -103,8 +82,7 @@ async def watch(
     """Stream the newest tasks, oldest first, and then each that moves, as events ``task``."""
     whose = None if tenant is None else target.tenant
     wanted = Filter(tenant=whose, app=app, state=in_state, function=function, channel=channel, limit=limit)
-    streams, nudge = _streams(request)
-    events = streams.guard(_moves(ctx, wanted), nudge, request.scope["state"]["still"])
+    events = _guarded(request, _moves(ctx, wanted))
     return Stream(_chain(await anext(events), events), media_type=EVENTS, headers=HEADERS)
 
 
@@ -120,8 +98,7 @@ async def watch_one(
 ) -> Stream:
     """Stream a task as events ``task``, and what it logs past a line as events ``line``, until it is over."""
     await Tasks(ctx.store).get(task)
-    streams, nudge = _streams(request)
-    events = streams.guard(_story(ctx, task, after), nudge, request.scope["state"]["still"])
+    events = _guarded(request, _story(ctx, task, after))
     return Stream(_chain(await anext(events), events), media_type=EVENTS, headers=HEADERS)
 
 
