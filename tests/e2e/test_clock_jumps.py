@@ -19,6 +19,8 @@ import pytest
 from installation import Installation
 from test_day import Visitor, program, until
 
+pytestmark = pytest.mark.xdist_group("timed")  # one at a time: leases must be kept by who is well
+
 DAY = 86400
 EVERY = 5  # seconds between two runs of the schedule
 APP = f"""

@@ -65,7 +65,7 @@ class Visitor(threading.Thread):
         self.join(30)
 
 
-def until(condition, seconds: float = 30.0) -> None:  # type: ignore[no-untyped-def]
+def until(condition, seconds: float = 90.0) -> None:  # type: ignore[no-untyped-def]
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "it did not come to pass"

@@ -46,6 +46,8 @@ import time
 
 import serai
 
+pytestmark = pytest.mark.xdist_group("timed")  # one at a time: leases must be kept by who is well
+
 
 def write(*words):
     run = serai.current()

@@ -27,6 +27,7 @@ from serai.tasks import Tasks
 HERE = Path(__file__).parent
 LEASE = 1.5
 _BACKLOG = 100
+_UNTIL_BUSY = 4.0  # seconds to wait until all bots are at work before somebody is hurt
 _PATIENCE = Patience(attempts=40)
 #: Where a process of that name is started, as its network goes.
 Inside = Callable[[str], contextlib.AbstractContextManager[Any]]
@@ -40,6 +41,7 @@ class Machine:
         self, folder: Path, bots: int, *, store: str = "", lease: float = LEASE, inside: Inside = contextlib.nullcontext
     ) -> None:
         self.folder = folder
+        self.bots = bots
         self._inside = inside
         self.ledger = folder / "ledger"
         self.dead: dict[int, float] = {}  # pid to the time after which it can't have done anything
@@ -136,7 +138,9 @@ async def torment(store: Store, machine: Machine, chance: random.Random, *, hurt
                 with contextlib.suppress(UnavailableError):  # it may have been done all the same
                     await store.change("user:x", "load", new)
                     inserted += len(new)
-            if hurts and time.monotonic() > hurt_at:
+            # Who is idle, or only starts, as they do for long on a busy machine, has nothing to lose.
+            waited = time.monotonic() - hurt_at
+            if hurts and waited > 0 and (waited > _UNTIL_BUSY or await _at_work(store) >= machine.bots):
                 machine.hurt(chance)
                 hurts -= 1
                 hurt_at = time.monotonic() + chance.uniform(0.5, 1.5)
@@ -223,6 +227,15 @@ async def _live(store: Store, count: int) -> bool:
         return sum(len(rows.find(tx, Filter(state=state, limit=count))) for state in LIVE)
 
     return await repeat(_PATIENCE, lambda: store.driver.read(look)) >= count
+
+
+async def _at_work(store: Store) -> int:
+    """Return how many bots hold tasks."""
+    rows = store.driver.tasks
+    wanted = Filter(state="is_processing", limit=_BACKLOG)
+    return len(
+        {row.bot for row in await repeat(_PATIENCE, lambda: store.driver.read(lambda tx: rows.find(tx, wanted)))}
+    )
 
 
 def _path() -> str:

@@ -41,7 +41,7 @@ async def reaches(tasks, identity: str, state: str, sentence: str = "") -> None:
 
 
 async def ends(tasks, new) -> object:
-    return await tasks.wait(await tasks.add("user:x", new), 20)
+    return await tasks.wait(await tasks.add("user:x", new), 60)
 
 
 async def test_a_plain_function_runs_in_another_process(bot, tasks, poison) -> None:

@@ -21,6 +21,8 @@ from serai.tasks.bot import Bot, BotSettings
 sys.path.append(str(Path(__file__).parent))
 import matrix
 
+pytestmark = pytest.mark.xdist_group("timed")  # one at a time: leases must be kept by who is well
+
 
 @pytest.mark.timeout(60)
 async def test_a_task_that_kills_its_process_ends_in_error_and_the_rest_goes_on(tmp_path: Path) -> None:

@@ -20,6 +20,8 @@ from serai.tasks import Tasks
 sys.path.append(str(Path(__file__).parent))
 import matrix
 
+pytestmark = pytest.mark.xdist_group("timed")  # one at a time: leases must be kept by who is well
+
 
 @pytest.mark.timeout(110)
 @pytest.mark.parametrize("engine", ["embedded", "cluster"])

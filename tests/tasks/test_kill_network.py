@@ -21,6 +21,7 @@ import links
 import matrix
 
 pytestmark = [
+    pytest.mark.xdist_group("timed"),  # one at a time: leases must be kept by who is well
     pytest.mark.root,
     pytest.mark.skipif(os.geteuid() != 0, reason="makes network namespaces"),
     pytest.mark.skipif(not (shutil.which("ip") and shutil.which("nft")), reason="needs ip and nft"),
