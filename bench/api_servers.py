@@ -152,7 +152,7 @@ def _context(folder: Path, sockets: dict[str, list[socket.socket]], **more: Any)
     return SimpleNamespace(
         home=folder, host="bench", base="localhost", group="bench", worker=0, drain=0.1, clock=SystemClock(), log=log,
         registry=CollectorRegistry(), sockets=lambda field: sockets[field],
-        accept=lambda sock, accepted: AcceptLoop(sock, accepted, log).stop, **more,
+        accept=lambda sock, accepted, wait=None: AcceptLoop(sock, accepted, log, wait).stop, **more,
     )  # fmt: skip
 
 
