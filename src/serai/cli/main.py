@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -29,6 +30,7 @@ COMMANDS = {
     "trust": "serai.cli.trust:app",
     "untrust": "serai.cli.trust:app",
     "tenant": "serai.cli.tenant:app",
+    "undelete": "serai.cli.undelete:app",
     "apply": "serai.cli.apply:app",
     "export": "serai.cli.apply:app",
     "audit": "serai.cli.audit:app",
@@ -102,6 +104,7 @@ def root(
     """Host web applications of many tenants, each isolated, on this machine."""
 
 
+@functools.cache  # reading the signatures of all commands of a noun takes longer than most commands
 def _named(group: typer.Typer, name: str) -> Any:
     """Return a noun's group, or the one command of a Typer that only gathers some."""
     built = get_group(group)
