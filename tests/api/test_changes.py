@@ -50,8 +50,9 @@ async def test_a_stream_that_was_cut_goes_on_where_it_was(api: Any) -> None:
     data = b"GET /v1/changes?end=true HTTP/1.1\r\nhost: x\r\nlast-event-id: 7\r\nconnection: close\r\n\r\n"
     text = (await api.raw(data)).decode()
     assert [line for line in text.splitlines() if line.startswith("id: ")] == ["id: 8", "id: 9", "id: 10", "id: 10"]
-    bad = await api.raw(b"GET /v1/changes HTTP/1.1\r\nhost: x\r\nlast-event-id: x\r\nconnection: close\r\n\r\n")
-    assert bad.startswith(b"HTTP/1.1 400 ")
+    for query, last in ((b"", b"x"), (b"?after=1&end=true", b"x"), (b"", b"")):
+        head = b"GET /v1/changes%b HTTP/1.1\r\nhost: x\r\nlast-event-id: %b\r\nconnection: close\r\n\r\n"
+        assert (await api.raw(head % (query, last))).startswith(b"HTTP/1.1 400 ")
 
 
 async def test_a_stream_can_be_narrowed_and_its_end_still_says_how_far_it_looked(api: Any) -> None:

@@ -78,7 +78,8 @@ def start(request: Request[Any, Any, Any], after: int | None, pruned: int) -> in
 
     Who says neither gets all that is kept; `NotFoundError` for a number before that, since it would miss changes.
     """
-    begin = after if after is not None else _last_seen(request, pruned)
+    seen = _last_seen(request, pruned)
+    begin = seen if after is None else after
     if begin < pruned:
         raise NotFoundError(
             f"The changes up to {pruned} are not kept: list what there is, then follow.", first=pruned + 1

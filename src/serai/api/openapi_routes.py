@@ -34,7 +34,7 @@ HEADS: Mapping[str, dict[str, Any]] = {
     },
     "Last-Event-ID": {
         "description": "What a reconnecting reader saw last; `after` comes before it.",
-        "schema": {"type": "string", "pattern": r"^\d{0,18}$"},
+        "schema": {"type": "string", "pattern": r"^\d{1,18}$"},
     },
 }
 ETAG = {"ETag": {"description": "The version.", "schema": {"type": "string"}, "required": True}}
