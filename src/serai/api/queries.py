@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import chain
 from typing import Any, get_args
 
 from litestar.connection import ASGIConnection
@@ -26,7 +27,9 @@ def check(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHand
 
 
 def _refuse_null(query: dict[str, Any], handler: BaseRouteHandler) -> None:
-    for name, field in handler.parsed_fn_signature.parameters.items():
+    injected = (one.parsed_fn_signature for one in handler.resolve_dependencies().values())
+    asking = chain((handler.parsed_fn_signature,), injected)
+    for name, field in chain.from_iterable(one.parameters.items() for one in asking):
         shown = getattr(field.kwarg_definition, "name", None) or name
         if query.get(shown) == NULL and field.is_optional and str not in get_args(field.annotation):
             raise InvalidError(f"{NULL} is no value of {shown}.", path=shown)
