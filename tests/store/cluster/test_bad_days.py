@@ -1,11 +1,13 @@
 """Killed and stopped servers, ended connections, full disks, locks, jumping clocks: nothing acknowledged is lost."""
 
 import asyncio
+import contextlib
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Coroutine, Iterator
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -19,7 +21,9 @@ from serai.store.cluster.connection import connect
 from serai.store.cluster.driver import ClusterDriver
 from serai.store.cluster.private import PrivateServer, private_server
 from serai.store.conformance import Lamp
+from serai.store.contract import NewTask, Transaction
 from serai.store.open import open_store
+from serai.store.tasks import Filter, Task
 
 WHO, WHY = "user:ada", "to see"
 ONCE = retry.Patience(attempts=1)
@@ -84,6 +88,38 @@ async def test_a_server_that_is_killed_loses_nothing_acknowledged_and_does_nothi
         await store.close()
 
 
+async def test_a_server_that_is_killed_loses_no_task_of_which_was_said_that_it_is_there(own: PrivateServer) -> None:
+    """Their lock is let go before the disk was waited for; who inserted them is told after that."""
+    stores = [open_store(own.address(own.database()))]
+    stores += [Store(ClusterDriver(stores[0].driver.address)) for _ in range(2)]
+    acknowledged: set[str] = set()
+    over = False
+
+    async def insert(store: Store) -> None:
+        while not over:
+            with contextlib.suppress(SeraiError):
+                acknowledged.update((await store.apply(Transaction(WHO, WHY, (NewTask(function="f"),)))).tasks)
+
+    writers = [asyncio.create_task(insert(store)) for store in stores for _ in range(4)]
+    for round_ in range(3):
+        target = len(acknowledged) + 120 + 37 * round_
+        while len(acknowledged) < target:
+            await asyncio.sleep(0.003)
+        await asyncio.to_thread(own.stop, signal.SIGKILL)
+        await asyncio.to_thread(own.start)
+    over = True
+    await asyncio.gather(*writers)
+    rows = stores[0].driver.tasks
+    found: list[Task] = []
+    while page := await stores[0].driver.read(
+        partial(rows.find, wanted=Filter(limit=1000, before=found[-1].number if found else None))
+    ):
+        found += page
+    assert acknowledged <= {task.id for task in found}
+    for store in stores:
+        await store.close()
+
+
 async def test_connections_that_an_operator_ends_are_made_anew(database: Callable[[], str]) -> None:
     store = open_store(address := database())
     await store.put(WHO, WHY, "ada", "first", Lamp())
@@ -130,7 +166,9 @@ async def test_a_server_that_stands_still_is_given_up_in_time_and_used_again(own
 WRITER = """
 import asyncio, sys
 from serai.store.conformance import Lamp
+from serai.store.contract import NewTask, Transaction
 from serai.store.open import open_store
+from serai.store.tasks import Filter, Task
 async def main():
     store = open_store(sys.argv[1])
     async def write(n):

@@ -18,8 +18,11 @@ from serai.store.cluster.address import Patience, parse
 from serai.store.cluster.driver import ClusterDriver
 from serai.store.cluster.private import PrivateServer
 from serai.store.conformance import Lamp
+from serai.store.contract import NewTask
+from serai.store.tasks import Filter
 
 WHO, WHY = "user:ada", "to see"
+TASK = NewTask(function="noop")
 ONCE = retry.Patience(attempts=1)
 SHORT = Patience(connect=2, statement=1, lock=0.5, idle=1, answer=1, doubt=3)
 
@@ -112,6 +115,23 @@ async def test_a_commit_that_is_lost_is_found_not_to_be_done(store: Store, netwo
         await store.put(WHO, WHY, "ada", "desk", Lamp(), expect=0)
     assert refused.value.temporary
     assert await store.put(WHO, WHY, "ada", "desk", Lamp(), expect=0) == 2
+
+
+async def test_a_task_whose_commit_is_not_answered_is_found_to_be_there(store: Store, network: Network) -> None:
+    network.swallow = once(lambda way, data: way == "from" and b"COMMIT" in data)
+    await store.change(WHO, WHY, [TASK])
+    assert await found(store) == 1
+
+
+async def test_a_task_whose_commit_is_lost_is_found_not_to_be_there(store: Store, network: Network) -> None:
+    network.swallow = once(lambda way, data: way == "to" and b"COMMIT" in data)
+    with pytest.raises(UnavailableError, match="before a commit"):
+        await store.change(WHO, WHY, [TASK])
+    assert await found(store) == 0
+
+
+async def found(store: Store) -> int:
+    return len(await store.driver.read(lambda tx: store.driver.tasks.find(tx, Filter())))
 
 
 async def test_a_statement_that_is_lost_was_not_done(store: Store, network: Network) -> None:

@@ -23,8 +23,8 @@ SELECT (SELECT value FROM about WHERE key = 'store'),
        CASE WHEN current_setting('synchronous_commit') IN ('off', 'local')
             THEN set_config('synchronous_commit', 'on', false) END
 """
-#: Connections of this house that hold a transaction open and wait for their client. The server's own limit holds between
-#: two messages: not amid one, nor while an answer is not taken, as by a process that is stopped.
+#: Connections of this house that hold a transaction open and wait for their client. The server's own limit is for the
+#: time between two messages: not for amid one, nor for an answer that is not taken, as by a process that is stopped.
 _EVICT = """
 SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
 WHERE datname = current_database() AND usename = current_user AND pid <> pg_backend_pid()

@@ -29,8 +29,11 @@ _NOTE = """
 INSERT INTO writer (id, at, seen) SELECT %s, %s, now() WHERE pg_current_xact_id_if_assigned() IS NOT NULL
 ON CONFLICT (id) DO UPDATE SET at = excluded.at, seen = excluded.seen
 """
+#: The lock of who moves tasks is let go before the disk was waited for, and then it is: the log is written in order, so
+#: what is durable takes all before it along. Whoever goes on meanwhile is told that it is done only after that, too.
+_SOON = "SET LOCAL synchronous_commit = off"
+_DURABLE = "UPDATE writer SET seen = now() WHERE id = %s AND at = %s"
 _HEAD = "UPDATE head SET number = %s, mark = %s"
-_ENDED = "SELECT at FROM writer WHERE id = %s"
 _FORGET = "DELETE FROM writer WHERE id = %s OR seen < now() - interval '7 days'"
 
 _AGAIN = 0.05  # seconds between two looks for a database that is away
@@ -125,11 +128,15 @@ class Writing:
         if nudges:
             tx.later(NOTIFY, (CHANNEL, nudges))
         tx.later(_NOTE, (self._id, self._at))
+        if self._tasks:
+            tx.later(_SOON)
         tx.later("COMMIT")
+        if self._tasks:
+            tx.later(_DURABLE, (self._id, self._at))
         try:
             tx.send()
         except _NATIVE as error:
-            if not tx.connection.closed:
+            if not tx.connection.closed and not tx.connection.idle:
                 raise  # the server said no
             if not self._was_done():
                 raise UnavailableError(f"the database {self._address} went away before a commit") from error
@@ -142,13 +149,13 @@ class Writing:
             try:
                 connection = self._link.get()
                 connection.execute(_LOCK, (self._lock,))
-                row = connection.execute(_ENDED, (self._id,)).fetchone()
+                done = connection.execute(_DURABLE, (self._id, self._at)).rowcount
             except (SeraiError, *_NATIVE) as error:
                 if time.monotonic() > end:
                     raise unknown(self._address) from error
                 time.sleep(_AGAIN)
             else:
-                return row is not None and row[0] == self._at
+                return done == 1
 
 
 class Reading:
