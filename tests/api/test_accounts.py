@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from serai.errors import DeniedError, InvalidError, NotFoundError, UnsupportedError
+from serai.errors import AlreadyExistsError, DeniedError, InvalidError, NotFoundError, UnsupportedError
 from serai.identity.people import Credentials, Member, Secrets, Session, Token
 from serai.identity.seal import create_key, open_keyring
 from serai.identity.testing import PASSPHRASE
@@ -78,7 +78,7 @@ async def test_a_deleted_user_leaves_nothing_to_the_next_of_that_name(api: Any) 
     assert (await api.call("GET", "/v1/users/ada"))["members"] == []
 
 
-async def test_a_deleted_tenant_leaves_nothing_to_the_next_of_that_name(api: Any) -> None:
+async def test_a_deleted_tenant_leaves_nothing_and_its_name_is_not_given_again(api: Any) -> None:
     await api.call("POST", "/v1/tenants", {"name": "demo"})
     await api.person("ada", ("demo", "owner"))
     cookie = await api.signed_in()
@@ -87,12 +87,27 @@ async def test_a_deleted_tenant_leaves_nothing_to_the_next_of_that_name(api: Any
     invited = (await api.front("POST", "/v1/invitations/demo", body, cookie=cookie, origin=HERE)).json()["secret"]
     await api.call("PUT", "/v1/role/demo/mine", {"actions": ["app.read"]})
     await api.call("DELETE", "/v1/tenant/demo/demo", query={"confirm": "demo"})
-    await api.call("POST", "/v1/tenants", {"name": "demo"})
+    for path, body in (
+        ("/v1/tenants", {"name": "demo"}),
+        ("/v1/apply?tenant=demo", {"items": [{"kind": "tenant", "name": "demo", "spec": {}}]}),
+    ):
+        with pytest.raises(AlreadyExistsError, match="not given twice"):
+            await api.call("POST", path, body)
+    with pytest.raises(AlreadyExistsError, match="not given twice"):
+        await api.call("PUT", "/v1/tenant/demo/demo", {"uid": 9})
     assert (await api.front("GET", "/v1/app?tenant=demo", cookie=cookie)).status_code == 404
     assert await me(api, authorization=bearer) == 401
     taken = await api.front("POST", "/v1/join", {"secret": invited, "login": "bob", "password": PASSPHRASE})
     assert taken.status_code == 404
     assert [one["name"] for one in (await api.call("GET", "/v1/roles/demo"))["items"] if not one["built_in"]] == []
+    await api.call("POST", "/v1/tenants/demo/undelete", {})
+    assert (await api.front("GET", "/v1/app?tenant=demo", cookie=cookie)).status_code == 200, "her role came back"
+    assert await me(api, authorization=bearer) == 401, "what proves who somebody is did not"
+    taken = await api.front("POST", "/v1/join", {"secret": invited, "login": "bob", "password": PASSPHRASE})
+    assert taken.status_code == 404
+    assert [one["name"] for one in (await api.call("GET", "/v1/roles/demo"))["items"] if not one["built_in"]] == [
+        "mine"
+    ]
 
 
 async def test_a_reset_ends_password_and_sessions_and_opens_once(api: Any) -> None:

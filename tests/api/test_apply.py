@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from serai.api.apply import combined
+from serai.api.followed import combined
 from serai.cloud.descriptors import Route
 from serai.errors import ConflictError, DeniedError, InvalidError, NotFoundError, SeraiError
 from serai.identity import Grant, Principal

@@ -131,6 +131,10 @@ ACTIONS = {
     ("GET", f"{APP}/logs"): "app.logs",
     ("POST", f"{APP}/undelete"): "app.delete",
     ("DELETE", f"{APP}/trash/{{trash}}"): "app.delete",
+    ("POST", f"{APP}/releases/{{number}}/undelete"): "app.delete",
+    ("POST", "/v1/tenants/{tenant}/undelete"): "tenant.write",
+    ("DELETE", "/v1/tenants/{tenant}/trash/{trash}"): "tenant.delete",
+    ("POST", "/v1/undelete"): "apply.write",
 }
 
 KINDS = (

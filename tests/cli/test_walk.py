@@ -80,7 +80,9 @@ PLATFORM: dict[tuple[str, ...], tuple[str, ...]] = {
     ("task", "retry"): ("absent",),
 }
 #: They choose their own way to a tenant, and their routes are walked by HTTP.
-BY_HTTP = {"deploy", "task", "limit", "provider", "schedule", "tenant", "apply", "export", "channel", "trash"}
+BY_HTTP = {
+    "deploy", "task", "limit", "provider", "schedule", "tenant", "apply", "export", "channel", "trash", "undelete",
+}  # fmt: skip
 
 
 def leaves(found: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:

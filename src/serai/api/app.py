@@ -35,6 +35,7 @@ from serai.api import (
     tasks,
     tenants,
     tokens,
+    undelete,
 )
 from serai.api.bodies import Strict
 from serai.api.depend import House, dependencies
@@ -94,6 +95,7 @@ def build(
         *accounts.ROUTES,
         *audit.ROUTES,
         *apply.ROUTES,
+        *undelete.ROUTES,
         *export.ROUTES,
         *tasks.ROUTES,
         blobs.router(max_upload),

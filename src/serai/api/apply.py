@@ -1,13 +1,12 @@
 """Apply text: what is wanted of a tenant becomes so, in one transaction, or nothing does.
 
 A dry run returns the steps with the versions that they are bound to; who sends these back as ``expect`` gets what they
-saw, or a conflict. Services add what their descriptors take besides (an app's addresses, instances and tasks) by the
-function ``follow`` of their manifest: ``follow(ctx, who, tenant, operations)`` returns all operations.
+saw, or a conflict. What follows each write is the services' to say, see `followed`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -18,15 +17,15 @@ from msgspec import Meta
 
 from serai.api.depend import Aim, AllKinds, Caller, Ctx, People
 from serai.api.desk import Desk
+from serai.api.followed import followed
 from serai.api.guard import PLATFORM
 from serai.api.planning import MAX_ITEMS, Item, Planned, Planner
 from serai.daemon.module import Context
-from serai.daemon.service import load
 from serai.errors import ConflictError, InvalidError, UnavailableError
 from serai.identity.departures import falling
 from serai.identity.descriptors import Tenant
 from serai.identity.tenants import numbered
-from serai.store import Delete, NewTask, Operation, Put, Transaction
+from serai.store import Delete, Operation, Put, Transaction
 
 MAX_BODY = 16 << 20  # octets
 TRIES = 10  # at a moment when others change the same things
@@ -77,61 +76,56 @@ async def apply(
     """Make so what is wanted of ``tenant`` (none: of the platform itself)."""
     tenant = target.tenant
     planner = Planner(ctx.store, kinds, desk, principal, tenant, users=data.users if data.dry_run else ())
-    for _ in range(TRIES):
+
+    async def plan() -> list[Planned]:
         planned = await planner.plan(data.items, prune=data.prune)
-        steps = [_step(one) for one in planned]
         _check_expected(planned, data.expect)
-        operations = combined(await _operations(ctx, desk, principal.who, tenant, planned)) if planned else []
-        if data.dry_run or not operations:
+        if not data.dry_run:
+            _check_confirmed(planned, data.confirm, tenant)
+        return planned
+
+    return await commit(ctx, desk, principal.who, tenant, plan, data.why, dry_run=data.dry_run)
+
+
+async def commit(
+    ctx: Context,
+    desk: Desk,
+    who: str,
+    tenant: str,
+    plan: Callable[[], Awaitable[list[Planned]]],
+    why: str,
+    *,
+    dry_run: bool,
+) -> Applied:
+    """Write what is planned, with all that follows it; plan it anew where others come between."""
+    for _ in range(TRIES):
+        planned = await plan()
+        steps = [_step(one) for one in planned]
+        operations = await _operations(ctx, desk, who, tenant, planned) if planned else []
+        if dry_run or not operations:
             return Applied(tenant=tenant, steps=steps)
-        _check_confirmed(planned, data.confirm, tenant)
-        why = data.why or f"apply {len(planned)} descriptors"
+        reason = why or f"apply {len(planned)} descriptors"
         try:
-            done = await ctx.store.apply(Transaction(principal.who, why, tuple(operations)))
+            done = await ctx.store.apply(Transaction(who, reason, tuple(operations)))
         except ConflictError:
             continue  # an instance moved, or somebody wrote: the plan is made anew, and held against ``expect``
         return Applied(tenant=tenant, steps=steps, change=done.changes[-1], tasks=done.tasks)
     raise UnavailableError("Others keep changing the same: try again.")
 
 
-async def _operations(
-    ctx: Context, desk: Desk, who: str, tenant: str, planned: Iterable[Planned]
-) -> Sequence[Operation]:
+async def _operations(ctx: Context, desk: Desk, who: str, tenant: str, planned: Iterable[Planned]) -> list[Operation]:
     operations: list[Operation] = []
     for one in planned:
         spec = one.spec
         if isinstance(spec, Tenant) and one.before is None:
-            spec, number = await numbered(ctx.store, spec)
+            spec, number = await numbered(ctx.store, one.name, spec)
             operations.append(number)
         operations.append(
             Delete(one.kind.KIND, tenant, one.name, one.version) if spec is None
             else Put(tenant, one.name, spec, one.version)
         )  # fmt: skip
         operations += await falling(ctx.store, desk.directory, one.kind, one.name, spec)
-    result: Sequence[Operation] = operations
-    for service in ctx.services.values():
-        if service.follow:
-            result = await load(service.follow)(ctx, who, tenant, result)
-    return result
-
-
-def combined(operations: Iterable[Operation]) -> list[Operation]:
-    """Return operations with one for each descriptor: the later says what, the earlier on what it is based.
-
-    What one app gives up another may take in the same transaction: a delete before a put is a put.
-    """
-    found: dict[object, Operation] = {}
-    for one in operations:
-        if isinstance(one, NewTask):
-            found[one.id] = one
-            continue
-        key = (one.spec.KIND if isinstance(one, Put) else one.kind, one.tenant, one.name)
-        first = found.get(key)
-        if not isinstance(first, (Put, Delete)):
-            found[key] = one
-        elif isinstance(one, Put) or isinstance(first, Put):
-            found[key] = msgspec.structs.replace(one, expect=first.expect)
-    return list(found.values())
+    return await followed(ctx, who, tenant, operations)
 
 
 def _step(one: Planned) -> Step:

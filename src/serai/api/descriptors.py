@@ -18,21 +18,25 @@ from litestar.params import FromQuery, QueryParameter, SkipValidation
 from litestar.types import ControllerRouterHandler
 
 from serai.api.depend import house_of
+from serai.api.followed import followed
 from serai.api.guard import PLATFORM
 from serai.api.kinds import check_name, convert, decode, merge, parse
 from serai.api.reads import Answer
 from serai.api.shapes import Descriptor, Difference, History, Page, Written, line, show
-from serai.errors import InvalidError, NotFoundError
+from serai.daemon.module import Context
+from serai.errors import ConflictError, InvalidError, NotFoundError, UnavailableError
 from serai.identity import Principal, Target
 from serai.identity.departures import falling
 from serai.identity.descriptors import Tenant
 from serai.identity.directory import Directory
-from serai.identity.gifts import check_given
+from serai.identity.gifts import check_given, check_taken
 from serai.identity.seal import Keyring
+from serai.identity.tenants import check_new
 from serai.store import Delete, Put, Spec, Store
 
 MAX_LIMIT = 1000
 MAX_WHY = 500  # characters
+TRIES = 10  # at a moment when others change the same things
 CONDITIONS = ("If-Match", "If-None-Match")
 
 _ETAG = re.compile(r'(?:W/)?"(\d{1,18})"\Z')
@@ -46,6 +50,7 @@ Why = Annotated[str, QueryParameter(max_length=MAX_WHY, description="a sentence 
 class Asked(msgspec.Struct, frozen=True):
     """Which descriptor a request names, who asks, and the version that a write is bound to."""
 
+    ctx: Context
     store: Store
     people: Directory
     keys: Keyring
@@ -59,8 +64,28 @@ class Asked(msgspec.Struct, frozen=True):
         """Write the descriptor, where whoever asks may give what it gives; what falls with it goes with it."""
         check_given(self.people, self.principal, self.tenant, self.name, spec)
         falls = await falling(self.store, self.people, self.kind, self.name, spec)
-        sealed = spec.at_rest(self.keys, self.tenant, self.name, await self._before())
+        before = await self._before()
+        if self.kind is Tenant and before is None:
+            await check_new(self.store, self.name)
+        sealed = spec.at_rest(self.keys, self.tenant, self.name, before)
         await self.store.change(self.principal.who, why, (Put(self.tenant, self.name, sealed, expect), *falls))
+
+    async def remove(self, why: str) -> int:
+        """Delete the descriptor with what falls and follows; return the number of its change."""
+        check_taken(self.people, self.principal, self.kind, self.tenant, self.name)
+        for _ in range(TRIES):
+            record = await self.store.get(self.kind, self.tenant, self.name)
+            expect = record.version if self.expect is None else self.expect
+            operation = Delete(self.kind.KIND, self.tenant, self.name, expect)
+            falls = await falling(self.store, self.people, self.kind, self.name, None)
+            who = self.principal.who
+            operations = await followed(self.ctx, who, self.tenant, (operation, *falls))
+            try:
+                return (await self.store.change(who, why, operations))[0]
+            except ConflictError:
+                if self.expect not in {None, record.version}:
+                    raise
+        raise UnavailableError("Others keep changing the same: try again.")
 
     async def _before(self) -> Spec | None:
         try:
@@ -114,6 +139,7 @@ async def asked(request: AnyRequest) -> Asked:
     house = house_of(request)
     target: Target = request.scope["state"]["target"]
     return Asked(
+        house.ctx,
         house.ctx.store,
         house.desk.directory,
         house.desk.keyring,
@@ -192,12 +218,13 @@ async def change(request: AnyRequest, ask: Ask, why: Why = "") -> Response[Descr
     heads=CONDITIONS[:1],
 )  # fmt: skip
 async def remove(ask: Ask, confirm: FromQuery[str] = "", why: Why = "") -> Written:
-    """Delete a descriptor; its history stays. ``confirm`` repeats the name, so that no slip deletes anything."""
+    """Delete a descriptor with what is its own; its history stays, and of apps and tenants their data for a week.
+
+    ``confirm`` repeats the name, so that no slip deletes anything.
+    """
     if confirm != ask.name:
         raise InvalidError("Repeat the name in confirm to delete it.", path="confirm")
-    operation = Delete(ask.kind.KIND, ask.tenant, ask.name, ask.expect)
-    falls = await falling(ask.store, ask.people, ask.kind, ask.name, None)
-    return Written((await ask.store.change(ask.principal.who, why or "deleted by the API", (operation, *falls)))[0])
+    return Written(await ask.remove(why or "deleted by the API"))
 
 
 @get("/history", action="{kind}.read", summary="Show a descriptor's history", operation_id="getHistory")

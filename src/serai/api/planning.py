@@ -19,7 +19,7 @@ from serai.errors import DeniedError, InvalidError, NotFoundError
 from serai.identity import Principal, Target, authorize
 from serai.identity.authorize import check_gift
 from serai.identity.descriptors import Tenant
-from serai.identity.gifts import check_given
+from serai.identity.gifts import check_given, check_taken
 from serai.identity.people import CustomRole, Member, User
 from serai.store import Record, Spec, Store
 
@@ -142,6 +142,7 @@ class Planner:
     def _check_given(self, one: Planned, roles: dict[str, CustomRole]) -> None:
         """Refuse what may not be given; a membership may name a role that comes with it."""
         if one.spec is None:
+            check_taken(self._desk.directory, self._principal, one.kind, self._tenant, one.name)
             return
         directory, giver, spec = self._desk.directory, self._principal, one.spec
         login, _, app = one.name.partition(":")

@@ -82,5 +82,23 @@ def set_(
     terminal.note(f"The tenant {name} has {told}.")
 
 
+@app.command()
+def delete(
+    ctx: typer.Context,
+    name: Name,
+    confirm: Annotated[str, typer.Option(help="Its name once more.")] = "",
+    dry_run: DryRunOption = False,
+) -> None:
+    """Delete a tenant with its apps and all their data; `serai undelete` has it back for 7 days."""
+    terminal: Terminal = ctx.obj
+    if dry_run:
+        terminal.note(f"Would delete the tenant {name} with all its apps and their data.")
+        return
+    if confirm != name:
+        raise InvalidError(f"Say --confirm {name} to delete it with all that is its own.", path="confirm")
+    terminal.api.call("DELETE", descriptor("tenant", name, name), query={"confirm": confirm})
+    terminal.note(f"The tenant {name} is deleted.")
+
+
 def _row(item: dict[str, Any]) -> dict[str, Any]:
     return {"name": item["name"], **item["spec"]}

@@ -25,6 +25,7 @@ class Tenant(Spec, frozen=True, kw_only=True):
     )
 
     EXPORTED: ClassVar[re.Pattern[str] | None] = NAME
+    RETURNS: ClassVar[bool] = False  # it is more than this
     DERIVED: ClassVar[Mapping[str, Any]] = {"uid": 0}
 
     uid: int

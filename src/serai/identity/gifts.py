@@ -18,6 +18,15 @@ def check_over(directory: Directory, taker: Principal, login: str) -> None:
         check_gift(taker, actions, Target(tenant=grant.tenant, app=grant.app))
 
 
+def check_taken(directory: Directory, taker: Principal, kind: type[Spec], tenant: str, name: str) -> None:
+    """Refuse to delete a tenant's role that hides one of the platform's which allows more than the taker may.
+
+    Its members would have that one from then on.
+    """
+    if kind is CustomRole and tenant and name in directory.names(CustomRole, ""):
+        check_gift(taker, directory.actions("", name), Target(tenant=tenant))
+
+
 def check_given(directory: Directory, giver: Principal, tenant: str, name: str, spec: Spec) -> None:
     """Refuse a membership or a role that its writer may not give; every other kind passes.
 

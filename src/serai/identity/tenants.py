@@ -1,4 +1,4 @@
-"""How a tenant comes to be: with a number that no other ever had."""
+"""How a tenant comes to be: with a name and a number that no other ever had."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ async def create_tenant(store: Store, who: str, name: str, wanted: Tenant) -> Te
             pass
         else:
             raise AlreadyExistsError(f"There is a tenant {name} already.", name=name)
-        tenant, number = await numbered(store, wanted)
+        tenant, number = await numbered(store, name, wanted)
         try:
             await store.change(who, f"create tenant {name}", (number, Put(name, name, tenant, 0)))
         except ConflictError:
@@ -43,12 +43,22 @@ async def create_tenant(store: Store, who: str, name: str, wanted: Tenant) -> Te
     raise UnavailableError("Others are creating tenants at this moment: try again.")
 
 
-async def numbered(store: Store, wanted: Tenant) -> tuple[Tenant, Put]:
+async def numbered(store: Store, name: str, wanted: Tenant) -> tuple[Tenant, Put]:
     """Return a tenant with the next free number, and what must be written with it so that nobody else gets that."""
+    await check_new(store, name)
     last, version = await _last(store)
     if last >= MAX_UID:
         raise ExhaustedError(f"This cell has given out all {MAX_UID} numbers of tenants.")
     return replace(wanted, uid=last + 1), Put("", Numbers.TENANTS, Numbers(last=last + 1), version)
+
+
+async def check_new(store: Store, name: str) -> None:
+    """Refuse the name of a tenant that there was: whoever has a name may read its past, addresses lead below it.
+
+    `AlreadyExistsError`, also where there is one now.
+    """
+    if await store.history(Tenant, name, name, limit=1):
+        raise AlreadyExistsError(f"There is or was a tenant {name}: a name is not given twice.", name=name)
 
 
 async def _last(store: Store) -> tuple[int, int]:

@@ -147,5 +147,5 @@ async def test_a_build_passes_by_where_the_fetch_was_given_up(fetched: Fetched) 
     assert await steps.make(platform.work("page"), number) == "It was not fetched."
     release = await platform.release("page", number)
     assert (release.state, release.reason) == ("failed", "Its fetch was given up; the task tells why.")
-    assert await removal.delete_release(platform.store, platform.site, "user:test", "demo", "page", number)
+    await removal.delete_release(platform.store, platform.site, "user:test", "demo", "page", number)
     await prune.unload(platform.work("page"), (release.blob,))

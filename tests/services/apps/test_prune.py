@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from serai.cloud.descriptors import Instance, Route
 from serai.errors import ConflictError, NotFoundError
 from serai.identity.descriptors import Tenant
-from serai.services.apps import prune, removal
+from serai.services.apps import folders, prune, removal, trash
 from serai.services.apps.addresses import Site
 from serai.services.apps.descriptors import KINDS, App, Process, Release
 from serai.services.apps.picture import Picture, take
@@ -83,8 +83,7 @@ async def test_a_release_that_nobody_shows_is_deleted_with_all_that_is_its_own(s
         await store.put(WHO, "test", "demo", f"hello.{number}", release(number, state))
     await store.put(WHO, "test", "", "demo.localhost/hello/1/", Route(tenant="demo", app="hello", release=1))
     await store.put(WHO, "test", "demo", "hello.1.web.0", Instance(app="hello", release=1, host="here"))
-    [task] = await removal.delete_release(store, SITE, WHO, "demo", "hello", 1)
-    assert task
+    assert await removal.delete_release(store, SITE, WHO, "demo", "hello", 1) == ()
     seen = await take(store, SITE, "demo", "hello")
     assert sorted(seen.releases) == [2, 3]
     assert seen.app.spec.before == {"prod": ()}
@@ -124,8 +123,11 @@ async def test_releases_beyond_what_an_app_keeps_free_their_disk_and_leave_its_d
     assert (folder / "data/votes").read_text() == "kept"
     await platform.ctx.bus.call("apps.wake", {"tenant": "demo", "app": "hello", "release": 3})
     await removal.delete_release(platform.store, platform.site, WHO, "demo", "hello", 3)
+    assert await prune.sweep(platform.work("hello"), patient=True) == 0, "it is kept for a week"
+    kept = await trash.find(platform.store, "demo", "hello.3", what="release")
     async with asyncio.timeout(30):
-        assert await prune.sweep(platform.work("hello"), patient=True) == 1
+        while (folder / "releases/3").exists():
+            await folders.purge(platform.work("hello"), kept.name)
     assert sorted(path.name for path in (folder / "releases").iterdir()) == ["2", "4"]
     await platform.until("hello", {"hello.4.web.0": "ready"})
     assert (folder / "data/votes").read_text() == "kept"

@@ -8,13 +8,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from serai.api.desk import keyring_of
 from serai.cloud.descriptors import Instance, Route
 from serai.errors import AlreadyExistsError, ExhaustedError, InvalidError, NotFoundError
-from serai.services.apps import actions, domains, folders, removal, switching, trash
+from serai.identity.descriptors import Tenant
+from serai.identity.people import Member, User
+from serai.services.apps import actions, departing, domains, folders, prune, quota, removal, switching, trash
 from serai.services.apps.descriptors import App, Domain, Release, Trash
 from serai.services.apps.variables import Variables
+from serai.store import Delete
 from serai.tasks import Tasks
 
 WHO = "user:test"
@@ -66,6 +70,120 @@ async def test_an_app_comes_back_with_all_that_was_its_own(hello: Any) -> None:
     await hello.work("hello").place(64)
     assert (place(hello) / "data/file").read_text() == "precious"
     assert (place(hello) / "releases/1").is_dir()
+
+
+async def test_a_release_comes_back_with_its_folder_and_its_address(hello: Any) -> None:
+    await hello.deploy("hello", hello.web_app())
+    before = await hello.release("hello", 1)
+    await removal.delete_release(hello.store, hello.site, WHO, "demo", "hello", 1)
+    await prune.sweep(hello.work("hello"), patient=True)
+    assert (place(hello) / "releases/1").is_dir(), "it is kept"
+    with pytest.raises(NotFoundError):
+        await hello.store.get(Route, "", "demo.localhost/hello/1/")
+    await trash.undelete_release(hello.store, hello.site, WHO, "demo", "hello", 1)
+    assert (await hello.release("hello", 1)) == before
+    assert (await hello.store.get(Route, "", "demo.localhost/hello/1/")).spec.release == 1
+    assert await hello.store.find(Trash, "demo") == []
+    for number, error in ((1, AlreadyExistsError), (2, AlreadyExistsError), (7, NotFoundError)):
+        with pytest.raises(error):
+            await trash.undelete_release(hello.store, hello.site, WHO, "demo", "hello", number)
+
+
+async def test_a_deleted_release_goes_with_its_app_and_comes_with_it(hello: Any) -> None:
+    await hello.deploy("hello", hello.web_app())
+    await removal.delete_release(hello.store, hello.site, WHO, "demo", "hello", 1)
+    await delete(hello)
+    await actions.create_app(hello.store, hello.site, WHO, "demo", "hello")
+    with pytest.raises(NotFoundError):
+        await trash.undelete_release(hello.store, hello.site, WHO, "demo", "hello", 1)
+    new = await hello.store.get(App, "demo", "hello")
+    await hello.store.change(WHO, "out of the way", [Delete(App.KIND, "demo", "hello", new.version)])
+    await undelete(hello)
+    await prune.sweep(hello.work("hello"), patient=True)
+    await trash.undelete_release(hello.store, hello.site, WHO, "demo", "hello", 1)
+    assert (place(hello) / "releases/1").is_dir()
+
+
+async def test_data_that_is_kept_counts_against_the_quota_until_it_is_purged(hello: Any) -> None:
+    tenant = await hello.store.get(Tenant, "demo", "demo")
+    name = await delete(hello)
+    kept = await hello.store.get(Trash, "demo", name)
+    assert 0 <= kept.spec.disk_mb <= 64, "what it takes, not what it might have"
+    full = replace(kept.spec, disk_mb=tenant.spec.disk_mb)
+    await hello.store.put(WHO, "test", "demo", name, full)
+    with pytest.raises(ExhaustedError, match="see its trash"):
+        await quota.admit(hello.store, "demo", {}, coming={"": (App(live={"prod": 1}), [await past(hello)])})
+    await trash.undelete(hello.store, hello.site, WHO, "demo", "hello")
+    await folders.bring_back(hello.work("hello"), name)
+
+
+async def test_an_app_that_the_quotas_do_not_suffice_for_does_not_come_back(hello: Any) -> None:
+    await delete(hello)
+    tenant = await hello.store.get(Tenant, "demo", "demo")
+    await hello.store.put(WHO, "test", "demo", "demo", replace(tenant.spec, memory_mb=1))
+    with pytest.raises(ExhaustedError):
+        await trash.undelete(hello.store, hello.site, WHO, "demo", "hello")
+    assert (await trash.find(hello.store, "demo", "hello")).spec.state == "kept"
+
+
+async def past(platform: Any) -> Release:
+    """Return release 1 as it was before it was deleted."""
+    [_, before] = await platform.store.history(Release, "demo", "hello.1", limit=2)
+    found: Release = await platform.store.revision(Release, "demo", "hello.1", before.version)
+    return found
+
+
+async def test_a_tenant_comes_back_with_its_people_and_its_apps(hello: Any) -> None:
+    store, site = hello.store, hello.site
+    await store.put(WHO, "test", "", "ada", User())
+    await store.put(WHO, "test", "", "bob", User())
+    await store.put(WHO, "test", "demo", "ada", Member(role="owner"))
+    await store.put(WHO, "test", "demo", "bob", Member(role="owner"))
+    before = (await store.get(Tenant, "demo", "demo")).spec
+    [record] = await store.find(Tenant)
+    falls = [
+        Delete(Tenant.KIND, "demo", "demo", record.version),
+        *(Delete(Member.KIND, "demo", one) for one in ("ada", "bob")),
+    ]
+    await store.change(WHO, "delete", await departing.leaving(store, site, WHO, "demo", falls))
+    for kind in (Tenant, App, Release, Domain, Variables, Instance, Member):
+        assert await store.find(kind) == [], kind
+    assert [one.name for one in await store.find(Route, "") if one.spec.tenant == "demo"] == []
+    [app] = await store.find(Trash, "demo")
+    await switching.remove(hello.work("hello"), data=True, trash=app.name)
+    user = await store.get(User, "", "bob")
+    await store.change(WHO, "somebody else gets the name", [Delete(User.KIND, "", "bob", user.version)])
+    await store.put(WHO, "test", "", "bob", User())
+    told = await departing.undelete(store, site, WHO, "demo")
+    assert "bob" in told.notes[0]
+    await folders.bring_back(hello.work("hello"), app.name)
+    assert (await store.get(Tenant, "demo", "demo")).spec == before, "its number as well"
+    assert [one.name for one in await store.find(Member, "demo")] == ["ada"]
+    assert [one.spec.wanted for one in await store.find(Instance, "demo")] == ["running"]
+    assert (await store.get(Route, "", "www.example.org/")).spec.release == 1
+    assert await store.find(Trash) == []
+    await hello.work("hello").place(64)
+    assert (place(hello) / "data/file").read_text() == "precious"
+    with pytest.raises(NotFoundError):
+        await departing.undelete(store, site, WHO, "demo")
+
+
+async def test_a_tenant_that_is_purged_leaves_nothing(hello: Any) -> None:
+    store = hello.store
+    [record] = await store.find(Tenant)
+    gone = [Delete(Tenant.KIND, "demo", "demo", record.version)]
+    await store.change(WHO, "delete", await departing.leaving(store, hello.site, WHO, "demo", gone))
+    [app] = await store.find(Trash, "demo")
+    [tenant] = await store.find(Trash, "")
+    await switching.remove(hello.work("hello"), data=True, trash=app.name)
+    for name, confirm, error in (("demo", "no", InvalidError), ("else", "else", NotFoundError)):
+        with pytest.raises(error):
+            await departing.purge(store, WHO, name, tenant.name, confirm=confirm)
+    assert len(await departing.purge(store, WHO, "demo", tenant.name, confirm="demo")) == 2
+    await folders.purge(hello.work("hello"), app.name)
+    await folders.purge(replace(hello.work("demo"), tenant=""), tenant.name)
+    assert await store.find(Trash) == []
+    assert not folders.aside(hello.work("hello"), app.name).exists()
 
 
 async def test_data_that_was_not_deleted_stays_where_it_is(hello: Any) -> None:

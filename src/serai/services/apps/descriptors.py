@@ -88,6 +88,7 @@ class App(Spec, frozen=True, kw_only=True):
     KIND: ClassVar[str] = "app"
     NAME: ClassVar[re.Pattern[str]] = APP_NAME
     EXPORTED: ClassVar[re.Pattern[str] | None] = APP_NAME
+    RETURNS: ClassVar[bool] = False  # see `Trash`
     DERIVED: ClassVar[Mapping[str, Any]] = {"host": "", "next_release": 1, "live": {}, "before": {}}
 
     host: str = ""  # where its instances run and its data folder is
@@ -187,15 +188,18 @@ class Domain(Spec, frozen=True, kw_only=True):
 
 
 class Trash(Spec, frozen=True, kw_only=True):
-    """A deleted app that can be had back until a time (seconds since the epoch); named ``APP.RANDOM``.
+    """Something deleted that can be had back until a time (seconds since the epoch).
 
-    ``versions`` are those of its descriptors, by ``KIND/NAME``; ``data`` says that its data was deleted as well.
+    It is an app (named ``APP.RANDOM``), a release (``APP.NUMBER.RANDOM``), or a tenant (``TENANT.RANDOM``, of the
+    platform), with ``parts`` that say what its apps are kept as. ``versions`` are those of its descriptors, by
+    ``KIND/NAME``; ``data`` says that an app's data was deleted as well, ``disk_mb`` how large that is.
     """
 
     KIND: ClassVar[str] = "trash"
-    NAME: ClassVar[re.Pattern[str]] = re.compile(r"[a-z][a-z0-9-]{0,40}\.[0-9a-f]{8}\Z")
+    NAME: ClassVar[re.Pattern[str]] = re.compile(r"[a-z][a-z0-9-]{0,40}(?:\.[0-9]{1,9})?\.[0-9a-f]{8}\Z")
 
-    app: str
+    what: Literal["app", "release", "tenant"] = "app"
+    app: str  # a tenant's own name
     host: str
     who: str
     deleted: float
@@ -203,7 +207,13 @@ class Trash(Spec, frozen=True, kw_only=True):
     data: bool
     versions: dict[str, int] = msgspec.field(default_factory=dict)
     blobs: tuple[str, ...] = ()
+    parts: tuple[str, ...] = ()
+    disk_mb: Number = 0
     state: Literal["kept", "returning"] = "kept"
+
+    def app_of(self, name: str) -> str:  # noqa: ARG002 - it says so itself
+        """Return the app that it is, or was of."""
+        return "" if self.what == "tenant" else self.app
 
 
 #: Instance, Route and Host are declared by the cloud, and brought by the service that writes them.

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from serai.cloud.volumes import device
+from msgspec.structs import replace
+
+from serai.cloud.volumes import device, measure
 from serai.errors import ConflictError, ExhaustedError, NotFoundError
 from serai.services.apps import plan, prune, recurring
 from serai.services.apps.descriptors import Trash
@@ -36,6 +38,17 @@ def put_aside(work: Work, trash: str, *, data: bool) -> None:
         for folder in (target.parent, target):
             folder.mkdir(mode=0o700, exist_ok=True)
         _move(source, target, ("releases", *(DATA if data else ())))
+
+
+async def weigh(work: Work, trash: str) -> None:
+    """Write down what the data of a deleted app really takes, instead of what it might have grown to."""
+    octets = sum([await asyncio.to_thread(size, aside(work, trash) / name) for name in DATA])
+    with suppress(NotFoundError):  # it is on its way back, or gone
+        record = await work.store.get(Trash, work.tenant, trash)
+        disk_mb = -(-octets >> 20) if record.spec.data else 0
+        with suppress(ConflictError):
+            spec = replace(record.spec, disk_mb=disk_mb)
+            await work.store.put(work.who, f"{disk_mb} MiB", work.tenant, trash, spec, expect=record.version)
 
 
 async def bring_back(work: Work, trash: str) -> str:
@@ -73,6 +86,8 @@ async def purge(work: Work, trash: str) -> str:
         gone = Delete(Trash.KIND, work.tenant, trash, record.version)
         await work.store.change(work.who, f"{work.app} is gone for good", [gone])
     await asyncio.to_thread(clear, aside(work, trash))
+    with suppress(NotFoundError):  # no app: nothing of it
+        await prune.sweep(work, patient=False)
     await prune.unload(work, blobs)
     return "It is gone for good."
 
@@ -86,6 +101,11 @@ def _return(work: Work, trash: str) -> None:
             folder.mkdir(mode=0o711, exist_ok=True)
             folder.chmod(0o711)
         _move(source, target, ("releases", *DATA))
+
+
+def size(path: Path) -> int:
+    """Return the octets on disk of a file, or of all below a folder. Blocks."""
+    return measure(path) if path.is_dir() else path.stat().st_blocks * 512 if path.is_file() else 0
 
 
 @contextmanager

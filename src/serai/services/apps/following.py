@@ -13,7 +13,8 @@ from msgspec.structs import replace
 
 from serai.daemon.module import Context
 from serai.errors import ExhaustedError, InvalidError, NotFoundError
-from serai.services.apps import addresses, plan, quota
+from serai.identity.descriptors import Tenant
+from serai.services.apps import addresses, departing, plan, quota
 from serai.services.apps.actions import MAX_APPS
 from serai.services.apps.addresses import Site
 from serai.services.apps.checks import check_name
@@ -45,6 +46,8 @@ async def follow(ctx: Context, who: str, tenant: str, operations: Sequence[Opera
     `InvalidError` (with ``path``), `AlreadyExistsError`, `DeniedError` and `ExhaustedError` as the verbs have them.
     """
     site = Site(ctx.host, ctx.base)
+    if any(isinstance(one, Delete) and one.kind == Tenant.KIND for one in operations):
+        return await departing.leaving(ctx.store, site, who, tenant, operations)
     writes = Writes(
         _written(operations, App),
         _written(operations, Domain),

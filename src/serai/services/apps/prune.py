@@ -123,7 +123,7 @@ def _unlink(path: Path) -> None:
 
 
 async def _orphans(work: Work) -> dict[int, Path]:
-    """Return the folders of releases that no descriptor names, by number; half-made ones are their build's."""
+    """Return the folders of releases that nothing names, by number; half-made ones are their build's."""
     folder = work.home / "data/apps" / work.tenant / work.app / "releases"
     known = await _numbers(work.store, work.tenant, work.app)
     found = await asyncio.to_thread(lambda: list(folder.iterdir()) if folder.is_dir() else [])
@@ -132,7 +132,9 @@ async def _orphans(work: Work) -> dict[int, Path]:
 
 async def _numbers(store: Store, tenant: str, app: str) -> set[int]:
     await store.get(App, tenant, app)  # an app that is deleted is cleared as a whole, by its own task
-    return {record.spec.number for record in await everything(store, Release, tenant, f"{app}.")}
+    kept = [one for one in await everything(store, Trash, tenant, f"{app}.") if one.spec.what == "release"]
+    numbers = {int(one.name.split(".")[1]) for one in kept if one.spec.app == app}
+    return numbers | {record.spec.number for record in await everything(store, Release, tenant, f"{app}.")}
 
 
 async def _running(work: Work, numbers: Collection[int]) -> set[int]:

@@ -9,7 +9,7 @@ from serai.errors import ConflictError, InvalidError, NotFoundError
 from serai.services.apps import prune, tokens, trash, variables
 from serai.services.apps.addresses import Site
 from serai.services.apps.checks import check_number
-from serai.services.apps.descriptors import App, Domain, Release
+from serai.services.apps.descriptors import App, Domain, Release, Trash
 from serai.services.apps.git.token import GitToken
 from serai.services.apps.picture import Picture, again, everything, take
 from serai.services.apps.rollout import task
@@ -20,9 +20,9 @@ from serai.tasks.schedule import Schedule
 
 
 async def delete_release(store: Store, site: Site, who: str, tenant: str, app: str, number: int) -> tuple[str, ...]:
-    """Delete a release that nobody shows; return the task that frees its disk. Its number is never used again.
+    """Delete a release that nobody shows, and keep it for a while; see `trash`. Return the tasks to follow: none.
 
-    `ConflictError` where it is live, or under way.
+    Its number is never used again. `ConflictError` where it is live, or under way.
     """
     check_number(number)
 
@@ -32,9 +32,9 @@ async def delete_release(store: Store, site: Site, who: str, tenant: str, app: s
             raise NotFoundError(f"{app} has no release {number}.", release=number)
         if refusal := _refusal(picture, number):
             return refusal  # not raised here: it is no conflict that another attempt would resolve
-        clear = task("apps.prune", picture.app.spec, tenant, app, blobs=[picture.releases[number].spec.blob])
-        await store.change(who, f"delete release {number} of {app}", [*prune.without(picture, {number}), clear])
-        return (clear.id,)
+        keep = trash.kept_release(picture, picture.releases[number], who, time.time())
+        await store.change(who, f"delete release {number} of {app}", [*prune.without(picture, {number}), *keep])
+        return ()
 
     done = await again(attempt)
     if isinstance(done, ConflictError):
@@ -77,16 +77,20 @@ async def removing(store: Store, picture: Picture, who: str, *, data: bool) -> l
     _, version = await variables.stored(store, tenant, app)
     _, token = await tokens.stored(store, tenant, app)
     own = await everything(store, Schedule, tenant, schedules.prefix_of(app))
+    releases = [one for one in await everything(store, Trash, tenant, f"{app}.") if one.spec.what == "release"]
     deletes = [
         *(Delete(Route.KIND, "", name, route.version) for name, route in picture.routes.items()),
         *(Delete(Domain.KIND, tenant, domain.name, domain.version) for domain in picture.domains),
         *(Delete(Schedule.KIND, tenant, one.name, one.version) for one in own),
         *(Delete(Release.KIND, tenant, one.name, one.version) for one in picture.releases.values()),
+        # They are told apart by their numbers, and those of another app of that name begin anew.
+        *(Delete(Trash.KIND, tenant, one.name, one.version) for one in releases if one.spec.app == app),
         *([Delete(Variables.KIND, tenant, app, version)] if version else []),
         *([Delete(GitToken.KIND, tenant, app, token)] if token else []),
         Delete(App.KIND, tenant, app, picture.app.version),
     ]
-    name, keep = trash.kept(picture, deletes, who, time.time(), data=data)
+    blobs = {blob for one in releases for blob in one.spec.blobs}
+    name, keep = trash.kept(picture, deletes, who, time.time(), data=data, blobs=blobs)
     derived = [
         *(Delete(Schedule.KIND, tenant, name, one.version) for name, one in picture.schedules.items()),
         *(Delete(Instance.KIND, tenant, one.name, one.version) for one in picture.instances),

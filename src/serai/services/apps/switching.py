@@ -10,7 +10,7 @@ from serai.cloud.descriptors import Instance
 from serai.errors import ExhaustedError
 from serai.services.apps import doorstep, plan, quota, recurring
 from serai.services.apps.descriptors import App
-from serai.services.apps.folders import put_aside
+from serai.services.apps.folders import put_aside, weigh
 from serai.services.apps.picture import Picture, again, take
 from serai.services.apps.reconcile import DRAIN
 from serai.services.apps.running import pool
@@ -171,6 +171,7 @@ async def remove(work: Work, *, data: bool, trash: str = "") -> str:
     await work.driver.discard(folder / "data", forever=data and not trash)
     if trash:
         await asyncio.to_thread(put_aside, work, trash, data=data)
+        await weigh(work, trash)
     for name in ("releases", "cache", "logs"):
         await asyncio.to_thread(clear, folder / name)
     await asyncio.to_thread(clear, doorstep.path(work.home, work.tenant, work.app))

@@ -1,14 +1,16 @@
-"""Deleted apps, kept for a week: what brings one back, and what takes it away for good.
+"""Deleted apps and releases, kept for a week: what brings one back, and what takes it away for good.
 
-The descriptors' last versions are in the store's history; a `Trash` says which. The folders are moved aside on the
-app's host, each by one rename, so that neither a kill nor a full disk leaves a half of one. They do not count against
-the tenant's quotas. A task that is inserted with the deletion ends it all when the week is over.
+The descriptors' last versions are in the store's history; a `Trash` says which. An app's folders are moved aside on its
+host, each by one rename, so that neither a kill nor a full disk leaves a half of one; a release's folder stays where it
+is. Data that is kept counts against the tenant's quota. A task that is inserted with the deletion ends it all when the
+week is over. Of tenants see `departing`.
 """
 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+import time
+from collections.abc import Collection, Sequence
 
 import msgspec
 from msgspec.structs import replace
@@ -16,10 +18,11 @@ from msgspec.structs import replace
 from serai.errors import AlreadyExistsError, ConflictError, InvalidError, NotFoundError
 from serai.services.apps import addresses, quota
 from serai.services.apps.addresses import Site
+from serai.services.apps.checks import check_number
 from serai.services.apps.descriptors import App, Domain, Release, Trash
 from serai.services.apps.domains import check_free
 from serai.services.apps.git.token import GitToken
-from serai.services.apps.picture import Picture, again, everything
+from serai.services.apps.picture import Picture, again, everything, take
 from serai.services.apps.rollout import task
 from serai.services.apps.variables import Variables
 from serai.store import Delete, Operation, Put, Record, Spec, Store
@@ -27,22 +30,24 @@ from serai.tasks.schedule import Schedule
 
 KEPT = 7 * 86400.0  # seconds
 
-_KINDS: dict[str, type[Spec]] = {kind.KIND: kind for kind in (App, Release, Domain, Variables, GitToken, Schedule)}
+_KINDS: dict[str, type[Spec]] = {
+    kind.KIND: kind for kind in (App, Release, Domain, Variables, GitToken, Schedule, Trash)
+}
 
 
 class Returned(msgspec.Struct, frozen=True):
-    """An app on its way back: its tasks, and sentences about what does not come back."""
+    """Something on its way back: its tasks, and sentences about what does not come back."""
 
     tasks: tuple[str, ...]
     notes: tuple[str, ...] = ()
 
 
 def kept(
-    picture: Picture, deletes: Sequence[Delete], who: str, now: float, *, data: bool
+    picture: Picture, deletes: Sequence[Delete], who: str, now: float, *, data: bool, blobs: Collection[str] = ()
 ) -> tuple[str, tuple[Operation, ...]]:
     """Return the name under which a deleted app is kept, and what is written with its deletion."""
     app = picture.app
-    name = f"{app.name}.{secrets.token_hex(4)}"
+    name = name_of(app.name)
     versions = {
         f"{one.kind}/{one.name}": one.expect for one in deletes if one.kind in _KINDS and one.expect is not None
     }
@@ -54,20 +59,54 @@ def kept(
         until=now + KEPT,
         data=data,
         versions=versions,
-        blobs=tuple(sorted({record.spec.blob for record in picture.releases.values()} - {""})),
+        blobs=tuple(sorted({*blobs, *(record.spec.blob for record in picture.releases.values())} - {""})),
+        disk_mb=_room(picture) if data else 0,  # until it was measured
     )
-    end = task("apps.purge", app.spec, picture.tenant, app.name, trash=name)
+    return name, written(picture.tenant, name, trash)
+
+
+def kept_release(picture: Picture, record: Record[Release], who: str, now: float) -> tuple[Operation, ...]:
+    """Return what is written with the deletion of a single release."""
+    trash = Trash(
+        what="release",
+        app=picture.app.name,
+        host=picture.app.spec.host or picture.site.host,
+        who=who,
+        deleted=now,
+        until=now + KEPT,
+        data=False,
+        versions={f"{Release.KIND}/{record.name}": record.version},
+        blobs=(record.spec.blob,) if record.spec.blob else (),
+    )
+    return written(picture.tenant, name_of(record.name), trash)
+
+
+def name_of(what: str) -> str:
+    """Return a new name for something that is kept."""
+    return f"{what}.{secrets.token_hex(4)}"
+
+
+def written(tenant: str, name: str, trash: Trash) -> tuple[Operation, ...]:
+    """Return what is written where something is kept: that it is, and what ends it in time."""
+    end = task("apps.purge", App(host=trash.host), tenant, trash.app, trash=name)
     # In a channel of its own: it would keep the app's other tasks waiting for a week.
-    later = replace(end, not_before=trash.until, channel=f"trash:{picture.tenant}/{name}")
-    return name, (Put(picture.tenant, name, trash, 0), later)
+    later = replace(end, not_before=trash.until, channel=f"trash:{tenant}/{name}")
+    return Put(tenant, name, trash, 0), later
 
 
-async def find(store: Store, tenant: str, app: str, name: str = "") -> Record[Trash]:
-    """Return what is kept of a deleted app under a name, else the newest; `NotFoundError` where there is nothing."""
-    found = [one for one in await everything(store, Trash, tenant, f"{app}.") if one.spec.app == app]
-    found = [one for one in found if name in {"", one.name}]
+def _room(picture: Picture) -> int:
+    return max((one.spec.data_mb for one in picture.releases.values() if one.spec.processes), default=0)
+
+
+async def find(store: Store, tenant: str, app: str, name: str = "", what: str = "app") -> Record[Trash]:
+    """Return what is kept of a deleted app (tenant, release ``APP.NUMBER``) under a name, else the newest.
+
+    `NotFoundError` where there is nothing.
+    """
+    found = [one for one in await everything(store, Trash, tenant, f"{app}.") if one.spec.what == what]
+    found = [one for one in found if one.name.rpartition(".")[0] == app and name in {"", one.name}]
     if not found:
-        raise NotFoundError(f"Nothing is kept of an app {app[:64]}: it was not deleted, or too long ago.", app=app[:64])
+        raise NotFoundError(f"Nothing is kept of {what} {app[:64]}: it was not deleted, or too long ago.", app=app[:64])
     return max(found, key=lambda one: one.spec.deleted)
 
 
@@ -89,10 +128,43 @@ async def undelete(store: Store, site: Site, who: str, tenant: str, app: str, na
         puts, notes = await _past(store, tenant, record.spec)
         spec = next(one.spec for one in puts if isinstance(one.spec, App))
         returning = Put(tenant, record.name, replace(record.spec, state="returning"), record.version)
-        room = await quota.admit(store, tenant, {app: spec})
+        releases = [one.spec for one in puts if isinstance(one.spec, Release)]
+        room = await quota.admit(store, tenant, {}, coming={record.name: (spec, releases)})
         claims = _claims(site, tenant, spec, app, puts)
         await store.change(who, f"bring {app} back", [room, returning, *puts, *claims, follow])
         return Returned((follow.id,), tuple(notes))
+
+    done = await again(attempt)
+    if isinstance(done, AlreadyExistsError):
+        raise done
+    return done
+
+
+async def undelete_release(store: Store, site: Site, who: str, tenant: str, app: str, number: int) -> Returned:
+    """Bring a deleted release back: it answers at its own URL again.
+
+    `AlreadyExistsError` where it is there, `NotFoundError` where nothing is kept of it, or its app is gone.
+    """
+    check_number(number)
+
+    async def attempt() -> Returned | AlreadyExistsError:
+        picture = await take(store, site, tenant, app)
+        if number in picture.releases:
+            return AlreadyExistsError(f"{app} has a release {number}.", release=number)
+        record = await find(store, tenant, f"{app}.{number}", what="release")
+        name = f"{app}.{number}"
+        version = record.spec.versions[f"{Release.KIND}/{name}"]
+        spec = await store.revision(Release, tenant, name, version)
+        releases = {one: held.spec for one, held in picture.releases.items()} | {number: spec}
+        wanted = addresses.routes(site, tenant, picture.app, releases, picture.domains)
+        operations = [
+            Put(tenant, app, picture.app.spec, picture.app.version),  # as it is: nobody deletes it at this moment
+            Put(tenant, name, spec, 0),
+            Delete(Trash.KIND, tenant, record.name, record.version),
+            *addresses.changes(picture.routes, wanted),
+        ]
+        await store.change(who, f"bring release {number} of {app} back", operations)
+        return Returned(())
 
     done = await again(attempt)
     if isinstance(done, AlreadyExistsError):
@@ -104,12 +176,19 @@ async def purge(store: Store, who: str, tenant: str, app: str, name: str, *, con
     """End what is kept of a deleted app; ``confirm`` repeats the app's name. Return the task that does it."""
     if confirm != app:
         raise InvalidError("Repeat the app's name to end what is kept of it.", path="confirm")
-    record = await find(store, tenant, app, name)
+    record = await _named(store, tenant, app, name)
     if record.spec.state != "kept":
         raise ConflictError(f"{app} is on its way back.", app=app)
     end = task("apps.purge", App(host=record.spec.host), tenant, app, trash=record.name)
     await store.change(who, f"purge {name} of {app}", [Put(tenant, record.name, record.spec, record.version), end])
     return (end.id,)
+
+
+async def _named(store: Store, tenant: str, app: str, name: str) -> Record[Trash]:
+    record = await store.get(Trash, tenant, name)
+    if record.spec.app != app or record.spec.what == "tenant":
+        raise NotFoundError(f"Nothing is kept of {app[:64]} under that name.", app=app[:64])
+    return record
 
 
 async def _is_there(store: Store, tenant: str, app: str) -> bool:
@@ -130,6 +209,8 @@ async def _past(store: Store, tenant: str, trash: Trash) -> tuple[list[Put], lis
             if kind == Domain.KIND:
                 await check_free(store, tenant, name)
             spec = await store.revision(_KINDS[kind], tenant, name, version)
+            if isinstance(spec, Trash) and spec.until <= time.time():
+                continue
         except (AlreadyExistsError, NotFoundError) as error:
             if kind == App.KIND:
                 raise

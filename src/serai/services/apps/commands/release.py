@@ -73,7 +73,7 @@ def delete_release(
     wait: Wait = True,
     dry_run: DryRunOption = False,
 ) -> None:
-    """Delete a release that no environment shows, and free its disk; the app's data stays."""
+    """Delete a release that no environment shows; it is kept for 7 days, and the app's data for good."""
     target = Target(ctx, app, tenant)
     told = target.change(f"delete release {number} of {app}", "DELETE", "releases", number, dry_run=dry_run)
     if told:

@@ -1,4 +1,4 @@
-"""``serai trash`` and ``serai app undelete``: deleted apps, for a week."""
+"""``serai trash`` and ``serai app undelete``: deleted apps, releases and tenants, for a week."""
 
 from __future__ import annotations
 
@@ -11,28 +11,31 @@ from serai.errors import InvalidError
 from serai.services.apps.commands.target import AppName, Target, segment
 from serai.services.terminal import DryRunOption, JsonOption, TenantOption, Terminal
 
-trash = typer.Typer(name="trash", help="Deleted apps, which can be had back for 7 days.", no_args_is_help=True)
+trash = typer.Typer(name="trash", help="What was deleted, and can be had back for 7 days.", no_args_is_help=True)
+
+PLATFORM = "-"  # whose tenants are
+_PARTS = {"versions", "blobs", "parts"}
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="As `serai trash list` prints it.")]
 
 
 @trash.command("list")
 def list_trash(ctx: typer.Context, tenant: TenantOption = None, as_json: JsonOption = False) -> None:
-    """List deleted apps that can be had back."""
+    """List deleted apps and releases that can be had back; with `--tenant -` tenants."""
     terminal: Terminal = ctx.obj
     query: dict[str, str | int | bool | None] = {"tenant": terminal.tenant(tenant), "limit": 1000}
     rows = [_row(item, as_json=as_json) for item in terminal.api.call("GET", "/v1/trash", query=query)["items"]]
-    columns = ("name", "app", "data", "deleted", "until", "who", "state")
+    columns = ("name", "what", "data", "disk_mb", "deleted", "until", "who", "state")
     terminal.table(rows, columns, as_json=as_json, empty="Nothing was deleted.")
 
 
 @trash.command("show")
 def show_trash(ctx: typer.Context, name: Name, tenant: TenantOption = None, as_json: JsonOption = False) -> None:
-    """Show a deleted app: what of it there was."""
+    """Show something deleted: what of it there was."""
     terminal: Terminal = ctx.obj
     item = terminal.api.call("GET", f"/v1/trash/{segment(terminal.tenant(tenant))}/{segment(name)}")
-    lines = [f"{key}: {value}" for key, value in _row(item, as_json=False).items() if key not in {"versions", "blobs"}]
-    lines += [f"  {key}" for key in sorted(item["spec"]["versions"])]
+    lines = [f"{key}: {value}" for key, value in _row(item, as_json=False).items() if key not in _PARTS]
+    lines += [f"  {key}" for key in [*sorted(item["spec"]["versions"]), *item["spec"]["parts"]]]
     terminal.result(_row(item, as_json=True), "\n".join(lines), as_json=as_json)
 
 
@@ -40,17 +43,21 @@ def show_trash(ctx: typer.Context, name: Name, tenant: TenantOption = None, as_j
 def purge(
     ctx: typer.Context,
     name: Name,
-    confirm: Annotated[str, typer.Option(help="The app's name.")] = "",
+    confirm: Annotated[str, typer.Option(help="The app's or the tenant's name.")] = "",
     tenant: TenantOption = None,
     dry_run: DryRunOption = False,
 ) -> None:
-    """End a deleted app at once, its data included if that was deleted."""
-    app = name.rpartition(".")[0]
+    """End something deleted at once, its data included if that was deleted."""
+    app = name.partition(".")[0]
     target = Target(ctx, app, tenant)
     if confirm != app and not dry_run:
         raise InvalidError(f"Say --confirm {app} to end it.", path="confirm")
     would = f"purge {name} of {target.tenant}"
-    told = target.change(would, "DELETE", "trash", name, query={"confirm": confirm}, dry_run=dry_run)
+    if dry_run:
+        target.terminal.note(f"Would {would}.")
+        return
+    place = f"/v1/tenants/{segment(app)}" if target.tenant == PLATFORM else target.path()
+    told = target.terminal.api.call("DELETE", f"{place}/trash/{segment(name)}", query={"confirm": confirm})
     if told:
         target.terminal.follow(told["tasks"], f"Purging {name}")
         target.terminal.note(f"{name} is gone for good.")

@@ -30,6 +30,7 @@ class GitToken(Spec, frozen=True, kw_only=True):
     KIND: ClassVar[str] = "gittoken"
     ACTION: ClassVar[str] = "app.env"
     EXPORTED: ClassVar[re.Pattern[str] | None] = Spec.NAME
+    RETURNS: ClassVar[bool] = False  # who took it away meant that
 
     host: Annotated[str, Meta(max_length=300)]
     username: Annotated[str, Meta(max_length=100)] = USERNAME

@@ -101,7 +101,7 @@ async def release(ctx: Ctx, target: Aim, app: AppName, number: FromPath[int]) ->
     operation_id="deleteRelease",
 )  # fmt: skip
 async def delete_release(ctx: Ctx, principal: Caller, target: Aim, app: AppName, number: FromPath[int]) -> Started:
-    """Delete a release that no environment shows, and free its disk; the app's data stays."""
+    """Delete a release that no environment shows; it is kept for 7 days, and the app's data for good."""
     site = site_of(ctx)
     return Started(await removal.delete_release(ctx.store, site, principal.who, target.tenant, app, number))
 

@@ -1,4 +1,4 @@
-"""What the API offers for deleted apps: bring one back, or end it. Listing them is their descriptors'."""
+"""What the API offers for deleted apps, releases and tenants: bring one back, or end it. Listing is descriptors'."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from litestar import delete, post
 from litestar.params import FromPath, FromQuery, JSONBody
 from msgspec import Meta
 
+from serai.services.apps import departing
 from serai.services.apps import trash as keeping
 from serai.services.apps.routes.common import PATH, Aim, AppName, Body, Caller, Ctx, Started, site_of
 from serai.services.apps.trash import Returned
@@ -36,4 +37,33 @@ async def purge(
     return Started(await keeping.purge(ctx.store, principal.who, target.tenant, app, trash, confirm=confirm))
 
 
-ROUTES = [undelete, purge]
+@post(
+    f"{PATH}/releases/{{number:int}}/undelete", action="app.delete", status_code=202, summary="Undelete a release",
+    operation_id="undeleteRelease",
+)  # fmt: skip
+async def undelete_release(ctx: Ctx, principal: Caller, target: Aim, app: AppName, number: FromPath[int]) -> Returned:
+    """Bring a deleted release back: it answers at its own URL again."""
+    return await keeping.undelete_release(ctx.store, site_of(ctx), principal.who, target.tenant, app, number)
+
+
+@post(
+    "/v1/tenants/{tenant:str}/undelete", action="tenant.write", status_code=202, summary="Undelete a tenant",
+    operation_id="undeleteTenant",
+)  # fmt: skip
+async def undelete_tenant(ctx: Ctx, principal: Caller, target: Aim, data: JSONBody[UndeleteBody]) -> Returned:
+    """Bring a deleted tenant back with its members, roles and apps; tokens and invitations do not come."""
+    return await departing.undelete(ctx.store, site_of(ctx), principal.who, target.tenant, data.trash)
+
+
+@delete(
+    "/v1/tenants/{tenant:str}/trash/{trash:str}", action="tenant.delete", status_code=202,
+    summary="Purge a deleted tenant", operation_id="purgeTenant",
+)  # fmt: skip
+async def purge_tenant(
+    ctx: Ctx, principal: Caller, target: Aim, trash: FromPath[str], confirm: FromQuery[str] = ""
+) -> Started:
+    """End what is kept of a deleted tenant at once; ``confirm`` repeats its name."""
+    return Started(await departing.purge(ctx.store, principal.who, target.tenant, trash, confirm=confirm))
+
+
+ROUTES = [undelete, purge, undelete_release, undelete_tenant, purge_tenant]
