@@ -59,7 +59,7 @@ def test_the_readme_names_commands_that_exist() -> None:
     text = "".join(path.read_text() for path in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))))
     said = set(
         re.findall(
-            r"^ {4}serai ([a-z]+(?: (?:show|logs|list|promote|rollback|scale|restart|add|env|domain))*)",
+            r"^ {4}serai (undelete|[a-z]+(?: (?:show|logs|list|promote|rollback|scale|restart|add|env|domain))*)",
             text,
             re.MULTILINE,
         )
