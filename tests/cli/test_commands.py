@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +77,7 @@ def test_a_folder_is_deployed_and_looked_after(api: Any, serai: Any, program: Pa
     assert json.loads(serai("app", "domain", "list", "hello", "--json").out)[0]["host"] == "www.example.test"
     assert serai("app", "domain", "remove", "hello", "www.example.test").status == 0
     assert json.loads(serai("release", "list", "hello", "--json").out)[0]["state"] == "waiting"
+    assert re.search(r"^created: 20\d\d-\d\d-\d\dT", serai("release", "show", "hello", "1").out, re.MULTILINE)
     assert serai("release", "promote", "hello", "1").status == STATUS["conflict"]
     assert serai("release", "rollback", "hello").status == STATUS["conflict"]
     assert serai("app", "delete", "hello").status == STATUS["invalid"]

@@ -48,6 +48,9 @@ class Home:
         """Say why there is no connection, and what helps."""
         if isinstance(error, (FileNotFoundError, ConnectionRefusedError)):
             return UnavailableError("No platform runs on this home: start it with `serai up`.", socket=str(self._path))
+        if isinstance(error, PermissionError):
+            text = "This home is another user's: become that user (sudo), say --home, or `serai login` from elsewhere."
+            return UnavailableError(text, socket=str(self._path))
         return UnavailableError(f"The platform can't be reached: {error}.", socket=str(self._path))
 
 

@@ -145,7 +145,13 @@ class Terminal:
             for index, task in enumerate(tasks):
                 self._wait(task, lambda done, said, at=index: move((at + done) / len(tasks), said))  # type: ignore[misc]
 
-        self.progress(title, run)
+        try:
+            self.progress(title, run)
+        except KeyboardInterrupt:
+            self.note(
+                "Nobody watches any more, but it goes on: `serai task list` shows it, `serai task cancel` ends it."
+            )
+            raise
 
     @staticmethod
     def end(task: Mapping[str, Any]) -> None:

@@ -151,13 +151,13 @@ class Platform:
             await self.go_live(app, number, environment)
         return await self.release(app, number)
 
-    async def go_live(self, app: str, number: int, environment: str = "prod") -> None:
+    async def go_live(self, app: str, number: int, environment: str = "prod", *, back: bool = False) -> None:
         work = self.work(app)
         with contextlib.suppress(SeraiError):
             await steps.start(work, number, environment)
         with contextlib.suppress(SeraiError):
             await steps.check(work, number)
-        await switching.switch(work, number, environment)
+        await switching.switch(work, number, environment, back=back)
         await switching.drain(work)
 
     async def release(self, app: str, number: int) -> Release:

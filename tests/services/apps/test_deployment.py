@@ -44,9 +44,17 @@ async def test_the_next_release_takes_over_and_the_old_one_ends(platform: Platfo
     await platform.until("hello", {"hello.2.web.0": "ready"})
     assert (await platform.release("hello", 1)).state == "built"
     rollout = await actions.rollback(platform.store, "user:test", "demo", "hello")
-    await platform.go_live("hello", rollout.release)
+    await platform.go_live("hello", rollout.release, back=True)
     assert (await platform.app("hello")).live == {"prod": 1}
     assert (await platform.app("hello")).before == {"prod": ()}
+
+
+async def test_a_promotion_of_what_was_live_before_is_undone_by_a_rollback(platform: Platform) -> None:
+    await platform.deploy("hello", platform.web_app())
+    await platform.deploy("hello", platform.web_app())
+    await platform.go_live("hello", 1)
+    assert (await platform.app("hello")).before == {"prod": (1, 2)}
+    assert (await actions.rollback(platform.store, "user:test", "demo", "hello")).release == 2
 
 
 @pytest.mark.parametrize(
@@ -101,6 +109,7 @@ async def test_a_new_agent_finds_what_runs_and_leaves_it_alone(platform: Platfor
     [after] = await platform.driver.recover()
     assert (after.pid, after.started) == (before.pid, before.started)
     assert (await platform.states("hello")) == {"hello.1.web.0": "ready"}
+    assert platform.agent.status() == {"ok": True, "reason": "", "instances": 1, "ready": 1}
 
 
 async def test_scaling_adds_instances_and_lets_the_rest_go(platform: Platform) -> None:
@@ -183,7 +192,7 @@ async def test_a_halted_host_runs_nothing_and_its_next_agent_starts_it_again(pla
 
 async def test_logs_are_told_by_the_agent_also_those_of_a_release_that_failed(platform: Platform) -> None:
     await platform.deploy("hello", platform.web_app("crash", start=5))
-    lines = [line async for piece in logs.stream(platform.ctx.bus, "demo", "hello") for line in piece.lines]
+    lines = [line.text async for line in logs.stream(platform.ctx.bus, "demo", "hello")]
     assert any("about to serve" in line for line in lines)
     assert any("it can't work" in line for line in lines)
     with pytest.raises(InvalidError):

@@ -3,11 +3,27 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
+import msgspec
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from serai.services.apps.logs import CHUNK, KEPT, MAX_FILES, Ask, Cursor, Source, answer, keep, read, tail
+from serai.bus.open import open_bus
+from serai.services.apps.logs import (
+    CHUNK,
+    KEPT,
+    MAX_FILES,
+    MAX_SOURCES,
+    Ask,
+    Cursor,
+    Source,
+    answer,
+    keep,
+    read,
+    stream,
+    tail,
+)
 
 
 def source(folder: Path) -> Source:
@@ -114,3 +130,21 @@ def test_following_gives_every_line_once_and_in_order(steps: list[str | bytes], 
             cursor = piece.cursor
             got += piece.lines
     assert got == written.decode().splitlines()
+
+
+async def test_what_several_wrote_comes_in_the_order_of_its_time_and_no_more_than_was_asked(tmp_path: Path) -> None:
+    bus = open_bus("memory:")
+    sources = []
+    for number in range(3 * MAX_SOURCES):
+        log = Source(f"hello.1.web.{number}", tmp_path / str(number))
+        log.file.write_text("".join(f"2026-01-01T00:00:{number:02}.{step}Z stdout F {step}\n" for step in range(5)))
+        sources.append(log)
+
+    async def tell(message: Any) -> Any:
+        return msgspec.to_builtins(answer(reversed(sources), msgspec.convert(message, Ask)))
+
+    await bus.handle("apps.logs", tell)
+    told = [line async for line in stream(bus, "demo", "hello", lines=7)]
+    assert [line.source for line in told] == ["hello.1.web.22"] * 2 + ["hello.1.web.23"] * 5
+    assert [line.text for line in told] == sorted(line.text for line in told)
+    await bus.close()

@@ -104,8 +104,10 @@ async def deploy(store: Store, site: Site, who: str, tenant: str, upload: Upload
     return await again(attempt)
 
 
-async def promote(store: Store, who: str, tenant: str, app: str, release: int, environment: str = PROD) -> Rollout:
-    """Make a release live in an environment, when it works.
+async def promote(
+    store: Store, who: str, tenant: str, app: str, release: int, environment: str = PROD, *, back: bool = False
+) -> Rollout:
+    """Make a release live in an environment, when it works; with ``back``, as the one that it showed before.
 
     `ConflictError` where it was not built, `ExhaustedError` where the tenant's quotas do not suffice for it.
     """
@@ -116,8 +118,9 @@ async def promote(store: Store, who: str, tenant: str, app: str, release: int, e
         raise ConflictError(f"Release {release} is not built: it is {spec.state}.", release=release)
     # An early no; `apps.switch` asks again, in the transaction that makes it live.
     await quota.admit(store, tenant, {app: replace(record.spec, live={**record.spec.live, environment: release})})
-    result, tasks = rollout(record.spec, tenant, app, release, environment)
-    await store.change(who, f"promote {app} {release} to {environment}", tasks)
+    result, tasks = rollout(record.spec, tenant, app, release, environment, back=back)
+    why = f"roll {environment} of {app} back to {release}" if back else f"promote {app} {release} to {environment}"
+    await store.change(who, why, tasks)
     return result
 
 
@@ -127,7 +130,7 @@ async def rollback(store: Store, who: str, tenant: str, app: str, environment: s
     before = record.spec.before.get(environment, ())
     if not before:
         raise ConflictError(f"Nothing was live in {environment} before.", environment=environment)
-    return await promote(store, who, tenant, app, before[-1], environment)
+    return await promote(store, who, tenant, app, before[-1], environment, back=True)
 
 
 async def scale(store: Store, site: Site, who: str, tenant: str, app: str, process: str, count: int) -> None:

@@ -46,7 +46,9 @@ class Keeper:
     @property
     def state(self) -> str:
         """How it is, in a word, where the store was not told yet."""
-        return "running" if self.seen.running else "waiting"
+        if not self.seen.running:
+            return "waiting"
+        return "ready" if self.seen.good else "running"
 
     def begin(self, action: Coroutine[Any, Any, None]) -> None:
         """Run an action; until it is over the instance is busy."""

@@ -9,10 +9,12 @@ functions block.
 from __future__ import annotations
 
 import asyncio
+import heapq
 import os
+from collections import deque
 from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -54,6 +56,13 @@ class Piece(msgspec.Struct, frozen=True):
     name: str
     lines: tuple[str, ...]
     cursor: Cursor
+
+
+class Line(NamedTuple):
+    """A line, and the source that has it."""
+
+    source: str
+    text: str
 
 
 class Ask(msgspec.Struct, frozen=True, kw_only=True):
@@ -177,23 +186,38 @@ def _end(path: Path, size: int) -> bytes:
 
 async def stream(
     bus: Bus, tenant: str, app: str, *, name: str = "", lines: int = 100, follow: bool = False
-) -> AsyncIterator[Piece]:
-    """Yield the last lines of an app's logs and, with ``follow``, what is added until closed; memory stays bounded.
+) -> AsyncIterator[Line]:
+    """Yield an app's last ``lines`` lines, oldest first, and with ``follow`` what is added until closed.
 
-    ``name`` narrows them to names that begin so: "hello.3." for a release, "build.3" for a build's log. Raises what
-    the agent raises, and `UnavailableError` where there is none.
+    Lines of several sources stand in the order of their time, those of one source as it wrote them. ``name`` narrows
+    them to names that begin so: "hello.3." for a release, "build.3" for a build's log. Memory stays bounded. Raises
+    what the agent raises, and `UnavailableError` where there is none.
     """
     cursors: dict[str, Cursor] = {}
-    while True:
-        ask = Ask(tenant=tenant, app=app, name=name, lines=lines, cursors=cursors)
-        raw: Any = await bus.call(SUBJECT, msgspec.to_builtins(ask))
-        pieces = msgspec.convert(raw, list[Piece])
-        for piece in pieces:
-            cursors[piece.name] = piece.cursor
-            if piece.lines:
-                yield piece
-        if pieces:
-            continue  # there may be more than one answer holds
-        if not follow:
-            return
-        await asyncio.sleep(PAUSE)
+    newest: deque[Line] = deque()
+    more = True
+    while more:  # an answer holds few sources
+        pieces = await _asked(bus, Ask(tenant=tenant, app=app, name=name, lines=lines, cursors=cursors))
+        more = any(piece.name not in cursors for piece in pieces)
+        cursors.update({piece.name: piece.cursor for piece in pieces})
+        newest = deque(_merged(pieces, newest), maxlen=lines)
+    for line in newest:
+        yield line
+    while follow:
+        pieces = await _asked(bus, Ask(tenant=tenant, app=app, name=name, lines=lines, cursors=cursors))
+        cursors.update({piece.name: piece.cursor for piece in pieces})
+        for line in _merged(pieces):
+            yield line
+        if not pieces:
+            await asyncio.sleep(PAUSE)
+
+
+async def _asked(bus: Bus, ask: Ask) -> list[Piece]:
+    raw: Any = await bus.call(SUBJECT, msgspec.to_builtins(ask))
+    return msgspec.convert(raw, list[Piece])
+
+
+def _merged(pieces: Iterable[Piece], before: Iterable[Line] = ()) -> Iterable[Line]:
+    """Put lines in the order of their time, with which each begins: one form and length, so that it sorts as text."""
+    sources = [[Line(piece.name, text) for text in piece.lines] for piece in pieces]
+    return heapq.merge(before, *sources, key=lambda line: line.text.partition(" ")[0])

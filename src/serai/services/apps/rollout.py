@@ -36,15 +36,17 @@ def rollout(
     *,
     build: bool = False,
     fetch: bool = False,
+    back: bool = False,
 ) -> tuple[Rollout, tuple[NewTask, ...]]:
     """Return what a deployment (or, without ``build``, a promotion) will be known by, and its tasks.
 
-    ``fetch``: its files are not there yet.
+    ``fetch``: its files are not there yet; ``back``: the environment goes back to what it showed before.
     """
     functions = [*(["apps.fetch"] if fetch else []), *(["apps.build"] if build else [])]
     if environment is not None:
         functions += ["apps.start", "apps.check", "apps.switch", "apps.drain", "apps.stop"]
-    tasks = tuple(task(function, app, tenant, name, release=release, environment=environment) for function in functions)
+    arguments = {"release": release, "environment": environment, "back": back or None}
+    tasks = tuple(task(function, app, tenant, name, **arguments) for function in functions)
     return Rollout(release=release, tasks=tuple(one.id for one in tasks)), tasks
 
 

@@ -24,15 +24,18 @@ REMEMBERED = 20
 LEEWAY = 20.0  # seconds that the agent may need besides draining
 
 
-async def switch(work: Work, number: int, environment: str) -> str:
-    """Let an environment show a release: app, releases, all its Routes and Schedules change in one transaction."""
+async def switch(work: Work, number: int, environment: str, *, back: bool = False) -> str:
+    """Let an environment show a release: app, releases, all its Routes and Schedules change in one transaction.
+
+    ``back`` takes the release off what the environment showed before, so that the next rollback goes further back.
+    """
 
     async def attempt() -> str:
         picture = await take(work.store, work.site, work.tenant, work.app)
         record = picture.releases.get(number)
         if record is None or record.spec.state == "failed" or not record.spec.built:
             return "The release has failed before."
-        app = _live(picture.app.spec, environment, number)
+        app = _live(picture.app.spec, environment, number, back=back)
         live = set(app.live.values())
         changed = replace(picture, app=replace(picture.app, spec=app))
         operations: list[Operation] = []
@@ -63,12 +66,12 @@ async def switch(work: Work, number: int, environment: str) -> str:
     return await again(attempt)
 
 
-def _live(app: App, environment: str, number: int) -> App:
+def _live(app: App, environment: str, number: int, *, back: bool) -> App:
     old = app.live.get(environment)
     if old == number:
         return app
     before = app.before.get(environment, ())
-    if before and before[-1] == number:
+    if back and before and before[-1] == number:
         before = before[:-1]
     elif old:
         before = (*before, old)[-REMEMBERED:]

@@ -27,10 +27,11 @@ class OfApp(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class OfRelease(OfApp, frozen=True, kw_only=True):
-    """Which release, and in which environment it goes live; "" in none."""
+    """Which release, and in which environment it goes live; "" in none. ``back``: it was live there before."""
 
     release: int
     environment: str = ""
+    back: bool = False
 
 
 class Cleared(OfApp, frozen=True, kw_only=True):
@@ -104,7 +105,7 @@ async def check(ctx: TaskContext, which: OfRelease) -> Any:
 @task("apps.switch", deadline=STEP_SECONDS, retries=RETRIES)
 async def switch(ctx: TaskContext, which: OfRelease) -> Any:
     """Make a release live."""
-    said = await switching.switch(work_of(ctx, which), which.release, which.environment)
+    said = await switching.switch(work_of(ctx, which), which.release, which.environment, back=which.back)
     await ctx.tasks.unpark(which.tenant, which.app)
     return said
 

@@ -53,8 +53,8 @@ class ReleaseView(msgspec.Struct, frozen=True, kw_only=True):
     url: str
 
 
-class AppView(msgspec.Struct, frozen=True, kw_only=True):
-    """An app; ``urls`` are environment to URL, ``variables`` names without values."""
+class AppSummary(msgspec.Struct, frozen=True, kw_only=True):
+    """An app in a list; ``urls`` are environment to URL, ``variables`` names without values."""
 
     name: str
     tenant: str
@@ -63,6 +63,11 @@ class AppView(msgspec.Struct, frozen=True, kw_only=True):
     urls: dict[str, str]
     scale: dict[str, int]
     variables: list[str]
+
+
+class AppView(AppSummary, frozen=True, kw_only=True):
+    """An app with all that is its own."""
+
     domains: list[DomainView] = []
     instances: list[InstanceView] = []
 
@@ -70,7 +75,7 @@ class AppView(msgspec.Struct, frozen=True, kw_only=True):
 class Apps(msgspec.Struct, frozen=True):
     """One page of a tenant's apps; ``next`` is empty on the last."""
 
-    items: list[AppView]
+    items: list[AppSummary]
     next: str = ""
 
 
@@ -90,7 +95,7 @@ async def apps(store: Store, site: Site, tenant: str, after: str, limit: int) ->
     records = await store.find(App, tenant, after=start, limit=limit)
     # They have their apps' names, and not every app has some: one page of them covers one page of apps.
     told = {one.name: one.spec for one in await store.find(Variables, tenant, after=start, limit=limit)}
-    views = [_view(site, record, told.get(record.name, Variables())) for record in records]
+    views = [_summary(site, record, told.get(record.name, Variables())) for record in records]
     return Apps(views, records[-1].name if len(records) == limit else "")
 
 
@@ -99,8 +104,9 @@ async def app(store: Store, site: Site, tenant: str, name: str) -> AppView:
     record = await store.get(App, tenant, name)
     instances = await store.find(Instance, tenant, prefix=f"{name}.")
     domains = [one for one in await store.find(Domain, tenant) if one.spec.app == name]
-    return msgspec.structs.replace(
-        _view(site, record, (await variables.stored(store, tenant, name))[0]),
+    summary = _summary(site, record, (await variables.stored(store, tenant, name))[0])
+    return AppView(
+        **msgspec.structs.asdict(summary),
         domains=[DomainView(host=one.name, environment=one.spec.environment) for one in domains],
         instances=[_instance(one) for one in instances],
     )
@@ -145,9 +151,9 @@ async def check_domain(store: Store, tenant: str, app: str, host: str) -> None:
         raise NotFoundError(f"{host} does not lead to {app}.", host=host)
 
 
-def _view(site: Site, record: Record[App], told: Variables) -> AppView:
+def _summary(site: Site, record: Record[App], told: Variables) -> AppSummary:
     spec = record.spec
-    return AppView(
+    return AppSummary(
         name=record.name,
         tenant=record.tenant,
         host=spec.host,

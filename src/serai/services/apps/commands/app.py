@@ -54,7 +54,7 @@ def read_logs(
     target = Target(ctx, app, tenant)
     query: dict[str, str | int | bool | None] = {"follow": follow, "lines": lines, "name": name}
     for line in target.terminal.api.stream(target.path("logs"), query):
-        target.terminal.result(line, None if as_json else f"{line['instance']}  {line['text']}")
+        target.terminal.result(line, None if as_json else f"{line['instance']}  {_readable(line['text'])}")
 
 
 @apps.command()
@@ -101,6 +101,12 @@ def delete_app(
     if told:
         target.terminal.follow(told["tasks"], f"Deleting {app}")
         target.terminal.note(f"{app} is deleted{' with its data' if data else ''}.")
+
+
+def _readable(line: str) -> str:
+    """Return a line of a log without what only programs want: its stream, and whether it goes on in the next."""
+    head = line.split(" ", 3)
+    return f"{head[0]}  {head[3]}" if len(head) == 4 and head[1] in {"stdout", "stderr"} else line
 
 
 def _main_url(terminal: Terminal, app: dict[str, Any]) -> str:

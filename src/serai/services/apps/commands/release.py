@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
@@ -32,7 +33,10 @@ def show_release(
     """Show a release; a failed one with the end of its log."""
     target = Target(ctx, app, tenant)
     told = target.read("releases", number)
-    lines = [f"{key}: {value}" for key, value in told.items() if key != "tail" and value not in ("", [], None)]
+    created = datetime.fromtimestamp(told["created"], UTC).isoformat(timespec="seconds")
+    people = {**told, "created": created, "live": ", ".join(told["live"]), "notes": " ".join(told["notes"])}
+    people["git"] = " ".join(part for part in (told["git"] or {}).values() if part)
+    lines = [f"{key}: {value}" for key, value in people.items() if key != "tail" and value not in ("", None)]
     target.terminal.result(told, "\n".join([*lines, told["tail"]]).rstrip(), as_json=as_json)
 
 

@@ -29,14 +29,13 @@ async def read_logs(
     ``name`` narrows them to instances whose names begin so, "build.3" is the log of a build.
     """
     await ctx.store.get(App, target.tenant, app)
-    pieces = logs.stream(ctx.bus, target.tenant, app, name=name, lines=lines, follow=follow)
-    return Stream(kept_alive(await _begun(_lines(pieces))), media_type=JSON_LINES)
+    told = logs.stream(ctx.bus, target.tenant, app, name=name, lines=lines, follow=follow)
+    return Stream(kept_alive(await _begun(_lines(told))), media_type=JSON_LINES)
 
 
-async def _lines(pieces: AsyncIterator[logs.Piece]) -> AsyncIterator[bytes]:
-    async for piece in pieces:
-        for line in piece.lines:
-            yield msgspec.json.encode({"instance": piece.name, "text": line}) + b"\n"
+async def _lines(lines: AsyncIterator[logs.Line]) -> AsyncIterator[bytes]:
+    async for line in lines:
+        yield msgspec.json.encode({"instance": line.source, "text": line.text}) + b"\n"
 
 
 async def _begun(lines: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
