@@ -27,6 +27,13 @@ async def test_a_descriptor_can_be_written_read_changed_and_deleted(api: Any) ->
     assert {line["who"] for line in lines} == {"user:root"}
 
 
+async def test_what_never_was_has_no_history(api: Any) -> None:
+    await api.call("PUT", "/v1/tenant/demo/demo", TENANT)
+    for path in ("/v1/app/demo/hello", "/v1/tenant/0.5/demo", "/v1/tenant/other/other"):
+        with pytest.raises(NotFoundError):
+            await api.call("GET", f"{path}/history")
+
+
 async def test_a_name_may_hold_slashes(api: Any) -> None:
     spec = {"tenant": "demo", "app": "hello", "release": 1}
     path = "/v1/route/-/demo.localhost%2Fhello%2F1%2F"

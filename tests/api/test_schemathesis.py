@@ -69,10 +69,6 @@ include-path-regex = "^/v1/route/"
 parameters = {{ name = "demo.localhost/hello/" }}
 
 [[operations]]
-include-path-regex = "/history$"
-checks.negative_data_rejection.enabled = false
-
-[[operations]]
 include-operation-id = ["status", "plan", "metrics", "rotateKey"]
 checks.not_a_server_error.expected-statuses = ["2xx", "3xx", "4xx", "501", "503"]
 

@@ -45,7 +45,7 @@ from serai.api.guard import LEAVE, Guard, allowed_methods
 from serai.api.kinds import Kinds
 from serai.api.nudge import Nudge
 from serai.api.pace import Pace, Rates
-from serai.api.reads import Reads
+from serai.api.reads import OK, Reads
 from serai.api.recent import Recent
 from serai.api.server import canonical
 from serai.api.shortcut import Shortcut, fields_of, octets_of
@@ -148,7 +148,7 @@ class Front:
         self._answers = Counter(
             "serai_api_requests_total", "Answers by class of status.", ("status",), registry=registry
         )
-        self._successes = self._answers.labels("2xx")
+        self._successes, self._unchanged = self._answers.labels("2xx"), self._answers.labels("3xx")
 
     def at_once(self, scope: Any, url: bytes) -> bytes | None:
         """Return the whole response to a GET that needs no waiting; None where the request is to be served."""
@@ -158,11 +158,11 @@ class Front:
             return None
         octets = octets_of(answer, _more_fields(scope))
         seconds = time.perf_counter() - begin
-        self._successes.inc()
+        (self._successes if answer.status == OK else self._unchanged).inc()
         self._seconds.observe(seconds)
         if self._debug:
             scope["path"] = canonical(url.partition(b"?")[0])
-            self._write_line(scope, 200, seconds)
+            self._write_line(scope, answer.status, seconds)
         return octets
 
     async def __call__(self, scope: Any, receive: Callable[..., Any], send: Callable[..., Any]) -> None:
@@ -184,7 +184,7 @@ class Front:
             if made is None:
                 await self._app(scope, receive, answer)
             else:
-                await answer({"type": "http.response.start", "status": 200, "headers": fields_of(made)})
+                await answer({"type": "http.response.start", "status": made.status, "headers": fields_of(made)})
                 await answer({"type": "http.response.body", "body": made.body})
         finally:
             seconds = time.perf_counter() - begin

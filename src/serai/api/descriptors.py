@@ -7,7 +7,6 @@ only where nothing is.
 
 from __future__ import annotations
 
-import re
 import urllib.parse
 from typing import Annotated, Any, cast
 
@@ -18,12 +17,14 @@ from litestar.params import FromQuery, QueryParameter, SkipValidation
 from litestar.types import ControllerRouterHandler
 
 from serai.api.asked import Asked
+from serai.api.conditions import expectation, unless_known
 from serai.api.depend import house_of
 from serai.api.guard import PLATFORM
 from serai.api.kinds import check_name, convert, decode, merge, parse
+from serai.api.openapi_routes import UNCHANGED
 from serai.api.reads import Answer
 from serai.api.shapes import Descriptor, Difference, History, Page, Written, line, show
-from serai.errors import InvalidError
+from serai.errors import InvalidError, NotFoundError
 from serai.identity import Target
 from serai.identity.departures import falling
 from serai.identity.descriptors import Tenant
@@ -34,28 +35,12 @@ MAX_LIMIT = 1000
 MAX_WHY = 500  # characters
 CONDITIONS = ("If-Match", "If-None-Match")
 
-_ETAG = re.compile(r'(?:W/)?"(\d{1,18})"\Z')
-
 AnyRequest = Request[Any, Any, Any]
 Limit = Annotated[int, QueryParameter(ge=1, le=MAX_LIMIT, description="how many at most")]
 Version = Annotated[int, QueryParameter(ge=1, le=1 << 62)]
 Why = Annotated[str, QueryParameter(max_length=MAX_WHY, description="a sentence for the history")]
 
-
 Ask = NamedDependency[SkipValidation[Asked]]
-
-
-def expectation(request: AnyRequest) -> int | None:
-    """Return the version that a write is bound to: None for any, 0 for «must not exist» (RFC 9110 section 13.1)."""
-    if request.headers.get("if-none-match", "").strip() == "*":
-        return 0
-    match = request.headers.get("if-match", "").strip()
-    if match in {"", "*"}:
-        return None
-    found = _ETAG.fullmatch(match)
-    if found is None:
-        raise InvalidError('If-Match is one version in quotes, such as "3".', path="if-match")
-    return int(found[1])
 
 
 def plain_name(name: str) -> str:
@@ -122,7 +107,10 @@ async def find(
     return cast("Response[Page]", Response(answer.body, media_type=MediaType.JSON))  # written out already
 
 
-@get("/", action="{kind}.read", summary="Read a descriptor", operation_id="getDescriptor", tagged=True)
+@get(
+    "/", action="{kind}.read", summary="Read a descriptor", operation_id="getDescriptor", heads=("Known-Tag",),
+    also=UNCHANGED, tagged=True,
+)  # fmt: skip
 async def read(request: AnyRequest, ask: Ask) -> Response[Descriptor]:
     """Return a descriptor; its version is the entity tag."""
 
@@ -131,8 +119,9 @@ async def read(request: AnyRequest, ask: Ask) -> Response[Descriptor]:
         return Answer(msgspec.json.encode(show(record)), f'"{record.version}"')
 
     answer = await house_of(request).reads.first(request.scope, (ask.kind.KIND, ask.tenant, ask.name), make)
-    headers = {"etag": answer.tag}
-    return cast("Response[Descriptor]", Response(answer.body, media_type=MediaType.JSON, headers=headers))
+    told = unless_known(answer, request.scope["headers"])
+    made = Response(told.body, status_code=told.status, media_type=MediaType.JSON, headers={"etag": told.tag})
+    return cast("Response[Descriptor]", made)
 
 
 @put(
@@ -179,6 +168,8 @@ async def remove(ask: Ask, confirm: FromQuery[str] = "", why: Why = "") -> Writt
 async def history(ask: Ask, limit: Limit = 100) -> History:
     """Return who wrote what, when and why, newest first; it outlives the descriptor."""
     lines = await ask.store.history(ask.kind, ask.tenant, ask.name, limit=limit)
+    if not lines:
+        raise NotFoundError("Nothing has or had that name.")
     return History([line(ask.kind, one) for one in lines])
 
 

@@ -17,10 +17,12 @@ from litestar import Litestar, Request, Response, Router, get
 
 import serai
 from serai.api import openapi_problems
+from serai.api.conditions import unless_known
 from serai.api.kinds import Kinds
-from serai.api.openapi_routes import Route, routes
+from serai.api.openapi_routes import UNCHANGED, Route, routes
 from serai.api.openapi_schemas import Schema, Schemas, example, name_schema, prose
 from serai.api.problems import Problem
+from serai.api.reads import Answer
 from serai.store import Spec
 
 MEDIA_TYPE = "application/vnd.oai.openapi+json"
@@ -69,7 +71,7 @@ def router(kinds: Kinds) -> Router:
 
     @get(
         "/v1/openapi.json", action="schema.read", summary="Describe the API", operation_id="openapi",
-        media_type=MEDIA_TYPE, tagged=True, heads=("Known-Tag",), also={304: "It is what the client has."},
+        media_type=MEDIA_TYPE, tagged=True, heads=("Known-Tag",), also=UNCHANGED,
     )  # fmt: skip
     async def description(request: Request[Any, Any, Any]) -> Response[bytes]:
         """Return this description."""
@@ -78,9 +80,8 @@ def router(kinds: Kinds) -> Router:
                 made.append(await asyncio.to_thread(_encoded, request.app, kinds))
         body, tag = made[0]
         headers = {"etag": tag, "cache-control": "private, no-cache"}
-        if request.headers.get("if-none-match") == tag:  # RFC 9110 section 13.1.2
-            return Response(b"", status_code=304, headers=headers)
-        return Response(body, media_type=MEDIA_TYPE, headers=headers)
+        answer = unless_known(Answer(body, tag), request.scope["headers"])
+        return Response(answer.body, status_code=answer.status, media_type=MEDIA_TYPE, headers=headers)
 
     return Router("/", route_handlers=[description])
 

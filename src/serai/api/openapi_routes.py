@@ -37,6 +37,7 @@ HEADS: Mapping[str, dict[str, Any]] = {
         "schema": {"type": "string", "pattern": r"^\d{1,18}$"},
     },
 }
+UNCHANGED: Mapping[int, str] = {304: "It is what the client has."}
 ETAG = {"ETag": {"description": "The version.", "schema": {"type": "string"}, "required": True}}
 
 _TENANT = "A tenant's name; - is the platform itself."

@@ -25,12 +25,15 @@ MOST = 1000  # answers
 OCTETS = 8 << 20  # of them together
 URL = 512  # octets of one that is remembered
 
+OK, NOT_MODIFIED = 200, 304
+
 
 class Answer(msgspec.Struct, frozen=True):
-    """A body, and its entity tag where it has one."""
+    """A body, and its entity tag where it has one; with the status `NOT_MODIFIED` the tag alone."""
 
     body: bytes
     tag: str = ""
+    status: int = OK
 
 
 Make = Callable[[], Coroutine[Any, Any, Answer]]

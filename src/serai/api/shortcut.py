@@ -10,14 +10,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from serai.api.entrance import seen
+from serai.api.conditions import unless_known
+from serai.api.entrance import Shown, seen
 from serai.api.guard import FAILED, Guard
-from serai.api.reads import Answer, Meaning, Reads, url_of
+from serai.api.reads import OK, Answer, Meaning, Reads, url_of
 
 #: What asks for more than an answer, or brings more than a head.
-_UNUSUAL = frozenset(
-    {b"content-length", b"expect", b"if-match", b"if-none-match", b"range", b"transfer-encoding", b"upgrade"}
-)
+_UNUSUAL = frozenset({b"content-length", b"expect", b"if-match", b"range", b"transfer-encoding", b"upgrade"})
 
 
 class Shortcut:
@@ -35,33 +34,43 @@ class Shortcut:
         """Return the answer to a GET that is at hand."""
         meaning = self._reads.meaning(url)
         answer = None if meaning is None else self._reads.at_hand(meaning.key)
-        return answer if answer is not None and meaning is not None and self._admits(scope, meaning) else None
+        if answer is None or meaning is None:
+            return None
+        shown = self._admitted(scope, meaning)
+        return None if shown is None else _fitting(answer, shown, scope)
 
-    def _admits(self, scope: dict[str, Any], meaning: Meaning) -> bool:
+    def _admitted(self, scope: dict[str, Any], meaning: Meaning) -> Shown | None:
         shown = seen(scope)
         if not _UNUSUAL.isdisjoint(shown.fields):
-            return False
+            return None
         try:
             self._guard.admit(shown, meaning.action, meaning.target, scope["state"])
         except Exception as error:  # noqa: BLE001 - raised anew by the guard, where all errors are answered
             scope["state"][FAILED] = error
-            return False
-        return True
+            return None
+        return shown
 
     async def make(self, scope: dict[str, Any]) -> Answer | None:
         """Return the answer to a GET, which was understood before but has to be made anew."""
         meaning = None if scope["method"] != "GET" or FAILED in scope["state"] else self._reads.meaning(url_of(scope))
-        if meaning is None or not self._admits(scope, meaning):
+        shown = None if meaning is None else self._admitted(scope, meaning)
+        if meaning is None or shown is None:
             return None
         try:
-            return await self._reads.get(meaning.key, meaning.make)
+            return _fitting(await self._reads.get(meaning.key, meaning.make), shown, scope)
         except Exception as error:  # noqa: BLE001 - as above
             scope["state"][FAILED] = error
             return None
 
 
+def _fitting(answer: Answer, shown: Shown, scope: dict[str, Any]) -> Answer:
+    return unless_known(answer, scope["headers"]) if b"if-none-match" in shown.fields else answer
+
+
 def fields_of(answer: Answer) -> list[tuple[bytes, bytes]]:
-    """Return the header fields of an answer."""
+    """Return the header fields of an answer (RFC 9110 section 15.4.5 for one without a body)."""
+    if answer.status != OK:
+        return [(b"etag", answer.tag.encode())]
     fields = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(answer.body))]
     return [*fields, (b"etag", answer.tag.encode())] if answer.tag else fields
 
@@ -69,4 +78,5 @@ def fields_of(answer: Answer) -> list[tuple[bytes, bytes]]:
 def octets_of(answer: Answer, more: Iterable[tuple[bytes, bytes]]) -> bytes:
     """Return an answer, with more header fields, as a whole response (RFC 9112 section 2.1)."""
     lines = b"".join([b"%b: %b\r\n" % field for field in (*fields_of(answer), *more)])
-    return b"HTTP/1.1 200 OK\r\n%b\r\n%b" % (lines, answer.body)
+    status = b"200 OK" if answer.status == OK else b"304 Not Modified"
+    return b"HTTP/1.1 %b\r\n%b\r\n%b" % (status, lines, answer.body)
