@@ -47,6 +47,19 @@ function = "shop:clean"
 app = "shop"
 arguments = {call = "shop:clean"}
 
+[demo.limit."tenant:demo"]
+most = 20
+
+[demo.limit."channel:demo/shop/mail"]
+most = 5
+rate = 100
+why = "as the contract says"
+
+[demo.pause."demo/shop/film"]
+why = "the disk moves"
+
+[demo.outage."demo/shop/stripe"]
+
 [other.tenant.other]
 
 [other.app.shop]
@@ -75,6 +88,8 @@ def test_an_installation_is_rebuilt_from_its_text(own: Installation, elsewhere: 
     assert own.json("tenant", "list") == []
 
     own.run("apply", "-f", str(file))
+    assert [one["channel"] for one in own.json("task", "paused")] == ["demo/shop/film"]
+    assert [one["name"] for one in own.json("task", "limit", "list")] == ["demo/shop/mail", "demo"]
     assert "so already" in own.run("apply", "-f", str(file), "--prune").stderr
     assert own.json("app", "env", "list", "shop", "--tenant", "demo") == {"COLOUR": "red", "KEY": None}
     exported = own.run("export").stdout

@@ -1,7 +1,8 @@
 """Apply text: what is wanted of a tenant becomes so, in one transaction, or nothing does.
 
 A dry run returns the steps with the versions that they are bound to; who sends these back as ``expect`` gets what they
-saw, or a conflict. What follows each write is the services' to say, see `followed`.
+saw, or a conflict. What follows each write is the services' to say, see `followed`. What holds tasks back is no
+descriptor: it is changed after the transaction, and what was left by an end in between, the same text does.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from serai.api.depend import Aim, AllKinds, Caller, Ctx, People
 from serai.api.desk import Desk
 from serai.api.followed import followed
 from serai.api.guard import PLATFORM
+from serai.api.holds import ACTIONS, Hold, Holds, check_expected
 from serai.api.planning import MAX_ITEMS, Item, Planned, Planner
 from serai.daemon.module import Context
 from serai.errors import ConflictError, InvalidError, UnavailableError
@@ -26,6 +28,7 @@ from serai.identity.departures import falling
 from serai.identity.descriptors import Tenant
 from serai.identity.tenants import numbered
 from serai.store import Delete, Operation, Put, Transaction
+from serai.tasks import Tasks
 
 MAX_BODY = 16 << 20  # octets
 TRIES = 10  # at a moment when others change the same things
@@ -48,7 +51,7 @@ class Apply(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True):
-    """One descriptor that changes: ``fields`` are field to old and new value; secrets are sealed."""
+    """One descriptor that changes, or what holds tasks back: field to old and new value; secrets are sealed."""
 
     do: Literal["create", "change", "delete"]
     kind: str
@@ -76,15 +79,25 @@ async def apply(
     """Make so what is wanted of ``tenant`` (none: of the platform itself)."""
     tenant = target.tenant
     planner = Planner(ctx.store, kinds, desk, principal, tenant, users=data.users if data.dry_run else ())
+    holds = Holds(Tasks(ctx.store, ctx.bus), desk, principal, tenant)
+    items = [one for one in data.items if one.kind not in ACTIONS]
+    held = [(one.kind, one.name, one.spec) for one in data.items if one.kind in ACTIONS]
+    changes: list[Hold] = []
 
     async def plan() -> list[Planned]:
-        planned = await planner.plan(data.items, prune=data.prune)
+        planned = await planner.plan(items, prune=data.prune)
+        changes[:] = await holds.plan(held, prune=data.prune)
         _check_expected(planned, data.expect)
+        check_expected(changes, data.expect)
         if not data.dry_run:
-            _check_confirmed(planned, data.confirm, tenant)
+            _check_confirmed([one.spec for one in planned] + [one.after for one in changes], data.confirm, tenant)
         return planned
 
-    return await commit(ctx, desk, principal.who, tenant, plan, data.why, dry_run=data.dry_run)
+    done = await commit(ctx, desk, principal.who, tenant, plan, data.why, dry_run=data.dry_run)
+    if not data.dry_run:
+        await holds.apply(changes, data.why)
+    steps = [*done.steps, *map(_hold_step, changes)]
+    return msgspec.structs.replace(done, steps=sorted(steps, key=lambda one: (one.kind, one.name)))
 
 
 async def commit(
@@ -136,6 +149,10 @@ def _step(one: Planned) -> Step:
     return Step(do=do, kind=one.kind.KIND, name=one.name, version=one.version, fields=fields)
 
 
+def _hold_step(one: Hold) -> Step:
+    return Step(do=one.do, kind=one.kind, name=one.name, version=one.version, fields=one.fields)
+
+
 def _fields(one: Planned, spec: Any) -> dict[str, Any]:
     if spec is None:
         return {}
@@ -148,14 +165,15 @@ def _check_expected(planned: Sequence[Planned], expect: dict[str, int] | None) -
     if expect is None:
         return
     found = {one.key: one.version for one in planned}
-    for key in sorted(found.keys() | expect.keys()):
-        if found.get(key) != expect.get(key):
+    wanted = {key: version for key, version in expect.items() if key.partition("/")[0] not in ACTIONS}
+    for key in sorted(found.keys() | wanted.keys()):
+        if found.get(key) != wanted.get(key):
             raise ConflictError(f"{key} has changed since the dry run: look again.", path=key)
 
 
-def _check_confirmed(planned: Iterable[Planned], confirm: str, tenant: str) -> None:
+def _check_confirmed(becomes: Iterable[object], confirm: str, tenant: str) -> None:
     name = tenant or PLATFORM
-    if confirm != name and any(one.spec is None for one in planned):
+    if confirm != name and any(one is None for one in becomes):
         raise InvalidError(f"It deletes something: repeat {name} in confirm.", path="confirm")
 
 

@@ -11,15 +11,17 @@ from litestar.types import ControllerRouterHandler
 
 from serai.api.changes import visible
 from serai.api.depend import Aim, AllKinds, Caller, Ctx, People
+from serai.api.holds import Holds
 from serai.errors import SeraiError
 from serai.identity.seal import Keyring
 from serai.store import Record, Spec, Store
+from serai.tasks import Tasks
 
 _PAGE = 1000
 
 
 class Wanted(msgspec.Struct, frozen=True):
-    """One descriptor as text holds it: fields that say what would be so anyway are left out."""
+    """One descriptor, or what holds tasks back, as text holds it: what would be so anyway is left out."""
 
     kind: str
     name: str
@@ -40,7 +42,9 @@ async def export(ctx: Ctx, principal: Caller, target: Aim, kinds: AllKinds, desk
     for _, kind in sorted(visible(principal, target, kinds).items()):
         found = await exported(ctx.store, kind, target.tenant)
         items += [Wanted(kind.KIND, record.name, wanted(record, desk.keyring)) for record in found]
-    return Export(target.tenant, items)
+    holds = Holds(Tasks(ctx.store), desk, principal, target.tenant)
+    items += [Wanted(*one) for one in await holds.exported()]
+    return Export(target.tenant, sorted(items, key=lambda one: (one.kind, one.name)))
 
 
 async def exported(store: Store, kind: type[Spec], tenant: str) -> list[Record[Spec]]:
