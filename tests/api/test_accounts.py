@@ -166,6 +166,15 @@ async def test_who_looks_after_users_gets_no_power_over_those_who_may_more(api: 
     assert await post("/v1/users/ada/reset", {}) == 403
     assert await post("/v1/tokens/-", {"name": "a", "user": "bob"}) == 201
     assert await post("/v1/tokens/-", {"name": "b", "user": "ada"}) == 403
+    for method, path, body in (
+        ("PATCH", "/v1/user/-/ada", {"disabled": True}),
+        ("PUT", "/v1/user/-/ada", {"email": "hal@example.test"}),
+        ("POST", "/v1/user/-/ada/restore?version=1", None),
+        ("DELETE", "/v1/user/-/ada?confirm=ada", None),
+    ):
+        answer = await api.front(method, path, body, cookie=cookie, origin=HERE)
+        assert answer.status_code == 403, (method, path)
+    assert (await api.front("PATCH", "/v1/user/-/bob", {"title": "B"}, cookie=cookie, origin=HERE)).status_code == 200
     bearer = await token(api, cookie)
     answer = await api.front("POST", "/v1/tokens/-", {"name": "c", "user": "bob"}, authorization=bearer)
     assert answer.status_code == 403, "a token makes no tokens for others"

@@ -23,8 +23,8 @@ import os
 from http.server import HTTPServer, SimpleHTTPRequestHandler
 HTTPServer(("127.0.0.1", int(os.environ["PORT"])), SimpleHTTPRequestHandler).serve_forever()
 """
-_COMMAND = re.compile(r" {4}(?:serai |curl |SERAI_[A-Z]+=)")
-_ENDLESS = re.compile(r" -f\s*(?:#|$)")
+_COMMAND = re.compile(r"(?: {4})?(?:serai |curl |SERAI_[A-Z]+=)")
+_ENDLESS = re.compile(r"(?: -f|serai task watch)\s*(?:#|$)")
 
 
 @dataclass
@@ -138,6 +138,12 @@ def secret(reader: Reader) -> None:
     (reader.folder / "token").write_text("glpat-x\n")
 
 
+def tasks(reader: Reader) -> None:
+    (reader.folder / "examples").symlink_to(ROOT / "examples")
+    reader.setup("serai tenant create demo", "serai deploy examples/tasks --app shop")
+    reader.setup("serai task run jobs:count to=1 --app shop --follow")
+
+
 PAGES = {
     "api.md": Page(
         begin=lambda reader: None,
@@ -153,6 +159,11 @@ PAGES = {
             "SERAI_TOKEN=…": lambda reader: f"SERAI_TOKEN={reader.said['token']}",
         },
         typed={"serai login": lambda _: f"ada\n{PASSPHRASE}\n"},
+    ),
+    "tasks.md": Page(
+        begin=tasks,
+        left_out={"curl -s --unix-socket $SERAI_SOCKET": "that socket is in a sandbox; tests of the door ask it"},
+        fill={" ID ": lambda reader: f" {reader.listed('serai task list --app shop', 'id')} "},
     ),
     "apps.md": Page(
         begin=programs,

@@ -59,6 +59,12 @@ MAX_BODY = 1 << 20  # octets of a body that is not a stream
 
 #: RFC 6797 section 6.1: a year, for this host alone; what is below it may be a tenant's.
 HSTS = (b"strict-transport-security", b"max-age=31536000")
+#: No answer here is a page: a browser that is led to one shows nothing of it as such, runs nothing, and frames nothing
+#: (Content Security Policy level 3, sections 6.1 and 6.4; WHATWG Fetch section 3.6).
+BARE = (
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+    (b"x-content-type-options", b"nosniff"),
+)
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}\Z")
 _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
@@ -224,5 +230,7 @@ def _more_fields(scope: Any) -> list[tuple[bytes, bytes]]:
     scope["state"]["request_id"] = number.decode()
     # A browser that was told to use HTTPS for a host name does so at all its ports, the plain one of 8080, too: it is
     # told where no port is named.
-    secure = scope["state"].get("front") and host and b":" not in host
-    return [HSTS, (b"x-request-id", number)] if secure else [(b"x-request-id", number)]
+    if not scope["state"].get("front"):
+        return [(b"x-request-id", number)]
+    secure = (HSTS,) if host and b":" not in host else ()
+    return [*secure, *BARE, (b"x-request-id", number)]

@@ -53,7 +53,7 @@ class Desk:
     @cached_property
     def passkeys(self) -> Passkeys:
         """Return what makes and checks passkeys; its library costs 10 MiB, and is not there until somebody asks."""
-        made: Passkeys = load("serai.identity.passkeys:Passkeys")(self._site)
+        made: Passkeys = load("serai.identity.passkeys:Passkeys")(self._site, self.keyring)
         return made
 
     async def open(self) -> None:

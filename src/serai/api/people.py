@@ -178,9 +178,13 @@ async def end_totp(ctx: Ctx, desk: People, principal: Caller, data: JSONBody[Cod
 
 
 @post("/v1/me/passkeys", action="me.write", summary="Begin to add a passkey", operation_id="offerPasskey")
-async def offer_passkey(ctx: Ctx, desk: People, principal: Caller) -> dict[str, Any]:
-    """Return what a browser needs to make a passkey."""
+async def offer_passkey(ctx: Ctx, desk: People, principal: Caller, data: JSONBody[Proof]) -> dict[str, Any]:
+    """Return what a browser needs to make a passkey; it takes the password, or a session that a passkey began."""
     user, held, _ = await _mine(desk, principal)
+    if held.password:
+        await _prove(desk, held, data.password)
+    elif not principal.strong:
+        raise DeniedError("Show a passkey to add another.")
     return desk.passkeys.offer(principal.user, user.title, held, ctx.clock.now())
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from serai.errors import InvalidError, NotFoundError
 from serai.identity.authorize import Target, check_gift
 from serai.identity.directory import Directory
-from serai.identity.people import CustomRole, Member
+from serai.identity.people import CustomRole, Member, User
 from serai.identity.principals import Principal
 from serai.identity.roles import ROLES
 from serai.store import Spec
@@ -18,21 +18,32 @@ def check_over(directory: Directory, taker: Principal, login: str) -> None:
         check_gift(taker, actions, Target(tenant=grant.tenant, app=grant.app))
 
 
-def check_taken(directory: Directory, taker: Principal, kind: type[Spec], tenant: str, name: str) -> None:
-    """Refuse to delete a tenant's role that hides one of the platform's which allows more than the taker may.
+def _check_below(directory: Directory, taker: Principal, login: str) -> None:
+    """Refuse to change or end an account with more power over the platform than the taker has."""
+    for grant in directory.grants(login):
+        if not grant.tenant:
+            check_gift(taker, tuple(ROLES.get(grant.role, grant.actions)), Target())
 
-    Its members would have that one from then on.
+
+def check_taken(directory: Directory, taker: Principal, kind: type[Spec], tenant: str, name: str) -> None:
+    """Refuse a deletion that gives power, or takes it from somebody above.
+
+    A tenant's role may hide one of the platform's: its members would have that one from then on.
     """
+    if kind is User:
+        _check_below(directory, taker, name)
     if kind is CustomRole and tenant and name in directory.names(CustomRole, ""):
         check_gift(taker, directory.actions("", name), Target(tenant=tenant))
 
 
 def check_given(directory: Directory, giver: Principal, tenant: str, name: str, spec: Spec) -> None:
-    """Refuse a membership or a role that its writer may not give; every other kind passes.
+    """Refuse a membership or a role that its writer may not give, and an account above theirs; other kinds pass.
 
     `DeniedError` for what the giver does not have, `InvalidError` for users and roles that are not there.
     """
-    if isinstance(spec, Member):
+    if isinstance(spec, User):
+        _check_below(directory, giver, name)
+    elif isinstance(spec, Member):
         login, _, app = name.partition(":")
         if directory.user(login) is None:
             raise InvalidError("There is no such user: invite them.", path="name")

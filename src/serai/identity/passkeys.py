@@ -1,14 +1,14 @@
 """Passkeys: public keys in the place of passwords (WebAuthn level 3).
 
-A challenge is used once, within minutes, by the party that it was made for. A passkey shows that its user is there and
-verified (PIN, finger), so it is both factors at once.
+A challenge opens once, within minutes, for the party that it was made for. It travels sealed with its ticket, and only
+what was used is remembered: whoever asks for a million of them takes nobody's away. A passkey shows that its user is
+there and verified (PIN, finger), so it is both factors at once.
 """
 
 from __future__ import annotations
 
 import hmac
 import json
-import secrets
 from collections import OrderedDict
 from typing import Any
 
@@ -23,23 +23,27 @@ from webauthn.helpers.structs import (
     UserVerificationRequirement,
 )
 
-from serai.errors import DeniedError, ExhaustedError, InvalidError
+from serai.errors import DeniedError, ExhaustedError, InvalidError, UnavailableError
 from serai.identity.people import Passkey, Secrets
 from serai.identity.sites import Site
+from serai.store.contract import Seals
 
 MOST = 20  # passkeys of a user
 MAX_ANSWER = 16 * 1024  # octets of a browser's answer
-_PENDING = 10_000  # challenges that wait for their answers
+_SPENT = 10_000  # challenges that are remembered as used
+_ABOUT = "passkey"  # what sealed tickets are about
 _LIFETIME = 300.0  # seconds that a challenge waits
+_LATE = "That took too long: try again."
 _REFUSED = "That passkey does not open this."
 
 
 class Passkeys:
     """Make challenges, and check what browsers answer."""
 
-    def __init__(self, site: Site) -> None:
+    def __init__(self, site: Site, seals: Seals) -> None:
         self._site = site
-        self._pending: OrderedDict[str, tuple[bytes, str, float]] = OrderedDict()
+        self._seals = seals
+        self._spent: OrderedDict[bytes, float] = OrderedDict()  # challenge to when it is worth nothing anyway
 
     def offer(self, login: str, title: str, held: Secrets, now: float) -> dict[str, Any]:
         """Return what ``navigator.credentials.create`` needs, with ``ticket`` to be sent back."""
@@ -56,11 +60,11 @@ class Passkeys:
             ),
             exclude_credentials=[PublicKeyCredentialDescriptor(id=base64url_to_bytes(one.id)) for one in held.passkeys],
         )
-        return {"ticket": self._remember(options.challenge, login, now), "options": _plain(options)}
+        return {"ticket": self._ticket(options.challenge, login, now), "options": _plain(options)}
 
     def added(self, login: str, held: Secrets, ticket: str, answer: dict[str, Any], title: str, now: float) -> Secrets:
         """Return a user's secrets with the passkey that a browser made; `InvalidError` where the answer is not good."""
-        challenge = self._take(ticket, login, now)
+        challenge = self._challenge(ticket, login, now)
         try:
             made = webauthn.verify_registration_response(
                 credential=_bounded(answer),
@@ -71,6 +75,7 @@ class Passkeys:
             )
         except WebAuthnException as error:
             raise InvalidError("The browser's answer is not a passkey for this site.", path="answer") from error
+        self._spend(challenge, now)
         passkey = Passkey(
             id=bytes_to_base64url(made.credential_id),
             key=bytes_to_base64url(made.credential_public_key),
@@ -85,11 +90,11 @@ class Passkeys:
         options = webauthn.generate_authentication_options(
             rp_id=self._site.host, user_verification=UserVerificationRequirement.REQUIRED
         )
-        return {"ticket": self._remember(options.challenge, "", now), "options": _plain(options)}
+        return {"ticket": self._ticket(options.challenge, "", now), "options": _plain(options)}
 
     def shown(self, held: Secrets, ticket: str, answer: dict[str, Any], now: float) -> Secrets:
         """Return the secrets of the user that `claimed` told after their passkey opened; else `DeniedError`."""
-        challenge = self._take(ticket, "", now)
+        challenge = self._challenge(ticket, "", now)
         wanted = str(answer.get("id", ""))
         passkey = next((one for one in held.passkeys if hmac.compare_digest(one.id.encode(), wanted.encode())), None)
         if passkey is None:
@@ -106,21 +111,27 @@ class Passkeys:
             )
         except WebAuthnException as error:
             raise DeniedError(_REFUSED) from error
+        self._spend(challenge, now)
         newer = msgspec.structs.replace(passkey, count=proof.new_sign_count)
         return msgspec.structs.replace(held, passkeys=tuple(newer if one is passkey else one for one in held.passkeys))
 
-    def _remember(self, challenge: bytes, login: str, now: float) -> str:
-        ticket = secrets.token_urlsafe(16)
-        self._pending[ticket] = (challenge, login, now + _LIFETIME)
-        while len(self._pending) > _PENDING:
-            self._pending.popitem(last=False)
-        return ticket
+    def _ticket(self, challenge: bytes, login: str, now: float) -> str:
+        return self._seals.seal(f"{int(now + _LIFETIME)} {bytes_to_base64url(challenge)} {login}", _ABOUT)
 
-    def _take(self, ticket: str, login: str, now: float) -> bytes:
-        challenge, whose, until = self._pending.pop(ticket, (b"", "", 0.0))
-        if not challenge or until <= now or whose != login:
-            raise DeniedError("That took too long: try again.")
-        return challenge
+    def _challenge(self, ticket: str, login: str, now: float) -> bytes:
+        try:
+            until, challenge, whose = self._seals.unseal(ticket, _ABOUT).split(" ")
+        except (InvalidError, UnavailableError):
+            raise DeniedError(_LATE) from None
+        octets = base64url_to_bytes(challenge)
+        if int(until) <= now or whose != login or octets in self._spent:
+            raise DeniedError(_LATE)
+        return octets
+
+    def _spend(self, challenge: bytes, now: float) -> None:
+        self._spent[challenge] = now + _LIFETIME
+        while len(self._spent) > _SPENT:
+            self._spent.popitem(last=False)
 
 
 def _plain(options: Any) -> dict[str, Any]:
