@@ -18,12 +18,11 @@ from serai.errors import SeraiError, UnavailableError
 from serai.store.cluster.database import Database, Link
 from serai.store.cluster.errors import SilentError, is_fatal, translate, unknown
 from serai.store.cluster.nudges import CHANNEL, NOTIFY, of_change, of_queue
-from serai.store.cluster.tx import TASKS, Tx
+from serai.store.cluster.tx import AloneError, Tx
 from serai.store.jobs import Job, Kept
 
-#: The first lock is the writer's own: who asks how its transaction ended waits for that.
+#: The lock is the writer's own: who asks how its transaction ended waits for that.
 _LOCK = "SELECT pg_advisory_xact_lock(%s)"
-_LOCK_BOTH = "SELECT pg_advisory_xact_lock(%s), pg_advisory_xact_lock(%s)"
 #: Nothing is noted where nothing was written: such a commit need not wait for the disk.
 _NOTE = """
 INSERT INTO writer (id, at, seen) SELECT %s, %s, now() WHERE pg_current_xact_id_if_assigned() IS NOT NULL
@@ -36,6 +35,8 @@ _DURABLE = "UPDATE writer SET seen = now() WHERE id = %s AND at = %s"
 _HEAD = "UPDATE head SET number = %s, mark = %s"
 _FORGET = "DELETE FROM writer WHERE id = %s OR seen < now() - interval '7 days'"
 
+#: Transactions that want the tasks for themselves at once, after one that had to find out that it needed that.
+_ALONE = 16
 _AGAIN = 0.05  # seconds between two looks for a database that is away
 
 _NATIVE = (psycopg.Error, SilentError)
@@ -51,6 +52,7 @@ class Writing:
         self._id = uuid.uuid4()
         self._lock = self._id.int >> 65  # 63 bits
         self._at = 0
+        self._alone = 0  # transactions left that do not try to share
 
     def transact(self, group: Sequence[Job[Tx, Any]]) -> None:
         """Run jobs durably; what goes wrong with the transaction goes wrong with each of them."""
@@ -74,7 +76,8 @@ class Writing:
 
     def _together(self, group: Sequence[Job[Tx, Any]]) -> bool:
         """Run jobs; return False, with nothing done, where one of several failed."""
-        tx = self._begin()
+        sociable, self._alone = not self._alone, max(0, self._alone - 1)
+        tx = self._begin(sociable=sociable)
         if all(self._goes_well(job, tx) for job in group):
             try:
                 self._commit(tx)
@@ -85,6 +88,9 @@ class Writing:
                 return True
         tx.forget()
         self._link.roll_back()
+        if any(isinstance(job.error, AloneError) for job in group):
+            self._alone = _ALONE
+            return self._together(group)
         return len(group) == 1
 
     def _apart(self, group: Sequence[Job[Tx, Any]]) -> None:
@@ -110,18 +116,16 @@ class Writing:
         """Tell whether others of the group may do better."""
         return not (tx.connection.closed or is_fatal(error) or isinstance(error, psycopg.errors.LockNotAvailable))
 
-    def _begin(self, *, eager: bool = False) -> Tx:
-        tx = Tx(self._link.get(), alone=self._tasks, eager=eager)
+    def _begin(self, *, eager: bool = False, sociable: bool = False) -> Tx:
+        tx = Tx(self._link.get(), eager=eager, sociable=sociable)
         self._at += 1
         tx.later("BEGIN")
-        if self._tasks:
-            tx.later(_LOCK_BOTH, (self._lock, TASKS))
-        else:
-            tx.later(_LOCK, (self._lock,))
+        tx.later(_LOCK, (self._lock,))
         return tx
 
     def _commit(self, tx: Tx) -> None:
         """Commit with what belongs to it; raise where it was surely, or perhaps, not done."""
+        tx.end()
         if tx.head is not None:
             tx.later(_HEAD, (tx.head.number, tx.head.mark))
         nudges = ([of_change(tx.head.number)] if tx.head is not None else []) + [of_queue(q) for q in sorted(tx.queues)]

@@ -32,6 +32,10 @@ class Head(msgspec.Struct, frozen=True):
     mark: int
 
 
+class AloneError(Exception):
+    """Work that turned out to need the tasks for itself: it is done again with them."""
+
+
 class _Sent(NamedTuple):
     """A statement that travels, or travelled, ahead of the question."""
 
@@ -44,10 +48,13 @@ class _Sent(NamedTuple):
 class Tx:
     """Statements over one connection, and what its commit has to bring with it.
 
-    With ``eager`` each statement is run when it is given: so a savepoint knows whose mistake an error is.
+    With ``eager`` each statement is run when it is given: so a savepoint knows whose mistake an error is. Where it
+    moves tasks and they are not its own yet (``alone``), it may share them with others: ``sociable``.
     """
 
-    def __init__(self, connection: Connection, *, alone: bool = False, eager: bool = False) -> None:
+    def __init__(
+        self, connection: Connection, *, alone: bool = False, eager: bool = False, sociable: bool = False
+    ) -> None:
         self.connection = connection
         self.head: Head | None = None  # where this transaction writes changes, the last of them
         self.queues: set[str] = set()  # that have new work, of which all hosts are told
@@ -55,7 +62,11 @@ class Tx:
         self.sure: set[tuple[str, str, str, str]] = set()  # and that are surely there
         self.places = 0  # of the bot that is about to claim
         self.spare = 0  # tasks that it may look past
+        self.lanes_seen = 0  # by the claim under way
+        self.emptied: list[int] = []  # lanes of which a claim took the last task that it saw
         self._alone = alone  # holds the lock of who moves tasks, or moves none
+        self._sociable = sociable
+        self._allowed: frozenset[str] | None = None  # statements that go well beside those of others, while it shares
         self._eager = eager
         self._waiting: list[_Sent] = []
         self._foreseen: list[_Sent] = []
@@ -78,6 +89,7 @@ class Tx:
 
         What was foreseen is asked anew after it, unless it is of something else: ``apart``.
         """
+        self._permit(statement)
         if not apart:
             self._doubt()
         self._waiting.append(_Sent(statement, parameters, self._mute))
@@ -111,9 +123,29 @@ class Tx:
 
     def lock_tasks(self) -> None:
         """Be the only one who moves tasks, until the commit; who only reads need not wait for that."""
-        if not self._alone:
+        if not self._alone and not self.shares:
             self.later("SELECT pg_advisory_xact_lock(%s)", (TASKS,))
             self._alone = True
+
+    def share_tasks(self, allowed: frozenset[str]) -> None:
+        """Move tasks beside others who do, by no other statements than these; `AloneError` where others are needed.
+
+        Those take no row that another one has locked, and change what they share by adding to it.
+        """
+        if self._alone or not self._sociable:
+            self.lock_tasks()
+        elif not self.shares:
+            self.later("SELECT pg_advisory_xact_lock_shared(%s)", (TASKS,))
+            self._allowed = allowed
+
+    @property
+    def shares(self) -> bool:
+        """Tell whether others move tasks, too."""
+        return self._allowed is not None
+
+    def end(self) -> None:
+        """Let what belongs to the commit follow."""
+        self._allowed = None
 
     def consistently(self, work: Callable[[Tx], T]) -> T:
         """Run work that only reads, on one state of the database."""
@@ -134,6 +166,10 @@ class Tx:
         self.head, self.queues = place[0], set(place[1])
         self.sure.clear()
 
+    def _permit(self, statement: str) -> None:
+        if self._allowed is not None and statement not in self._allowed:
+            raise AloneError
+
     def _doubt(self) -> None:
         self._foreseen = [each for each in self._foreseen if each.sure]
 
@@ -143,6 +179,7 @@ class Tx:
                 self._foreseen.remove(each)
                 self.send()
                 return each.cursor
+        self._permit(statement)
         self._doubt()  # this may write
         cursor = Cursor(self.connection)
         self._waiting.append(_Sent(statement, parameters, cursor))

@@ -14,7 +14,7 @@ _MOST_SPARE = 1024
 #: Each with its tenant's count of them, the queue's time, and the numbers and functions of its first tasks: as many as
 #: it will be asked for, and where there are several, twice its share; and those among which a claim looks for another
 #: sort where there are places for two.
-OPEN = f"""
+_OPEN = f"""
 WITH o AS MATERIALIZED (
     SELECT {_LANE} FROM task_lane l WHERE queue = %(queue)s AND shut = '' ORDER BY time, id LIMIT %(limit)s
 ), n AS MATERIALIZED (
@@ -31,9 +31,12 @@ SELECT o.*, coalesce(s.count, 1), (SELECT time FROM task_time WHERE queue = %(qu
 FROM o CROSS JOIN n LEFT JOIN s ON s.tenant = o.tenant CROSS JOIN LATERAL (
     SELECT array_agg(r.number) AS numbers, array_agg(r.function) AS functions
     FROM (SELECT number, function FROM task_place WHERE lane = o.id ORDER BY priority DESC, number
-          LIMIT (SELECT each FROM n)) r
+          LIMIT (SELECT each FROM n) {{}}) r
 ) f ORDER BY o.time, o.id
 """  # noqa: S608 - constants
+OPEN = _OPEN.format("")
+#: Leaves out what another one is about to take; who shares has to do with the rows that it gets so.
+OPEN_SHARED = _OPEN.format("FOR UPDATE SKIP LOCKED")
 READY = "SELECT number, function FROM task_place WHERE lane = %s ORDER BY priority DESC, number LIMIT %s OFFSET %s"
 _TIME = "SELECT time FROM task_time WHERE queue = %s"
 _SIBLINGS = "SELECT count(*) FROM task_lane WHERE queue = %s AND tenant = %s AND shut = ''"
@@ -41,6 +44,21 @@ _REOPENED = f"""
 SELECT {_LANE} FROM task_gate g JOIN task_lane l ON l.shut = g.key AND l.shut <> '' AND l.queue = %s
 WHERE g.opens IS NOT NULL AND (g.opens <= %s OR g.at > %s) ORDER BY l.time, l.id LIMIT %s
 """  # noqa: S608 - constants
+#: Others may move them, too: in one order, so that nobody waits for one that waits for it.
+MOVE = """
+WITH o AS MATERIALIZED (SELECT id FROM task_lane WHERE id = ANY (%s) ORDER BY id FOR UPDATE)
+UPDATE task_lane l SET time = l.time + n.step
+FROM o JOIN unnest(%s::bigint[], %s::double precision[]) n (id, step) ON n.id = o.id WHERE l.id = o.id
+"""
+#: What another one is about to take stands there still.
+DROP = """
+DELETE FROM task_lane l USING (SELECT id FROM task_lane WHERE id = ANY (%s) FOR UPDATE SKIP LOCKED) o
+WHERE l.id = o.id AND NOT EXISTS (SELECT 1 FROM task_place p WHERE p.lane = l.id)
+"""
+PUT_TIME = """
+INSERT INTO task_time AS t (queue, time) VALUES (%s, %s)
+ON CONFLICT (queue) DO UPDATE SET time = greatest(t.time, excluded.time)
+"""
 _PUT = """
 UPDATE task_lane l SET time = n.time, shut = n.shut
 FROM unnest(%s::bigint[], %s::double precision[], %s::text[]) n (id, time, shut) WHERE l.id = n.id
@@ -55,6 +73,7 @@ class LaneTable(Table):
         self._first: dict[int, tuple[int, list[tuple[int, str]]]] = {}  # of open lanes, and how many were asked for
         self._siblings: dict[tuple[str, str], int] = {}  # as they were when the queue's lanes were read
         self._times: dict[str, float] = {}
+        self._read: dict[int, float] = {}  # times of lanes
 
     def lane(self, queue: str, tenant: str, provider: str, channel: str) -> int:
         """Return what stands for a lane in this transaction: there it is as soon as a task stands in it.
@@ -68,8 +87,11 @@ class LaneTable(Table):
     def open_lanes(self, queue: str, limit: int) -> list[Lane]:
         """Return lanes that no gate closed, by time, then id."""
         lanes = []
-        for *columns, siblings, time, each, numbers, functions in self._tx.rows(OPEN, self._tx.look_at(queue, limit)):
+        for *columns, siblings, time, each, numbers, functions in self._tx.rows(
+            OPEN_SHARED if self._tx.shares else OPEN, self._tx.look_at(queue, limit)
+        ):
             lanes.append(lane := _lane(*columns))
+            self._read[lane.id] = lane.time
             self._siblings[queue, lane.tenant] = siblings
             self._times[queue] = time or 0.0
             self._first[lane.id] = each, list(zip(numbers or (), functions or (), strict=True))
@@ -103,6 +125,10 @@ class LaneTable(Table):
     def put_lanes(self, lanes: Sequence[Lane]) -> None:
         """Write the time and the gate of lanes."""
         last = {lane.id: lane for lane in lanes}
+        if self._tx.shares:
+            steps = [lane.time - self._read[lane.id] for lane in last.values()]
+            self._tx.later(MOVE, (list(last), list(last), steps))
+            return
         self._tx.later(_PUT, (list(last), [each.time for each in last.values()], [each.shut for each in last.values()]))
 
     def release(self, shut: str) -> None:
@@ -114,9 +140,8 @@ class LaneTable(Table):
         )
 
     def drop_lanes(self, lanes: Sequence[int]) -> None:
-        """Delete lanes."""
-        self._tx.sure.clear()
-        self._tx.later("DELETE FROM task_lane WHERE id = ANY (%s)", (list(lanes),))
+        """Delete lanes, at the exchange's end and where nothing stands in them then."""
+        self._tx.emptied += lanes
 
     def time(self, queue: str) -> float:
         """Return the virtual time that a queue has reached; 0.0 for a new one."""
@@ -127,11 +152,7 @@ class LaneTable(Table):
     def put_time(self, queue: str, time: float) -> None:
         """Write the virtual time of a queue."""
         self._times[queue] = time
-        self._tx.later(
-            "INSERT INTO task_time (queue, time) VALUES (%s, %s) "
-            "ON CONFLICT (queue) DO UPDATE SET time = excluded.time",
-            (queue, time),
-        )
+        self._tx.later(PUT_TIME, (queue, time))
 
     def _known(self, lane: int, limit: int, skip: int) -> list[tuple[int, str]] | None:
         """Return rows that came with their lane, or None where they are others."""
@@ -139,6 +160,7 @@ class LaneTable(Table):
         return first[skip : skip + limit] if skip + limit <= len(first) or len(first) < each else None
 
     def _seen(self, lanes: list[Lane]) -> list[Lane]:
+        self._tx.lanes_seen += len(lanes)
         self._lanes += lanes
         return lanes
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from serai.errors import InternalError
 from serai.store.cluster.tasks.table import AT_LANE, COLUMNS, PLACED, Table, storable
 from serai.store.taskrows.shelf import GATED, LOOSE, Done
 from serai.store.tasks import MAX_PAGE, Filter, Task
@@ -37,13 +38,14 @@ _WHOLE = f"""
 SELECT {COLUMNS}, {_ARGUMENTS}, coalesce((SELECT p.result FROM task_payload p WHERE p.task = number), '')
 FROM task WHERE number = %s
 """  # noqa: S608 - constants
-_TAKE = f"""
+TAKE = f"""
 WITH p AS (
-    UPDATE task_place SET state = 'is_processing', wait = '', lane = NULL, bot = %s WHERE number = ANY (%s)
+    UPDATE task_place SET state = 'is_processing', wait = '', lane = NULL, bot = %s
+    WHERE number = ANY (%s) AND lane IS NOT NULL
 )
 UPDATE task SET state = 'is_processing', wait = '', lane = NULL, bot = %s, run = run + 1, started = %s, progress = 0,
                 sentence = '', ties = ties | %s::int
-WHERE number = ANY (%s) RETURNING {COLUMNS}, {_ARGUMENTS}
+WHERE number = ANY (%s) AND lane IS NOT NULL RETURNING {COLUMNS}, {_ARGUMENTS}
 """  # noqa: S608 - constants
 FINISH = f"""
 WITH o AS (
@@ -55,7 +57,7 @@ WITH o AS (
 UPDATE task t SET state = 'done', finished = %s, progress = 1, ties = t.ties & ~{GATED}
 FROM o WHERE t.number = o.number RETURNING o.number, o.ties, o.tenant, o.provider, o.channel
 """  # noqa: S608 - constants
-_KEEP = """
+KEEP = """
 INSERT INTO task_payload (task, result) SELECT * FROM unnest(%s::bigint[], %s::bytea[])
 ON CONFLICT (task) DO UPDATE SET result = excluded.result
 """
@@ -142,7 +144,9 @@ class RowTable(Table):
 
     def take(self, numbers: Sequence[int], bot: str, now: float, ties: int) -> list[Task]:
         """Start rows; return them in the order of their numbers' list, arguments included."""
-        rows = {row[0]: Task(*row) for row in self._tx.rows(_TAKE, (bot, list(numbers), bot, now, ties, list(numbers)))}
+        rows = {row[0]: Task(*row) for row in self._tx.rows(TAKE, (bot, list(numbers), bot, now, ties, list(numbers)))}
+        if len(rows) != len(numbers):
+            raise InternalError("a task that is to start is not ready any more")
         return [rows[number] for number in numbers]
 
     def finish(self, bot: str, run: int, numbers: Sequence[int], now: float) -> list[Done]:
@@ -153,4 +157,4 @@ class RowTable(Table):
     def keep(self, results: Sequence[tuple[int, bytes]]) -> None:
         """Write results of rows."""
         last = dict(results)
-        self._tx.later(_KEEP, (list(last), list(last.values())), apart=True)
+        self._tx.later(KEEP, (list(last), list(last.values())), apart=True)

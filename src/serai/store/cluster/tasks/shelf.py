@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from serai.store.cluster.tasks.gates import GateTable
-from serai.store.cluster.tasks.lanes import OPEN, LaneTable
+from serai.store.cluster.tasks.lanes import DROP, MOVE, OPEN, OPEN_SHARED, PUT_TIME, LaneTable
 from serai.store.cluster.tasks.people import BEAT, LOOK, PeopleTables
-from serai.store.cluster.tasks.rows import FINISH, RowTable
+from serai.store.cluster.tasks.rows import FINISH, KEEP, TAKE, RowTable
 from serai.store.cluster.tasks.traces import TraceTables
 from serai.store.cluster.tasks.waits import TO_CANCEL, WaitTables
-from serai.store.cluster.tx import Tx
+from serai.store.cluster.tx import AloneError, Tx
 from serai.store.taskrows import Rows
 from serai.store.taskrows.claim import width
 from serai.store.taskrows.run import plain
@@ -21,27 +21,45 @@ class ClusterShelf(RowTable, WaitTables, LaneTable, GateTable, TraceTables, Peop
     """`serai.store.taskrows.shelf.Shelf` over a transaction."""
 
 
+#: With these, bots move their tasks at the same time: each writes what it holds or has just locked, and adds to times.
+#: All else that an exchange may need, be it a channel's next task, a limit, a retry or what is due, is a matter of what
+#: the others do, and wants the tasks for itself.
+SHARED = frozenset({LOOK, BEAT, TO_CANCEL, FINISH, KEEP, OPEN_SHARED, TAKE, MOVE, PUT_TIME, DROP})
+
+
 class ClusterRows(Rows[Tx]):
-    """Ask ahead what bots always ask: nearly every exchange then takes three messages to and fro, a beat two."""
+    """Ask ahead what bots always ask: nearly every exchange then takes three messages to and fro, a beat two.
+
+    Exchanges share the tasks where they can, so that bots claim from one queue at once and none waits for another's
+    answers: `FOR UPDATE SKIP LOCKED` on the tasks, not on their lanes, since one tenant's may be all there are.
+    """
 
     def beat(self, tx: Tx, bot: str) -> list[int]:
         """Tell that a bot lives; return the numbers of its tasks that are to be cancelled."""
-        tx.lock_tasks()
+        tx.share_tasks(SHARED)
         tx.foresee(BEAT, (bot,), sure=True)
         tx.foresee(TO_CANCEL, (bot,))
         return super().beat(tx, bot)
 
     def exchange(self, tx: Tx, bot: str, finishes: Sequence[Finish], want: Want, *, now: float) -> Exchange:
         """Acknowledge what is over and claim what comes next, in one transaction."""
-        tx.lock_tasks()
+        tx.share_tasks(SHARED)
         tx.places = want.slots + want.batch
         tx.spare = MAX_SKIP + want.slots if want.slots and want.batch else 0
+        tx.lanes_seen = 0
         tx.foresee(LOOK, (bot,))
         for run, numbers in plain(finishes).items():
             tx.foresee(FINISH, (numbers, bot, run, now), sure=True)
         for queue in want.queues if tx.places else ():
-            tx.foresee(OPEN, tx.look_at(queue, width(tx.places)))
-        return super().exchange(tx, bot, finishes, want, now=now)
+            tx.foresee(OPEN_SHARED if tx.shares else OPEN, tx.look_at(queue, width(tx.places)))
+        done = super().exchange(tx, bot, finishes, want, now=now)
+        if tx.shares and tx.lanes_seen and not done.claimed:
+            raise AloneError  # perhaps somebody holds what is left, and will not take all of it
+        if tx.emptied:
+            tx.later(DROP, (list(tx.emptied),))
+            tx.emptied.clear()
+            tx.sure.clear()
+        return done
 
 
 ROWS: Rows[Tx] = ClusterRows(ClusterShelf)

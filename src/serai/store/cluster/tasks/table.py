@@ -43,8 +43,8 @@ FROM (SELECT %s::text COLLATE "C" AS q, %s::text COLLATE "C" AS w) one WHERE {AT
 class Table:
     """What is made for each piece of work.
 
-    Whoever moves tasks is alone: what one may start depends on what all others run, on whichever host. One lock for
-    all of it costs less than it seems, since one commit acknowledges and claims hundreds of tasks.
+    Whoever moves tasks is alone: what one may start depends on what all others run, on whichever host. But bots whose
+    tasks have neither channels nor limits share them (`serai.store.cluster.tasks.shelf`).
     """
 
     def __init__(self, tx: Tx) -> None:
