@@ -6,6 +6,7 @@ import gzip
 import http.server
 import threading
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -35,6 +36,21 @@ def sink() -> Iterator[tuple[str, list[bytes]]]:
         yield f"http://key@127.0.0.1:{server.server_port}/1", received
         server.shutdown()
         thread.join()
+
+
+def test_a_bug_in_a_module_of_a_host_arrives_before_its_worker_has_gone(
+    host: Any, sink: tuple[str, list[bytes]]
+) -> None:
+    dsn, received = sink
+    host.configure(processes=1)
+    host.up(sets=[f"sentry.dsn={dsn}"])
+    with pytest.raises(OSError, match=r".*"):
+        host.get("/crash")
+    host.until(lambda: b"a bug in a callback" in b"".join(received))
+    text = b"".join(received)
+    assert b"RuntimeError" in text
+    assert b'"server_name":"one"' in text
+    assert b'"group":"echo"' in text
 
 
 def test_without_a_dsn_there_is_no_tracker() -> None:
