@@ -25,6 +25,7 @@ from serai.tasks import Tasks
 sys.path.append(str(Path(__file__).parents[1] / "tasks"))
 import matrix
 
+pytestmark = pytest.mark.xdist_group("timed")  # one at a time: leases must be kept by who is well
 LEASE = 2.0
 TASKS = 320
 FUNCTION = "jobs:note"
@@ -45,8 +46,6 @@ import random
 import time
 
 import serai
-
-pytestmark = pytest.mark.xdist_group("timed")  # one at a time: leases must be kept by who is well
 
 
 def write(*words):
