@@ -38,6 +38,7 @@ async def test_values_that_are_put_as_descriptors_are_sealed(api: Any) -> None:
 
 
 async def test_what_was_read_can_be_written_back(api: Any) -> None:
+    await api.store.put("user:x", "test", "mine", "shop", App())
     await api.call("PUT", PATH, {"values": {"KEY": "s3cret", "B": "b"}, "shown": ["B"]})
     read = await api.call("GET", PATH)
     await api.call("PUT", PATH, read["spec"])
@@ -74,6 +75,7 @@ async def test_a_new_key_seals_variables_anew_too(api: Any, tmp_path: Path) -> N
     create_key(path)
     api.desk.keyring.path = path
     api.desk.keyring.renew()
+    await api.store.put("user:x", "test", "mine", "shop", App())
     await api.call("PUT", PATH, {"values": {"KEY": "s3cret"}})
     before = (await api.store.get(Variables, "mine", "shop")).spec.values["KEY"]
     assert (await api.call("POST", "/v1/keys/rotate"))["sealed"] == 1

@@ -72,6 +72,23 @@ async def test_a_domain_comes_and_goes_with_its_address(demo: Any) -> None:
     assert (await demo.store.get(Route, "", "www.example.org/")).spec.app == "shop"
 
 
+async def test_what_is_written_or_restored_as_a_descriptor_is_followed_by_what_follows_it(demo: Any) -> None:
+    path = "/v1/domain/demo/shop.example.org"
+    await demo.call("PUT", path, {"app": "shop"})
+    assert (await demo.store.get(Route, "", "shop.example.org/")).spec.app == "shop"
+    await demo.call("PUT", "/v1/apps/demo/blog", {})
+    await demo.call("PATCH", path, {"app": "blog"})
+    assert (await demo.store.get(Route, "", "shop.example.org/")).spec.app == "blog"
+    await demo.call("POST", f"{path}/restore", query={"version": 1})
+    assert (await demo.store.get(Route, "", "shop.example.org/")).spec.app == "shop"
+    await delete(demo, "domain", "demo", "shop.example.org")
+    await demo.call("POST", f"{path}/restore", query={"version": 2})
+    assert (await demo.store.get(Route, "", "shop.example.org/")).spec.app == "blog"
+    for body in ({"app": "absent"}, {"app": "shop", "environment": "A"}):
+        with pytest.raises(InvalidError):
+            await demo.call("PUT", path, body)
+
+
 async def test_a_domain_that_another_tenant_took_meanwhile_is_a_clear_conflict(demo: Any) -> None:
     await delete(demo, "domain", "demo", "www.example.org")
     await demo.call("POST", "/v1/tenants", {"name": "other"})

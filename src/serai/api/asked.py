@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+
 import msgspec
 
 from serai.api.followed import followed
@@ -14,7 +16,7 @@ from serai.identity.directory import Directory
 from serai.identity.gifts import check_given, check_taken
 from serai.identity.seal import Keyring
 from serai.identity.tenants import check_new
-from serai.store import Delete, Put, Spec, Store
+from serai.store import Delete, Operation, Put, Record, Spec, Store
 
 TRIES = 10  # at a moment when others change the same things
 
@@ -32,35 +34,53 @@ class Asked(msgspec.Struct, frozen=True):
     name: str
     expect: int | None
 
-    async def write(self, why: str, spec: Spec, expect: int | None) -> None:
-        """Write the descriptor, where whoever asks may give what it gives; what falls with it goes with it."""
+    async def write(self, why: str, spec: Spec, expect: int | None) -> int:
+        """Write the descriptor, where whoever asks may give what it gives; what falls and follows goes with it.
+
+        Return the number of its change.
+        """
         check_given(self.people, self.principal, self.tenant, self.name, spec)
-        falls = await falling(self.store, self.people, self.kind, self.name, spec)
-        before = await self._before()
-        if self.kind is Tenant and before is None:
-            await check_new(self.store, self.name)
-        sealed = spec.at_rest(self.keys, self.tenant, self.name, before)
-        await self.store.change(self.principal.who, why, (Put(self.tenant, self.name, sealed, expect), *falls))
+
+        async def operations(before: Record[Spec] | None) -> list[Operation]:
+            if self.kind is Tenant and before is None:
+                await check_new(self.store, self.name)
+            sealed = spec.at_rest(self.keys, self.tenant, self.name, before.spec if before else None)
+            bound = (before.version if before else 0) if expect is None else expect
+            return [Put(self.tenant, self.name, sealed, bound), *await self._falls(spec)]
+
+        return await self._change(why, operations, expect)
 
     async def remove(self, why: str) -> int:
         """Delete the descriptor with what falls and follows; return the number of its change."""
         check_taken(self.people, self.principal, self.kind, self.tenant, self.name)
+
+        async def operations(before: Record[Spec] | None) -> list[Operation]:
+            version = before.version if before else None
+            bound = version if self.expect is None else self.expect
+            return [Delete(self.kind.KIND, self.tenant, self.name, bound), *await self._falls(None)]
+
+        return await self._change(why, operations, self.expect)
+
+    async def _change(
+        self, why: str, make: Callable[[Record[Spec] | None], Awaitable[list[Operation]]], expect: int | None
+    ) -> int:
+        """Commit what is made of the descriptor as it is now; make it anew where others come between."""
         for _ in range(TRIES):
-            record = await self.store.get(self.kind, self.tenant, self.name)
-            expect = record.version if self.expect is None else self.expect
-            operation = Delete(self.kind.KIND, self.tenant, self.name, expect)
-            falls = await falling(self.store, self.people, self.kind, self.name, None)
+            before = await self._before()
             who = self.principal.who
-            operations = await followed(self.ctx, who, self.tenant, (operation, *falls))
+            operations = await followed(self.ctx, who, self.tenant, await make(before))
             try:
                 return (await self.store.change(who, why, operations))[0]
             except ConflictError:
-                if self.expect not in {None, record.version}:
+                if expect not in {None, before.version if before else 0}:
                     raise
         raise UnavailableError("Others keep changing the same: try again.")
 
-    async def _before(self) -> Spec | None:
+    async def _falls(self, spec: Spec | None) -> tuple[Delete, ...]:
+        return await falling(self.store, self.people, self.kind, self.name, spec)
+
+    async def _before(self) -> Record[Spec] | None:
         try:
-            return (await self.store.get(self.kind, self.tenant, self.name)).spec
+            return await self.store.get(self.kind, self.tenant, self.name)
         except NotFoundError:
             return None

@@ -26,10 +26,8 @@ from serai.api.reads import Answer
 from serai.api.shapes import Descriptor, Difference, History, Page, Written, line, show
 from serai.errors import InvalidError, NotFoundError
 from serai.identity import Target
-from serai.identity.departures import falling
 from serai.identity.descriptors import Tenant
-from serai.identity.gifts import check_given
-from serai.store import Put, Spec
+from serai.store import Spec
 
 MAX_LIMIT = 1000
 MAX_WHY = 500  # characters
@@ -188,14 +186,7 @@ async def diff(ask: Ask, old: Version, new: Version) -> Difference:
 async def restore(ask: Ask, version: Version) -> Written:
     """Write an old version as the newest."""
     past = await ask.store.revision(ask.kind, ask.tenant, ask.name, version)
-    check_given(ask.people, ask.principal, ask.tenant, ask.name, past)
-    who = ask.principal.who
-    sealed = past.at_rest(ask.keys, ask.tenant, ask.name, None)
-    falls = await falling(ask.store, ask.people, ask.kind, ask.name, past)
-    if falls or sealed != past:  # it was written before there were seals
-        restored = Put(ask.tenant, ask.name, sealed, ask.expect)
-        return Written((await ask.store.change(who, f"restore version {version}", (restored, *falls)))[0])
-    return Written(await ask.store.restore(who, ask.kind, ask.tenant, ask.name, version, expect=ask.expect))
+    return Written(await ask.write(f"restore version {version}", past, ask.expect))
 
 
 ROUTES: list[ControllerRouterHandler] = [
