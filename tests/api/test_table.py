@@ -151,6 +151,7 @@ KINDS = (
     "host",
     "domain",
     "schedule",
+    "hold",
     "variables",
     "gittoken",
     "trash",

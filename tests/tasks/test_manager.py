@@ -49,7 +49,7 @@ async def test_a_paused_channel_starts_after_resume(work, tasks) -> None:
         await tasks.wait(identity, 0.3)
     assert (await tasks.get(identity)).wait == "paused"
     assert [pause.channel for pause in await tasks.pauses()] == ["c"]
-    assert await tasks.resume("c")
+    assert await tasks.resume("user:y", "c", "it is over")
     assert (await tasks.wait(identity, 5)).state == "done"
 
 

@@ -121,7 +121,7 @@ class Holds:
                 await self._tasks.limit(who, scope, name, **rule, why=said)
             elif one.kind == "pause":
                 await (
-                    self._tasks.resume(one.name) if one.after is None
+                    self._tasks.resume(who, one.name, said) if one.after is None
                     else self._tasks.pause(who, one.name, said)
                 )  # fmt: skip
             elif one.after is None:

@@ -158,10 +158,10 @@ async def pause(ctx: Ctx, principal: Caller, channel: Name, why: Why = "") -> Pa
     "/v1/channels/{channel:str}/resume", action="channel.pause", target=of_channel, status_code=200,
     summary="Resume a channel", operation_id="resumeChannel",
 )  # fmt: skip
-async def resume(ctx: Ctx, channel: Name) -> Paused:
+async def resume(ctx: Ctx, principal: Caller, channel: Name, why: Why = "") -> Paused:
     """Let a channel's tasks start again."""
     name = meant(channel)
-    if not await Tasks(ctx.store, ctx.bus).resume(name):
+    if not await Tasks(ctx.store, ctx.bus).resume(principal.who, name, why):
         raise NotFoundError(f"The channel {name[:200]} is not paused.", channel=name[:200])
     return Paused(name, paused=False)
 

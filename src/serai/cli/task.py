@@ -103,9 +103,9 @@ def pause(ctx: typer.Context, channel: Channel, why: WhyOption = "", dry_run: Dr
 
 
 @app.command()
-def resume(ctx: typer.Context, channel: Channel, dry_run: DryRunOption = False) -> None:
+def resume(ctx: typer.Context, channel: Channel, why: WhyOption = "", dry_run: DryRunOption = False) -> None:
     """Let a paused channel's tasks start again."""
-    _hold(ctx.obj, channel, "resume", "", dry_run=dry_run)
+    _hold(ctx.obj, channel, "resume", why, dry_run=dry_run)
 
 
 @app.command()

@@ -29,7 +29,8 @@ from serai.store.tasks import (
     Task,
     TaskRows,
 )
-from serai.tasks import subjects
+from serai.store.tasks_rules import check_rule
+from serai.tasks import hold, subjects
 
 T = TypeVar("T")
 
@@ -114,10 +115,14 @@ class Tasks:
 
     async def pause(self, who: str, channel: str, why: str = "") -> None:
         """Start nothing more of a channel until `resume`, across restarts."""
+        await hold.record(self._store, who, why, "pause", channel, hold.Hold())
         await self._write(lambda rows, tx: rows.pause(tx, channel, who=who, why=why, now=self._now()))
 
-    async def resume(self, channel: str) -> bool:
+    async def resume(self, who: str, channel: str, why: str = "") -> bool:
         """End a pause; return whether there was one."""
+        if not any(one.channel == channel for one in await self.pauses()):
+            return False
+        await hold.record(self._store, who, why, "pause", channel, None)
         was_paused = await self._write(lambda rows, tx: rows.resume(tx, channel, now=self._now()))
         await self._tell(subjects.NEW, None)
         return was_paused
@@ -140,6 +145,10 @@ class Tasks:
         span of time at most ``burst`` (0: what comes in a second) more start than the rate gives.
         """
         rule = Rule(most=most, rate=rate, per=per, burst=burst)
+        check_rule(scope, name, rule)
+        kept = None if most is None and rate is None else hold.Hold(most=most, rate=rate, per=per, burst=burst)
+        if kept or any((one.scope, one.name) == (scope, name) for one in await self.limits()):
+            await hold.record(self._store, who, why, "limit", f"{scope}:{name}", kept)
         await self._write(lambda rows, tx: rows.limit(tx, scope, name, rule, who=who, why=why, now=self._now()))
         await self._tell(subjects.NEW, None)
 
@@ -153,10 +162,13 @@ class Tasks:
 
     async def provider_down(self, who: str, name: str, why: str = "") -> None:
         """Declare a provider down: its tasks wait, and none of them tries it, until `provider_up`."""
+        await hold.record(self._store, who, why, "outage", name, hold.Hold())
         await self._write(lambda rows, tx: rows.provider_down(tx, name, who=who, why=why, now=self._now()))
 
     async def provider_up(self, who: str, name: str, why: str = "") -> None:
         """Declare a provider up: its tasks resume, few at first."""
+        if any(one.name == name and one.state == "down" for one in await self.providers()):
+            await hold.record(self._store, who, why, "outage", name, None)
         await self._write(lambda rows, tx: rows.provider_up(tx, name, who=who, why=why, now=self._now()))
         await self._tell(subjects.NEW, None)
 

@@ -10,6 +10,7 @@ import msgspec
 
 from serai.store.contract import Backoff, NewTask, Record, Spec
 from serai.tasks import cron
+from serai.tasks.hold import Hold
 
 #: A time that is at most this many seconds old was not missed, just found a little late.
 PUNCTUAL = 60.0
@@ -64,8 +65,8 @@ class Schedule(Spec, frozen=True, kw_only=True):
         cron.check(self.when, self.zone)
 
 
-#: What a manifest names, so that people may read and write schedules.
-KINDS = (Schedule,)
+#: What a manifest names, so that people may read and write schedules, and read who held tasks back.
+KINDS = (Schedule, Hold)
 
 
 class Due(msgspec.Struct, frozen=True):
