@@ -5,7 +5,7 @@ import shutil
 import socket
 import tempfile
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import msgspec
@@ -15,6 +15,7 @@ import pytest
 from serai.errors import DeadlineError, UnavailableError
 from serai.store import Store, retry
 from serai.store.cluster.address import Patience, parse
+from serai.store.cluster.connection import Connection, Statement
 from serai.store.cluster.driver import ClusterDriver
 from serai.store.cluster.private import PrivateServer
 from serai.store.conformance import Lamp
@@ -115,6 +116,22 @@ async def test_a_commit_that_is_lost_is_found_not_to_be_done(store: Store, netwo
         await store.put(WHO, WHY, "ada", "desk", Lamp(), expect=0)
     assert refused.value.temporary
     assert await store.put(WHO, WHY, "ada", "desk", Lamp(), expect=0) == 2
+
+
+async def test_what_ends_a_connection_just_after_its_commit_undoes_nothing(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fly, ended = Connection.fly, []
+
+    def end(self: Connection, statements: Sequence[Statement]) -> None:
+        fly(self, statements)
+        if not ended and b"COMMIT" in [each.text for each in statements]:
+            ended.append(self)
+            raise psycopg.errors.AdminShutdown
+
+    monkeypatch.setattr(Connection, "fly", end)
+    assert await store.put(WHO, WHY, "ada", "desk", Lamp(), expect=0) == 2
+    assert len(ended) == 1
 
 
 async def test_a_task_whose_commit_is_not_answered_is_found_to_be_there(store: Store, network: Network) -> None:

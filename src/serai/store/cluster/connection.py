@@ -23,23 +23,27 @@ RV = TypeVar("RV")
 class Cursor(psycopg.Cursor[tuple[Any, ...]]):
     """What holds a statement's answer."""
 
-    def enqueue(self, statement: bytes, parameters: Params, prepare: bool | None) -> None:
+    def board(self, flight: _Flight, statement: Statement) -> None:
         """Leave a statement to the flight that its connection is in."""
-        for _ in self._start_query(statement):
+        for _ in self._start_query(statement.text):
             raise AssertionError  # it sends nothing in autocommit mode
-        query = self._convert_query(statement, parameters)
-        for _ in self._maybe_prepare_gen(query, prepare=prepare, binary=True):
-            raise AssertionError  # nor amid a flight
-        self._last_query = statement
+        query = self._convert_query(statement.text, statement.parameters)
+        if statement.plain:  # psycopg would forget all plans at each ROLLBACK
+            self._execute_send(query, binary=True)
+            flight.result_queue.append((self, None))
+        else:
+            for _ in self._maybe_prepare_gen(query, binary=True):
+                raise AssertionError  # nor amid a flight
+        self._last_query = statement.text
 
 
 class Statement(NamedTuple):
-    """A statement and who waits for its answer; ``prepare`` says whether its plan is kept, None where that pays."""
+    """A statement and who waits for its answer; a ``plain`` one has no plan that would be worth keeping."""
 
     cursor: Cursor
     text: bytes
-    parameters: Params
-    prepare: bool | None = None
+    parameters: Params = ()
+    plain: bool = False
 
 
 class _Flight(psycopg.Pipeline):
@@ -57,6 +61,7 @@ class Connection(psycopg.Connection[tuple[Any, ...]]):
     """A connection in autocommit mode that gives a server up which does not answer."""
 
     silence = 10.0  # seconds
+    sent = False  # something of the last flight may have been
     doubtful = False  # a flight went wrong: it is unknown which of its statements the server has prepared
 
     def wait(self, gen: PQGen[RV], interval: float = 0.1, timeout: float | None = None) -> RV:
@@ -71,19 +76,29 @@ class Connection(psycopg.Connection[tuple[Any, ...]]):
 
     def fly(self, statements: Sequence[Statement]) -> None:
         """Run statements in one round trip; where one fails, those after it are not run, and its error is raised."""
-        self.doubtful = True
+        self.doubtful, self.sent = True, False
         with self.lock:
             flight = self._pipeline = _Flight(self)
             self.pgconn.enter_pipeline_mode()
             try:
                 for each in statements:
-                    each.cursor.enqueue(each.text, each.parameters, each.prepare)
+                    each.cursor.board(flight, each)
+                self.sent = True
                 self.wait(flight.go())
             finally:
                 self._pipeline = None
             self.pgconn.exit_pipeline_mode()
             self.wait(self._prepared.maintain_gen(self))
         self.doubtful = False
+
+    def roll_back(self) -> None:
+        """Undo what is open."""
+        self.fly([Statement(Cursor(self), b"ROLLBACK", plain=True)])
+
+    @property
+    def refused(self) -> bool:
+        """Tell whether it is open and in a transaction that can only be rolled back."""
+        return not self.closed and self.info.transaction_status == psycopg.pq.TransactionStatus.INERROR
 
     @property
     def idle(self) -> bool:

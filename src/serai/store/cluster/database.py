@@ -112,7 +112,7 @@ class Link:
             self.drop()
             return
         try:
-            connection.execute("ROLLBACK")
+            connection.roll_back()
         except (psycopg.Error, SilentError):
             self.drop()
 

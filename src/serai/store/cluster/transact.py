@@ -140,8 +140,9 @@ class Writing:
         try:
             tx.send()
         except _NATIVE as error:
-            if not tx.connection.closed and not tx.connection.idle:
-                raise  # the server said no
+            # What ends a connection may come after the commit. Else the transaction is there still, and has failed.
+            if tx.connection.refused or not tx.connection.sent:
+                raise
             if not self._was_done():
                 raise UnavailableError(f"the database {self._address} went away before a commit") from error
 

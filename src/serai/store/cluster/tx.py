@@ -22,7 +22,7 @@ TASKS = int.from_bytes(b"tasks", "big")
 
 _CONSISTENT = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 #: They are understood at once, and a tap on the wire shows where a transaction ends.
-_NEVER_PREPARED = ("BEGIN", "COMMIT", "ROLLBACK", "SAVEPOINT", "RELEASE")
+_PLAIN = ("BEGIN", "COMMIT", "ROLLBACK", "SAVEPOINT", "RELEASE")
 
 
 class Head(msgspec.Struct, frozen=True):
@@ -188,5 +188,5 @@ class Tx:
 
 
 def _on_the_wire(sent: _Sent) -> Statement:
-    prepare = False if sent.statement.startswith(_NEVER_PREPARED) else None
-    return Statement(sent.cursor, sent.statement.encode(), sent.parameters, prepare)
+    plain = sent.statement.startswith(_PLAIN)
+    return Statement(sent.cursor, sent.statement.encode(), sent.parameters, plain)
