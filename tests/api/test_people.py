@@ -221,3 +221,18 @@ async def test_guessing_is_slowed_down_and_says_for_how_long(api: Any) -> None:
         statuses.add(answer.status_code)
     assert statuses == {403, 429}
     assert int(answer.headers["retry-after"]) > 0
+
+
+async def test_a_stolen_session_guesses_slowly_and_slows_down_nobody_else(api: Any) -> None:
+    await api.person("ada")
+    stolen, own = await api.signed_in(), await api.signed_in()
+    for path, body in (("/v1/me/totp/remove", {"code": "123456"}), ("/v1/me/totp", {"password": "guess"})):
+        statuses = [
+            (await api.front("POST", path, body, cookie=stolen, origin="https://console.localhost")).status_code
+            for _ in range(12)
+        ]
+        assert statuses[-1] == 429, (path, statuses)
+    answer = await api.front(
+        "POST", "/v1/me/totp", {"password": PASSPHRASE}, cookie=own, origin="https://console.localhost"
+    )
+    assert answer.status_code == 201, answer.text

@@ -120,7 +120,7 @@ async def set_password(
     """Change one's password; all other sessions end."""
     user, held, version = await _mine(desk, principal)
     if held.password:
-        await _prove(desk, held, data.old)
+        await _prove(request, desk, principal, held, data.old)
     elif not principal.strong:
         raise DeniedError("Show a passkey to set a password.")
     check_password(data.new, principal.user, user.email.partition("@")[0])
@@ -130,10 +130,12 @@ async def set_password(
 
 
 @post("/v1/me/totp", action="me.write", summary="Begin to use an authenticator app", operation_id="beginTotp")
-async def begin_totp(ctx: Ctx, desk: People, principal: Caller, data: JSONBody[Proof]) -> Enrolment:
+async def begin_totp(
+    request: AnyRequest, ctx: Ctx, desk: People, principal: Caller, data: JSONBody[Proof]
+) -> Enrolment:
     """Return a secret for an authenticator app; `confirm` it with a code."""
     _, held, version = await _mine(desk, principal)
-    await _prove(desk, held, data.password)
+    await _prove(request, desk, principal, held, data.password)
     secret = totp.new_secret()
     newer = msgspec.structs.replace(held, pending=secret)
     await desk.vault.write(principal.who, "begin with one-time passwords", principal.user, newer, version)
@@ -154,10 +156,10 @@ async def confirm_totp(ctx: Ctx, desk: People, principal: Caller, data: JSONBody
 
 
 @post("/v1/me/recovery", action="me.write", summary="Make new recovery codes", operation_id="renewRecovery")
-async def renew_recovery(desk: People, principal: Caller, data: JSONBody[Proof]) -> RecoveryCodes:
+async def renew_recovery(request: AnyRequest, desk: People, principal: Caller, data: JSONBody[Proof]) -> RecoveryCodes:
     """Return new recovery codes; the old ones open nothing any more."""
     _, held, version = await _mine(desk, principal)
-    await _prove(desk, held, data.password)
+    await _prove(request, desk, principal, held, data.password)
     codes, digests = _recovery()
     newer = msgspec.structs.replace(held, recovery=digests)
     await desk.vault.write(principal.who, "new recovery codes", principal.user, newer, version)
@@ -167,22 +169,25 @@ async def renew_recovery(desk: People, principal: Caller, data: JSONBody[Proof])
 @post(
     "/v1/me/totp/remove", action="me.write", status_code=204, summary="Stop one-time passwords", operation_id="endTotp"
 )
-async def end_totp(ctx: Ctx, desk: People, principal: Caller, data: JSONBody[Code]) -> None:
+async def end_totp(request: AnyRequest, ctx: Ctx, desk: People, principal: Caller, data: JSONBody[Code]) -> None:
     """Stop to use the authenticator app; a last code of it, or a recovery code, proves whose wish it is."""
     _, held, version = await _mine(desk, principal)
-    spent = spend(held, data.code, ctx.clock.now()) if held.totp else None
-    if spent is None:
-        raise DeniedError("That code is wrong.")
+    with desk.signin.proof(principal.user, current(request)):
+        spent = spend(held, data.code, ctx.clock.now()) if held.totp else None
+        if spent is None:
+            raise DeniedError("That code is wrong.")
     newer = msgspec.structs.replace(spent, totp="", recovery=())
     await desk.vault.write(principal.who, "no more one-time passwords", principal.user, newer, version)
 
 
 @post("/v1/me/passkeys", action="me.write", summary="Begin to add a passkey", operation_id="offerPasskey")
-async def offer_passkey(ctx: Ctx, desk: People, principal: Caller, data: JSONBody[Proof]) -> dict[str, Any]:
+async def offer_passkey(
+    request: AnyRequest, ctx: Ctx, desk: People, principal: Caller, data: JSONBody[Proof]
+) -> dict[str, Any]:
     """Return what a browser needs to make a passkey; it takes the password, or a session that a passkey began."""
     user, held, _ = await _mine(desk, principal)
     if held.password:
-        await _prove(desk, held, data.password)
+        await _prove(request, desk, principal, held, data.password)
     elif not principal.strong:
         raise DeniedError("Show a passkey to add another.")
     return desk.passkeys.offer(principal.user, user.title, held, ctx.clock.now())
@@ -222,9 +227,10 @@ async def _mine(desk: Desk, principal: Principal) -> tuple[User, Secrets, int]:
     return user, *await desk.vault.read(principal.user)
 
 
-async def _prove(desk: Desk, held: Secrets, password: str) -> None:
-    if not await desk.passwords.matches(held.password, password):
-        raise DeniedError("That password is wrong.")
+async def _prove(request: AnyRequest, desk: Desk, principal: Principal, held: Secrets, password: str) -> None:
+    with desk.signin.proof(principal.user, current(request)):
+        if not await desk.passwords.matches(held.password, password):
+            raise DeniedError("That password is wrong.")
 
 
 def _recovery() -> tuple[list[str], tuple[str, ...]]:
@@ -233,14 +239,6 @@ def _recovery() -> tuple[list[str], tuple[str, ...]]:
 
 
 ROUTES: list[ControllerRouterHandler] = [
-    me,
-    create,
-    set_password,
-    begin_totp,
-    confirm_totp,
-    renew_recovery,
-    end_totp,
-    offer_passkey,
-    add_passkey,
+    me, create, set_password, begin_totp, confirm_totp, renew_recovery, end_totp, offer_passkey, add_passkey,
     remove_passkey,
-]
+]  # fmt: skip

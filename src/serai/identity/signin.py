@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import msgspec
 
@@ -106,6 +107,18 @@ class SignIn:
             raise DeniedError(_WRONG) from None
         self._throttle.forget(_browser(login, attempt.device))
         return Admitted(login, cookie, self._keyring.seal(f"{login}.{bearer.new_secret()}", _DEVICE))
+
+    @contextmanager
+    def proof(self, login: str, session: str) -> Iterator[None]:
+        """Let somebody prove again who they are; what fails is counted by session, so that nobody else waits for it."""
+        key = f"proof/{_short(login)}/{_short(session)}"
+        self._throttle.check(key, BROWSER, self._monotonic())
+        try:
+            yield
+        except DeniedError:
+            self._throttle.failed(key, BROWSER, self._monotonic())
+            raise
+        self._throttle.forget(key)
 
     def _known(self, login: str, device: str) -> bool:
         """Tell whether a browser has signed in to this account before."""
