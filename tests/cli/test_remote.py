@@ -91,6 +91,7 @@ def laptop(away: Elsewhere, serai: Any, tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.delenv("SERAI_HOME")
     monkeypatch.setenv("HOME", str(tmp_path / "laptop"))
     monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
+    monkeypatch.setattr("serai.cli.place.default_home", lambda: tmp_path / "laptop/serai")  # not this machine's own
 
     def call(*words: str, stdin: tuple[str, ...] = ()) -> Any:
         monkeypatch.setattr("sys.stdin", io.StringIO("".join(f"{line}\n" for line in stdin)))

@@ -173,6 +173,12 @@ def test_a_home_that_is_a_file_is_refused(tmp_path: Path) -> None:
         prepare(tmp_path / "h")
 
 
+@pytest.mark.parametrize("path", ["/proc/h", "/etc/passwd/h", f"/tmp/{'h' * 300}"])
+def test_a_home_that_can_not_be_made_is_refused(path: str) -> None:
+    with pytest.raises((InvalidError, DeniedError), match="can't be made"):
+        prepare(Path(path))
+
+
 @pytest.mark.root
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 def test_a_home_that_others_can_not_reach_is_refused_by_name(tmp_path: Path) -> None:

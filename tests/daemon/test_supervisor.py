@@ -120,6 +120,16 @@ def test_metrics_of_all_workers_are_summed(host: Any) -> None:
     assert "echo_requests_total 20.0" in machine.metrics(host.folder)
 
 
+def test_every_module_has_metrics_also_one_that_makes_none(host: Any) -> None:
+    host.up()
+    told = machine.metrics(host.folder).splitlines()
+    modules = {ref for worker in machine.status(host.folder)["workers"] for ref in worker["modules"]}
+    assert modules
+    for module in modules:
+        assert f'serai_module_ok{{module="{module}"}} 2.0' in told
+        assert f'serai_module_workers{{module="{module}"}} 2.0' in told
+
+
 @pytest.mark.root
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 def test_as_root_network_facing_workers_have_their_own_user_and_can_gain_nothing(host: Any) -> None:

@@ -47,7 +47,9 @@ class Home:
     def unreachable(self, error: Exception) -> UnavailableError:
         """Say why there is no connection, and what helps."""
         if isinstance(error, (FileNotFoundError, ConnectionRefusedError)):
-            return UnavailableError("No platform runs on this home: start it with `serai up`.", socket=str(self._path))
+            return UnavailableError(
+                f"No platform runs at {self._path.parent.parent}: start it with `serai up`.", socket=str(self._path)
+            )
         if isinstance(error, PermissionError):
             text = "This home is another user's: become that user (sudo), say --home, or `serai login` from elsewhere."
             return UnavailableError(text, socket=str(self._path))

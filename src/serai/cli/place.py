@@ -50,7 +50,7 @@ def find_place(options: Mapping[str, str], environ: Mapping[str, str]) -> Place:
     if any(not "!" <= character <= "~" for character in token):
         raise InvalidError("That is no token.", path="SERAI_TOKEN")  # a line end in it would end a header field
     if kind == "home":
-        return Place(home=Path(value), token=token, authority=authority)
+        return Place(home=_home(value), token=token, authority=authority)
     if kind == "url":
         return _at(value, token, authority)
     known = profiles.load() if kind == "profile" or not kind else profiles.Profiles()
@@ -58,6 +58,14 @@ def find_place(options: Mapping[str, str], environ: Mapping[str, str]) -> Place:
     if name:
         return _of(name, known.get(name), token, authority)
     return Place(home=default_home(), token=token, authority=authority)
+
+
+def _home(path: str) -> Path:
+    """Return a home's path; a shell leaves the tilde of ``--home=~/serai`` as it is."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        raise InvalidError(f"There is no user of whom {path[:200]} is a folder.", path="home") from None
 
 
 def default_home() -> Path:

@@ -117,13 +117,14 @@ def prepare(path: Path) -> Home:
     """
     home = Home(path.absolute())
     root = os.geteuid() == 0
-    _check(home.path, root=root)
     try:
+        _check(home.path, root=root)
         home.path.mkdir(parents=True, exist_ok=True)
         if not home.config.exists():
             _write_config(home, root=root)
-    except (PermissionError, NotADirectoryError) as error:
-        raise DeniedError(f"The home {home.path} can't be made: {error.strerror}.") from error
+    except OSError as error:
+        kind = DeniedError if isinstance(error, PermissionError) else InvalidError
+        raise kind(f"The home {home.path} can't be made: {error.strerror}.") from error
     return home
 
 
@@ -162,7 +163,7 @@ def _check(path: Path, *, root: bool) -> None:
     if not root:
         return
     for parent in path.resolve().parents:
-        if parent.exists() and not parent.stat().st_mode & stat.S_IXOTH:
+        if parent.is_dir() and not parent.stat().st_mode & stat.S_IXOTH:
             raise InvalidError(
                 f"The home {path} can't be reached by unprivileged users, as which workers and tenants run: "
                 f"{parent} lets nobody but its owner through. Choose another --home, or chmod o+x {parent}.",

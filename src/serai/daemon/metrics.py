@@ -5,7 +5,7 @@ Nothing is shared while requests are served, so counting costs no more than in o
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -34,6 +34,26 @@ def collect(registry: CollectorRegistry) -> list[Any]:
         )
         for metric in registry.collect()
     ]
+
+
+def of_modules(statuses: Mapping[str, Mapping[str, Any]]) -> list[Any]:
+    """Return what the modules of this process tell of themselves as metrics: each has some from its first line."""
+    workers, well, figures = (
+        Family("serai_module_workers", "gauge", "Workers that run a module.", []),
+        Family("serai_module_ok", "gauge", "Workers in which a module is well.", []),
+        Family(
+            "serai_module_figure", "gauge", "What a module counts, as its status names it; summed over workers.", []
+        ),
+    )
+    for module, status in statuses.items():
+        workers.samples.append((workers.name, {"module": module}, 1.0))
+        well.samples.append((well.name, {"module": module}, float(bool(status.get("ok", True)))))
+        figures.samples += [
+            (figures.name, {"module": module, "figure": name}, float(value))
+            for name, value in status.items()
+            if isinstance(value, int | float) and not isinstance(value, bool)
+        ]
+    return [msgspec.to_builtins(family) for family in (workers, well, figures)]
 
 
 def add(collections: Iterable[list[Any]]) -> list[Family]:

@@ -196,7 +196,8 @@ class Worker:
             case "status":
                 self._tell({"re": message["id"], "modules": self._statuses()})
             case "metrics":
-                self._tell({"re": message["id"], "metrics": metrics.collect(self._metrics)})
+                told = metrics.collect(self._metrics) + metrics.of_modules(self._statuses())
+                self._tell({"re": message["id"], "metrics": told})
 
     async def _halt(self, number: int) -> None:
         # Those that came last may rely on those before them; those of one kind don't know of each other.

@@ -12,10 +12,15 @@ from serai.store.contract import Change
 from serai.store.driver import Batch, DeleteRow, Keep, PutRow, Row
 
 
+def called(tenant: str, name: str) -> str:
+    """Return how people call a descriptor: what is nobody's by its name, and a tenant's own by that alone."""
+    return name if tenant in {"", name} else f"{tenant}/{name}"
+
+
 def settle(operation: PutRow | DeleteRow, current: Row | None) -> tuple[int, bytes | None]:
     """Return (schema, spec) to write, spec None for a delete, or raise where the expectation does not hold."""
     at = current.version if current else 0
-    where = f"{operation.kind} {operation.tenant}/{operation.name}"
+    where = f"{operation.kind} {called(operation.tenant, operation.name)}"
     if isinstance(operation, DeleteRow) and current is None:
         raise NotFoundError(f"there is no {where}", kind=operation.kind, tenant=operation.tenant, name=operation.name)
     if operation.expect is not None and operation.expect != at:

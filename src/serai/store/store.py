@@ -24,6 +24,7 @@ from serai.store.contract import (
 from serai.store.driver import Batch, Driver, Keep, Nudge, PutRow, RevisionRow, Row
 from serai.store.kinds import Kinds
 from serai.store.retry import Patience, repeat
+from serai.store.rules import called
 
 S = TypeVar("S", bound=Spec)
 T = TypeVar("T")
@@ -220,7 +221,7 @@ class Store:
         row = await self.call("get", lambda: self.driver.get(*key))
         if row is None:
             kind, tenant, name = key
-            raise NotFoundError(f"there is no {kind} {tenant}/{name}", kind=kind, tenant=tenant, name=name)
+            raise NotFoundError(f"there is no {kind} {called(tenant, name)}", kind=kind, tenant=tenant, name=name)
         return row
 
     async def _scan(self, kind: str, tenant: str | None, prefix: str, after: str, limit: int) -> list[Row]:
