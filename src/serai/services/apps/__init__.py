@@ -23,6 +23,7 @@ SERVICE = Service(
         "apps.switch": "serai.services.apps.tasks:switch",
         "apps.drain": "serai.services.apps.tasks:drain",
         "apps.stop": "serai.services.apps.tasks:stop",
+        "apps.unpark": "serai.services.apps.tasks:unpark",
         "apps.restart": "serai.services.apps.tasks:restart",
         "apps.run": "serai.services.apps.tasks:run",
         "apps.prune": "serai.services.apps.tasks:clear_releases",

@@ -14,6 +14,7 @@ from serai.services.apps import fetching, folders, hosting, once, prune, steps, 
 from serai.services.apps.addresses import Site
 from serai.services.apps.git.outside import Outside
 from serai.services.apps.rollout import BUILD_SECONDS, RETRIES, STEP_SECONDS
+from serai.services.apps.running import parked
 from serai.services.apps.work import Work
 from serai.store.blobs import Blobs
 from serai.tasks import TaskContext, task
@@ -120,9 +121,14 @@ async def drain(ctx: TaskContext, which: OfRelease) -> Any:
 async def stop(ctx: TaskContext, which: OfRelease) -> Any:
     """See to it that what drains ends."""
     said = await switching.stop(work_of(ctx, which))
-    # Also what was just being parked, for want of what is live now, when that went live.
-    await ctx.tasks.unpark(which.tenant, which.app)
+    await parked.let_go(ctx, which.tenant, which.app)
     return said
+
+
+@task("apps.unpark", deadline=STEP_SECONDS, retries=RETRIES)
+async def unpark(ctx: TaskContext, which: OfApp) -> Any:
+    """Let tasks go that wait for a function of an app."""
+    return f"{await ctx.tasks.unpark(which.tenant, which.app)} tasks try again."
 
 
 @task("apps.restart", deadline=BUILD_SECONDS + STEP_SECONDS, retries=RETRIES)
