@@ -11,7 +11,15 @@ from typing import Any
 import pytest
 
 from serai.bus.peer import Peer, peer_of
-from serai.errors import DeniedError, ExhaustedError, InvalidError, NotFoundError, SeraiError, UnavailableError
+from serai.errors import (
+    AlreadyExistsError,
+    DeniedError,
+    ExhaustedError,
+    InvalidError,
+    NotFoundError,
+    SeraiError,
+    UnavailableError,
+)
 from serai.identity.local import LOCAL_OPERATOR, local_principal
 
 NAMES = [
@@ -190,6 +198,17 @@ async def test_a_tenants_number_is_never_given_out_twice(api: Any) -> None:
     await api.call("DELETE", "/v1/tenant/one/one", query={"confirm": "one"})
     made = await asyncio.gather(*(api.call("POST", "/v1/tenants", {"name": f"t{n}"}) for n in range(6)))
     assert sorted(tenant["uid"] for tenant in [one, *made]) == [1, 2, 3, 4, 5, 6, 7]
+
+
+async def test_no_two_tenants_have_one_number(api: Any) -> None:
+    await api.call("POST", "/v1/tenants", {"name": "one"})
+    await api.call("PUT", "/v1/tenant/two/two", {"uid": 2})
+    for uid, error in ((1, AlreadyExistsError), (2, AlreadyExistsError), (-1000, InvalidError), (64_001, InvalidError)):
+        with pytest.raises(error):
+            await api.call("PUT", "/v1/tenant/three/three", {"uid": uid})
+    with pytest.raises(AlreadyExistsError):
+        await api.call("PATCH", "/v1/tenant/one/one", {"uid": 2})
+    assert (await api.call("POST", "/v1/tenants", {"name": "four"}))["uid"] == 3
 
 
 async def test_nobody_is_denied_with_a_line_in_the_audit(serve: Any) -> None:

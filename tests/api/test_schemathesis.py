@@ -96,8 +96,8 @@ async def operator(api: Any) -> str:
 
 
 async def seed(api: Any) -> None:
-    for name in ("demo", "a"):
-        await api.call("PUT", f"/v1/tenant/{name}/{name}", {"uid": 1})
+    for uid, name in enumerate(("demo", "a"), 1):
+        await api.call("PUT", f"/v1/tenant/{name}/{name}", {"uid": uid})
         await api.call("PUT", f"/v1/apps/{name}/hello")
 
 

@@ -15,7 +15,7 @@ from serai.identity.descriptors import Tenant
 from serai.identity.directory import Directory
 from serai.identity.gifts import check_given, check_taken
 from serai.identity.seal import Keyring
-from serai.identity.tenants import check_new
+from serai.identity.tenants import check_new, check_number
 from serai.store import Delete, Operation, Put, Record, Spec, Store
 
 TRIES = 10  # at a moment when others change the same things
@@ -44,7 +44,10 @@ class Asked(msgspec.Struct, frozen=True):
         async def operations(before: Record[Spec] | None) -> list[Operation]:
             if self.kind is Tenant and before is None:
                 await check_new(self.store, self.name)
-            sealed = spec.at_rest(self.keys, self.tenant, self.name, before.spec if before else None)
+            known = before.spec if before else None
+            if isinstance(spec, Tenant) and not (isinstance(known, Tenant) and known.uid == spec.uid):
+                await check_number(self.store, self.name, spec.uid)
+            sealed = spec.at_rest(self.keys, self.tenant, self.name, known)
             bound = (before.version if before else 0) if expect is None else expect
             return [Put(self.tenant, self.name, sealed, bound), *await self._falls(spec)]
 

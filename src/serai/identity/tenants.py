@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+
 from msgspec.structs import replace
 
 from serai.errors import (
@@ -17,6 +19,7 @@ from serai.store import Put, Store
 
 #: User IDs are given out of blocks of 65,536 per home, the first 1,000 of which are the platform's own.
 MAX_UID = 64_000
+_PAGE = 1000
 ATTEMPTS = 20  # at a moment when others create tenants, too
 
 
@@ -47,9 +50,21 @@ async def numbered(store: Store, name: str, wanted: Tenant) -> tuple[Tenant, Put
     """Return a tenant with the next free number, and what must be written with it so that nobody else gets that."""
     await check_new(store, name)
     last, version = await _last(store)
-    if last >= MAX_UID:
+    # Tenants may have been written as descriptors, with numbers of their own.
+    held = {uid async for _, uid in _numbers(store)}
+    number = next((one for one in range(last + 1, MAX_UID + 1) if one not in held), 0)
+    if not number:
         raise ExhaustedError(f"This cell has given out all {MAX_UID} numbers of tenants.")
-    return replace(wanted, uid=last + 1), Put("", Numbers.TENANTS, Numbers(last=last + 1), version)
+    return replace(wanted, uid=number), Put("", Numbers.TENANTS, Numbers(last=number), version)
+
+
+async def check_number(store: Store, name: str, number: int) -> None:
+    """Refuse a number that is none, or another tenant's: both would run as one user."""
+    if not 0 <= number <= MAX_UID:
+        raise InvalidError(f"A tenant's number is at most {MAX_UID}.", path="$.uid")
+    async for other, uid in _numbers(store):
+        if uid == number and other != name:
+            raise AlreadyExistsError("Another tenant has that number.", path="$.uid")
 
 
 async def check_new(store: Store, name: str) -> None:
@@ -66,7 +81,14 @@ async def _last(store: Store) -> tuple[int, int]:
     try:
         record = await store.get(Numbers, "", Numbers.TENANTS)
     except NotFoundError:
-        # Tenants may have been written as descriptors, with numbers of their own.
-        tenants = await store.find(Tenant)
-        return max((one.spec.uid for one in tenants), default=0), 0
+        return max([uid async for _, uid in _numbers(store)], default=0), 0
     return record.spec.last, record.version
+
+
+async def _numbers(store: Store) -> AsyncIterator[tuple[str, int]]:
+    """Yield the names and numbers of all tenants."""
+    after = ""
+    while page := await store.find(Tenant, after=after, limit=_PAGE):
+        for one in page:
+            yield one.name, one.spec.uid
+        after = f"{page[-1].tenant}/{page[-1].name}"
