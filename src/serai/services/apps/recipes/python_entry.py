@@ -41,6 +41,7 @@ _CALLABLES: dict[str, Kind] = {
 _METHODS: dict[str, Kind] = {"make_wsgi_app": "wsgi", "wsgifunc": "wsgi", "asgi_app": "asgi"}
 _FACTORIES = ("create_app", "make_app", "build_app", "get_app")
 _NAMES = ("app", "application", "api", "server", "handler")
+_PROTOCOL_NAMES = frozenset({"app", "application"})  # their arguments may have any names: servers pass them by position
 _FILES = ("wsgi.py", "asgi.py", "app.py", "main.py", "application.py", "server.py", "api.py", "web.py", "index.py")
 _PLACES = ("", "src/")
 _NOT_PROGRAMS = frozenset({"tests", "test", "docs", "examples", "migrations", "scripts", "conftest.py", "setup.py"})
@@ -171,10 +172,10 @@ def _function(
 ) -> None:
     arguments = [argument.arg for argument in (*node.args.posonlyargs, *node.args.args)]
     if isinstance(node, ast.AsyncFunctionDef):
-        if arguments[:3] == ["scope", "receive", "send"]:
+        if arguments[:3] == ["scope", "receive", "send"] or (node.name in _PROTOCOL_NAMES and len(arguments) == 3):
             served[node.name] = "asgi"
         return
-    if len(arguments) == 2 and arguments[1] == "start_response":
+    if len(arguments) == 2 and (node.name in _PROTOCOL_NAMES or arguments[1] == "start_response"):
         served[node.name] = "wsgi"
         return
     if len(arguments) > len(node.args.defaults) or any(item is None for item in node.args.kw_defaults):
