@@ -1,3 +1,4 @@
+import contextlib
 import os
 import subprocess
 
@@ -6,8 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from serai.cloud import volumes
-from serai.cloud.volumes import Volumes, device, measure, mounted
-from serai.errors import InvalidError, UnsupportedError
+from serai.cloud.mounts import closed, device, mounted
+from serai.cloud.volumes import Volumes, measure
+from serai.errors import InternalError, InvalidError, UnsupportedError
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 
@@ -82,6 +84,55 @@ async def test_a_volume_that_others_still_see_is_neither_repaired_nor_grown(tmp_
         await made.ensure(path, 48, 0, 0)
         (path / "more").write_bytes(bytes(20 << 20))
         assert (path / "file").read_text() == "kept"
+    finally:
+        await made.remove(path, named="data")
+
+
+@pytest.fixture
+def disk(tmp_path):
+    """A small disk of its own."""
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=32m", "tmpfs", tmp_path], check=True)
+    yield tmp_path
+    subprocess.run(["umount", "--lazy", tmp_path], check=True)
+
+
+def fill(path):
+    with contextlib.suppress(OSError), path.open("wb", buffering=0) as file:
+        while file.write(bytes(4096)):
+            pass
+
+
+@pytest.mark.root
+@needs_root
+async def test_a_volume_whose_disk_was_full_is_mended_when_there_is_room(disk):
+    made, probe = await Volumes.open(disk)
+    if probe.result != "ok":
+        pytest.skip(probe.result)
+    path = disk / "data"
+    try:
+        await made.ensure(path, 16, 0, 0)
+        (path / "file").write_text("kept")
+        assert not await made.mend(path), "nothing is wrong"
+        os.sync()
+        fill(disk / "ballast")
+        for number in range(100):  # its journal can't be written either, sooner or later
+            if closed(path):
+                break
+            with contextlib.suppress(OSError):
+                (path / f"new{number}").mkdir()
+                os.sync()
+        assert closed(path)
+        with pytest.raises(InternalError, match="can't be written"):
+            await made.ensure(path, 16, 0, 0)
+        assert not await made.mend(path)
+        assert closed(path), "there is no room yet"
+        (disk / "ballast").unlink()
+        with (path / "file").open() as user:
+            assert await made.mend(path), "somebody uses it"
+            assert user.read() == "kept"
+        assert not await made.mend(path)
+        assert not closed(path)
+        (path / "file").write_text("written again")
     finally:
         await made.remove(path, named="data")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import tempfile
@@ -11,6 +12,8 @@ from pathlib import Path
 import pytest
 from installation import Installation
 from test_day import program, until
+
+from serai.cloud import mounts
 
 
 @pytest.fixture
@@ -35,12 +38,23 @@ def fill(path: Path) -> None:
                 continue
 
 
+def is_closed(volume: Path) -> bool:
+    """Write, as programs do, and tell whether the kernel has had enough of it."""
+    with contextlib.suppress(OSError):
+        (volume / "written").write_bytes(os.urandom(1 << 20))
+        subprocess.run(["sync", "-f", volume], check=False, capture_output=True)
+    return mounts.closed(volume)
+
+
 def test_a_full_disk_refuses_changes_and_loses_nothing(small: Installation, tmp_path: Path) -> None:
     small.up()
     small.run("tenant", "create", "demo")
     small.run("deploy", program(tmp_path / "app", "one"), "--app", "day")
     ballast = small.home.parent / "ballast"
     fill(ballast)
+    data = small.home / "data/apps/demo/day/data"
+    if mounts.device(data):
+        until(lambda: is_closed(data))
     refused = small.run("deploy", program(tmp_path / "app", "two"), "--app", "day", check=False)
     assert refused.returncode != 0
     assert "Traceback" not in refused.stderr
@@ -49,3 +63,4 @@ def test_a_full_disk_refuses_changes_and_loses_nothing(small: Installation, tmp_
     ballast.unlink()
     until(lambda: small.run("deploy", str(tmp_path / "app"), "--app", "day", check=False).returncode == 0)
     until(lambda: small.get("demo.localhost", "/day/").text.startswith("two "))
+    (data / "written").write_text("all is well again")

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import re
 import shutil
 import stat
 import struct
@@ -19,13 +18,14 @@ from pathlib import Path
 
 from serai.cloud.drivers.contract import Probe
 from serai.cloud.drivers.process.runner import run
+from serai.cloud.mounts import closed, device
 from serai.errors import InternalError, InvalidError, SeraiError, UnsupportedError
 
+ROOM = 8 << 20  # octets that the disk must have again before a volume is mended
 LEAST_MB = 8  # an ext4 with its journal needs about 5
 MENDED = 2  # e2fsck(8): 0 clean, 1 mended, 2 mended and a mounted one needs a reboot; more is trouble
 SUPERBLOCK = 1024  # octets before ext4's superblock, and in it: linux/Documentation/filesystems/ext4/super.rst
 MAGIC = b"\x53\xef"
-MOUNTS = Path("/proc/self/mountinfo")
 LOOPS = Path("/sys/block")
 LOOKS = 250  # and 20 ms between two: who copied our mounts for a moment, as each new sandbox does, drops them soon
 
@@ -68,7 +68,20 @@ class Volumes:
                 await self.grow(path, size_mb)
             await self._mount(path)
         if os.geteuid() == 0:
-            await asyncio.to_thread(_own, path, uid, gid)
+            try:
+                await asyncio.to_thread(_own, path, uid, gid)
+            except OSError as error:  # the kernel closed it for writing, see `mend`
+                raise InternalError("The data folder can't be written.", volume=str(path)) from error
+
+    async def mend(self, path: Path) -> bool:
+        """Open a volume again that the kernel closed for writing, which it does where the disk below it was full.
+
+        Nothing is done while that has no room. Return whether its users must let go of it first.
+        """
+        if not self.hard or not closed(path) or await asyncio.to_thread(_room, path.parent) < ROOM:
+            return False
+        busy, _ = await run(("umount", str(path)), check=False)
+        return bool(busy) or not await self._mount(path)
 
     async def grow(self, path: Path, size_mb: int) -> None:
         """Give a volume more room; while it is in use, where the kernel lets us."""
@@ -140,19 +153,9 @@ class Volumes:
         return free
 
 
-def device(path: Path) -> str:
-    """Return the device that is mounted at ``path``, "" where none is."""
-    return mounted(MOUNTS.read_text(), str(path.absolute()))
-
-
-def mounted(table: str, path: str) -> str:
-    """Return the source of the newest mount at ``path`` in the text of /proc/PID/mountinfo (proc_pid_mountinfo(5))."""
-    found = ""
-    for line in table.splitlines():
-        words = line.split(" ")
-        if len(words) > 9 and _plain(words[4]) == path:
-            found = _plain(words[words.index("-") + 2])
-    return found
+def _room(path: Path) -> int:
+    numbers = os.statvfs(path)
+    return numbers.f_bavail * numbers.f_frsize
 
 
 async def _freed(image: Path) -> bool:
@@ -191,10 +194,6 @@ def measure(path: Path) -> int:
             if stat.S_ISDIR(status.st_mode):
                 waiting.append(entry.path)
     return total
-
-
-def _plain(word: str) -> str:
-    return re.sub(r"\\([0-7]{3})", lambda match: chr(int(match[1], 8)), word)
 
 
 def _image(path: Path) -> Path:

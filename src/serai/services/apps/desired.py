@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
 import msgspec
@@ -44,6 +44,7 @@ class View:
         self.known: dict[Key, Known] = {}
         self.desired: dict[Key, Desired] = {}
         self._used: Mapping[Owner, int] = {}  # octets of data, as they were measured last
+        self._closed: Collection[Owner] = ()  # whose data can't be written before they stop
         self._full: Mapping[Owner, str] = {}
         self.unreadable: dict[Key, str] = {}  # instances that can't be understood, and why
 
@@ -76,16 +77,23 @@ class View:
             elif record.spec.wanted != "running":
                 desired[key] = Desired(instance=record.spec, change=record.change)
         # A quota may have been raised with this change, or what needed a larger one be gone.
-        self._full = over(self._used, quotas(known.values()))
+        self._full = self._unfit(known.values())
         desired.update({key: self._desired(found) for key, found in known.items()})
         self.known, self.desired, self.unreadable, self.change = known, desired, unreadable, change
 
-    def measured(self, used: Mapping[Owner, int]) -> bool:
-        """Take what apps' data folders hold, in octets; return whether other apps may run now than before."""
-        self._used, before = used, self._full
-        self._full = over(used, quotas(self.known.values()))
+    def measured(self, used: Mapping[Owner, int], closed: Collection[Owner] = ()) -> bool:
+        """Take what apps' data folders hold, in octets, and which ones are mended when their apps have stopped.
+
+        Return whether other apps may run now than before.
+        """
+        self._used, self._closed, before = used, closed, self._full
+        self._full = self._unfit(self.known.values())
         self.desired.update({key: self._desired(known) for key, known in self.known.items()})
         return self._full != before
+
+    def _unfit(self, known: Iterable[Known]) -> dict[Owner, str]:
+        sentence = "The disk was full: its data folder can be written again in a moment."
+        return over(self._used, quotas(known)) | dict.fromkeys(self._closed, sentence)
 
     def _known(self, record: Record[Instance]) -> Known | None:
         tenant = self._replica.get(Tenant, record.tenant, record.tenant)

@@ -12,7 +12,8 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from serai.cloud.volumes import device, measure
+from serai.cloud.mounts import device
+from serai.cloud.volumes import measure
 from serai.errors import ConflictError, ExhaustedError, NotFoundError
 from serai.services.apps import plan, prune, recurring
 from serai.services.apps.descriptors import Trash

@@ -2,6 +2,9 @@
 
 A plain user can mount no volume of a fixed size, so an app's instances are stopped while its folder holds more than it
 may, within seconds, and come back when it holds less or may hold more. Where volumes are mounted none ever does.
+
+The kernel closes a volume for writing where the disk below it was full. When that has room again the app's instances
+are stopped, so that nothing uses the volume, it is mended, and they come back.
 """
 
 from __future__ import annotations
@@ -32,16 +35,22 @@ class Fullness:
         """Look until cancelled."""
         while True:
             begin = self._clock.monotonic()
-            await self.look()
-            await self._clock.sleep(max(PAUSE, SHARE * (self._clock.monotonic() - begin)))
+            again = await self.look()
+            spent = self._clock.monotonic() - begin
+            await self._clock.sleep(PAUSE if again else max(PAUSE, SHARE * spent))
 
-    async def look(self) -> None:
-        """Measure all folders once."""
+    async def look(self) -> bool:
+        """Measure all folders once; return whether a volume waits to be mended."""
         used: dict[Owner, int] = {}
+        closed: set[Owner] = set()
         for app in {(tenant, known.release.app) for (tenant, _), known in self._view.known.items()}:
+            folder = self._apps / app[0] / app[1] / "data"
             try:
-                used[app] = await self._driver.data_used(self._apps / app[0] / app[1] / "data")
+                used[app] = await self._driver.data_used(folder)
+                if await self._driver.mend(folder):
+                    closed.add(app)
             except (SeraiError, OSError):  # it goes away at this moment
                 continue
-        if self._view.measured(used):
+        if self._view.measured(used, closed):
             self._changed()
+        return bool(closed)

@@ -142,6 +142,11 @@ class SharedDriver:
         """Return the octets that a data folder takes."""
         return await (self._volumes or Volumes(hard=False)).usage(where)
 
+    async def mend(self, data: Path) -> bool:
+        """Open a data folder again that was closed for writing; return whether its users must let go of it first."""
+        async with self._preparing[data]:
+            return self._volumes is not None and await self._volumes.mend(data)
+
     async def discard(self, data: Path, *, forever: bool) -> None:
         """Unmount an app's data; ``forever`` removes it."""
         volumes = self._volumes or Volumes(hard=False)
