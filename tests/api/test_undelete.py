@@ -62,6 +62,10 @@ async def test_every_kind_that_people_write_comes_back_as_it_was(demo: Any, key:
     past = (await demo.call("GET", f"{path}/history"))["items"]
     assert [one["deleted"] for one in past][:2] == [False, True]
     assert past[0]["why"] == f"undelete {name}"
+    await delete(demo, *key)
+    await demo.call("POST", f"{path}/restore", query={"version": 1})
+    assert (await demo.call("GET", path))["spec"] == before, "the other way to the same"
+    assert (await demo.call("GET", f"{path}/diff", query={"old": 1, "new": past[0]["version"]}))["fields"] == {}
 
 
 async def test_a_domain_comes_and_goes_with_its_address(demo: Any) -> None:

@@ -81,6 +81,19 @@ def test_the_api_answers_at_its_own_names(site: Installation, laptop: Laptop) ->
         assert site.run("tenant", "create", name, check=False).returncode == 3
 
 
+def test_the_figures_are_for_the_platforms_own_people(site: Installation, laptop: Laptop) -> None:
+    member(site, laptop, "mary", "owner")
+    site.run("user", "add", "olaf", "--email", "olaf@example.test", "--operator")
+    tokens = {
+        login: site.run("token", "make", "figures", "--user", login, "--tenant", where).stdout.strip()
+        for login, where in (("mary", "demo"), ("olaf", "-"))
+    }
+    status, body = curl(site, "/v1/metrics", token=tokens["olaf"])
+    assert status == 200
+    assert "serai_api_requests_total{" in body
+    assert curl(site, "/v1/metrics", token=tokens["mary"])[0] == 404
+
+
 def test_somebody_deploys_and_looks_on_from_elsewhere(site: Installation, laptop: Laptop, tmp_path: Path) -> None:
     member(site, laptop, "dora")
     url = laptop("deploy", str(ROOT / "examples/flask"), "--app", "afar").stdout.strip()
