@@ -64,3 +64,13 @@ def test_a_full_disk_refuses_changes_and_loses_nothing(small: Installation, tmp_
     until(lambda: small.run("deploy", str(tmp_path / "app"), "--app", "day", check=False).returncode == 0)
     until(lambda: small.get("demo.localhost", "/day/").text.startswith("two "))
     (data / "written").write_text("all is well again")
+
+
+def test_a_host_that_ends_on_a_full_disk_leaves_nothing_behind(small: Installation, tmp_path: Path) -> None:
+    small.up()
+    small.run("tenant", "create", "demo")
+    small.run("deploy", program(tmp_path / "app", "one"), "--app", "day")
+    fill(small.home.parent / "ballast")
+    small.run("down")
+    assert not list((small.home / "run/instances").iterdir())
+    assert not mounts.device(small.home / "data/apps/demo/day/data")

@@ -107,6 +107,12 @@ def test_what_is_kept_of_crashes_is_bounded(tmp_path: Path) -> None:
     assert len(list(archive.parent.glob("*.log"))) == MAX_FILES
 
 
+def test_a_log_that_can_not_be_kept_is_lost_and_no_more(tmp_path: Path) -> None:
+    (tmp_path / "log").write_text("x\n")
+    (tmp_path / "logs").write_text("no folder")
+    keep(tmp_path / "log", tmp_path / "logs" / "hello.1.web.0.log")
+
+
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=st.lists(st.one_of(st.just("rotate"), st.binary(max_size=40)), max_size=25))
 def test_following_gives_every_line_once_and_in_order(steps: list[str | bytes], tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ functions block.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import heapq
 import os
 from collections import deque
@@ -76,7 +77,15 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def keep(log: Path, archive: Path) -> None:
-    """Append the end of a log to its archive and bound that. A log that is not there is nothing to keep."""
+    """Append the end of a log to its archive and bound that. A log that is not there is nothing to keep.
+
+    A full disk costs lines, and nothing else: what has ended must be taken away also then.
+    """
+    with contextlib.suppress(OSError):
+        _keep(log, archive)
+
+
+def _keep(log: Path, archive: Path) -> None:
     data = b"".join(_end(path, KEPT) for path in (log.with_name(log.name + ".1"), log))[-KEPT:]
     if not data:
         return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -131,7 +132,8 @@ class ProcessDriver:
         """SIGTERM, wait ``grace`` seconds, then kill everything in it. Nothing of it is alive afterwards."""
         record = self._folders.record(handle)
         if processes.alive(handle.pid, handle.started):
-            (self._folders.path(handle.id) / "stopping").touch()
+            with contextlib.suppress(OSError):  # on a full disk it ends as well, and may look killed
+                (self._folders.path(handle.id) / "stopping").touch()
         processes.send(record.program, record.program_started, TERMINATE)
         if not await _ends(handle, grace):
             # With bubblewrap dies the first process of the PID namespace, and with that, all others in it.
