@@ -49,6 +49,14 @@ def test_a_green_host_is_one_line_below_its_workers() -> None:
     ]
 
 
+def test_instances_that_fail_are_named_and_do_not_make_the_host_red() -> None:
+    agent = {"ok": True, "instances": 1, "failed": 1, "failing": ["demo/shop.1.web.0: it exited with status 3"]}
+    assert host_status.verdict(told(worker("agent", apps_agent=agent))).splitlines() == [
+        "Of a tenant: demo/shop.1.web.0: it exited with status 3",
+        "All green. Serai 1.2 on h1, up 59 s, 9 MiB; 0 of 1 instances ready; store: SQLite.",
+    ]
+
+
 def test_one_cause_of_many_troubles_is_told_once_with_its_places() -> None:
     ill = {"ok": False, "reason": "the disk is full."}
     host = told(

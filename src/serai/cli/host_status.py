@@ -33,6 +33,8 @@ def verdict(told: Mapping[str, Any]) -> str:
     restarts = [f"{group} {count}" for group, count in told["restarts"].items() if count]
     if restarts:
         causes.append(f"Workers that ended by themselves and were replaced: {', '.join(restarts)}.")
+    agents = [worker["modules"][AGENT] for worker in told["workers"] if AGENT in worker["modules"]]
+    causes += [f"Of a tenant: {' '.join(one.split())}" for agent in agents for one in agent.get("failing", ())]
     head = "All green." if told["ok"] else "Not well."
     if not told["ok"]:
         causes.append(f"More is in {told['home']}/logs/serai.jsonl.")

@@ -27,7 +27,7 @@ from serai.services.apps.calls import Calls
 from serai.services.apps.desired import Known, View
 from serai.services.apps.fullness import Fullness
 from serai.services.apps.journal import Journal
-from serai.services.apps.keeper import Keeper
+from serai.services.apps.keeper import Keeper, tally
 from serai.services.apps.lookout import look_around, sweep
 from serai.services.apps.place import place, uid_of
 from serai.services.apps.probing import probe_of
@@ -121,13 +121,9 @@ class Agent:
             await subscription.close()
 
     def status(self) -> Mapping[str, Any]:
-        """Count this host's instances by state."""
-        states: dict[str, int] = {}
-        for keeper in self._keepers.values():
-            state = keeper.seen.told.state if keeper.seen.told else keeper.state
-            states[state] = states.get(state, 0) + 1
+        """Count this host's instances by state, and name some that fail: those are their tenants' concern."""
         trouble = next(iter(self._view.unreadable.values()), "") or (self._journal.trouble if self._journal else "")
-        return {"ok": not trouble, "reason": trouble, "instances": len(self._keepers), **states}
+        return {"ok": not trouble, "reason": trouble, **tally(self._keepers)}
 
     async def _take_over(self) -> None:
         """Adopt the instances that run, once the replica knows of them; end those that nobody wants."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +14,9 @@ from serai.daemon.module import Clock
 from serai.errors import SeraiError
 from serai.services.apps import logs, reconcile
 from serai.services.apps.probing import Probe
-from serai.services.apps.reconcile import STABLE, Seen
+from serai.services.apps.reconcile import STABLE, Key, Seen
 
+SHOWN = 10  # instances that fail, by name
 #: Seconds between two looks at a program that starts: a part of the time that it has taken already, so that it waits
 #: for a look no longer than a little of that, however long it takes.
 PART, FIRST_PAUSE, LONGEST_PAUSE = 0.08, 0.004, 0.25
@@ -187,3 +188,16 @@ def describe(ended: Exit) -> str:
     if ended.reason == "lost":
         return "it is gone, nobody saw how it ended"
     return f"it exited with status {ended.code}"
+
+
+def tally(keepers: Mapping[Key, Keeper]) -> dict[str, Any]:
+    """Return ``instances``, how many are in each state and, where some fail, ``failing``: the first, with reasons."""
+    states: dict[str, int] = {}
+    failing = []
+    for (tenant, name), keeper in keepers.items():
+        told = keeper.seen.told
+        state = told.state if told else keeper.state
+        states[state] = states.get(state, 0) + 1
+        if told and state in {"failed", "unhealthy"}:
+            failing.append(f"{tenant}/{name}: {told.reason}")
+    return {"instances": len(keepers), **states, **({"failing": failing[:SHOWN]} if failing else {})}
