@@ -79,6 +79,7 @@ ACTIONS = {
     ("POST", "/v1/tasks"): "task.insert",
     ("GET", "/v1/tasks/watch"): "task.read",
     ("GET", "/v1/tasks/{task}/watch"): "task.read",
+    ("GET", "/v1/tenants/{tenant}/usage"): "usage.read",
     ("GET", "/v1/channels"): "channel.read",
     ("POST", "/v1/channels/{channel}/pause"): "channel.pause",
     ("POST", "/v1/channels/{channel}/resume"): "channel.pause",
@@ -163,9 +164,9 @@ KIND_ACTIONS = {"variables": "app.env", "gittoken": "app.env"}
 #: What each role may do in its own tenant, kind by kind where an action is about descriptors.
 MAY: dict[str, set[str]] = {
     "viewer": {"audit.read", "token.read", "invitation.read", "change.watch", "app.read", "app.logs", "task.read"}
-    | {"export.read", "channel.read", "limit.read", "provider.read"}
+    | {"export.read", "channel.read", "limit.read", "provider.read", "usage.read"}
     | {f"{kind}.read" for kind in KINDS if kind not in KIND_ACTIONS},
-    "billing": {"tenant.read"},
+    "billing": {"tenant.read", "usage.read"},
 }
 MAY["developer"] = MAY["viewer"] | {
     "blob.write",

@@ -154,3 +154,13 @@ async def test_a_developer_can_not_write_a_schedule_of_any_function(api: Any, mo
         with pytest.raises(SeraiError) as refused:
             await api.call(method, path, body)
         assert refused.value.code in {"denied", "not_found"}, json.dumps(body)
+
+
+async def test_what_of_a_quota_is_used_can_be_seen(api: Any) -> None:
+    await api.call("POST", "/v1/tenants", {"name": "mine", "tasks": 3})
+    tasks = Tasks(api.store)
+    for app in ("", "shop", "blog"):
+        await tasks.add("user:x", NewTask(function="jobs:f", tenant="mine", app=app))
+    assert await api.call("GET", "/v1/tenants/mine/usage") == {"tasks_waiting": 2, "tasks": 3}
+    with pytest.raises(NotFoundError):
+        await api.call("GET", "/v1/tenants/theirs/usage")

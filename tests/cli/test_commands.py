@@ -49,6 +49,8 @@ def test_a_tenant_is_made_listed_and_shown(api: Any, serai: Any) -> None:
     listed = json.loads(serai("tenant", "list", "--json").out)
     assert [(one["name"], one["uid"], one["memory_mb"]) for one in listed] == [("demo", 1, 1024)]
     assert "A shop" in serai("tenant", "show", "demo").out
+    shown = json.loads(serai("tenant", "show", "demo", "--json").out)
+    assert (shown["tasks"], shown["tasks_waiting"]) == (1_000_000, 0)
     assert serai("tenant", "set", "demo", "--processes", "8000", "--title", "Two shops").status == 0
     assert serai("tenant", "set", "demo", "--memory-mb", "64", "--dry-run").status == 0
     [listed] = json.loads(serai("tenant", "list", "--json").out)

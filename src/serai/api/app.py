@@ -93,7 +93,7 @@ def build(
     handlers: list[ControllerRouterHandler] = [
         *descriptors.ROUTES,
         *machine.ROUTES,
-        tenants.create,
+        *tenants.ROUTES,
         *people.ROUTES,
         *sessions.ROUTES,
         *tokens.ROUTES,

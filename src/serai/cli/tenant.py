@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Annotated, Any
 
 import typer
 
-from serai.api.client import descriptor
+from serai.api.client import descriptor, segment
 from serai.cli.terminal import Terminal
 from serai.errors import DeniedError, InvalidError, NotFoundError
 from serai.services.terminal import DryRunOption, JsonOption
@@ -29,9 +30,11 @@ def list_(ctx: typer.Context, as_json: JsonOption = False) -> None:
 
 @app.command()
 def show(ctx: typer.Context, name: Name, as_json: JsonOption = False) -> None:
-    """Show a tenant."""
+    """Show a tenant, its quotas, and how many tasks wait."""
     terminal: Terminal = ctx.obj
     row = _row(terminal.api.get("tenant", name, name))
+    with suppress(DeniedError):  # who may see it need not be let count
+        row["tasks_waiting"] = terminal.api.call("GET", f"/v1/tenants/{segment(name)}/usage")["tasks_waiting"]
     terminal.result(row, "\n".join(f"{key}: {value}" for key, value in row.items()), as_json=as_json)
 
 
