@@ -73,7 +73,9 @@ async def check_new(store: Store, name: str) -> None:
     `AlreadyExistsError`, also where there is one now.
     """
     if await store.history(Tenant, name, name, limit=1):
-        raise AlreadyExistsError(f"There is or was a tenant {name}: a name is not given twice.", name=name)
+        raise AlreadyExistsError(
+            f"There is or was a tenant {name}: a name is not given twice (see `serai undelete`).", name=name
+        )
 
 
 async def _last(store: Store) -> tuple[int, int]:
