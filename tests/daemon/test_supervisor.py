@@ -29,7 +29,7 @@ def test_a_host_starts_answers_tells_its_status_and_ends(host: Any) -> None:
     pids = host.pids()
     machine.down(host.folder)
     host.until(lambda: not any(linux.start_ticks(pid) for pid in pids))
-    with pytest.raises(UnavailableError):
+    with pytest.raises(UnavailableError, match="No Serai host runs"):
         machine.status(host.folder)
 
 
@@ -83,6 +83,8 @@ def test_a_killed_supervisor_leaves_workers_that_serve_until_the_next_takes_over
     with load:
         os.kill(supervisor, signal.SIGKILL)
         host.until(lambda: not linux.start_ticks(supervisor))
+        with pytest.raises(UnavailableError, match="was killed: `serai up`"):
+            machine.down(host.folder)
         assert host.get().startswith("v1")
         told = host.up()
         assert told["pid"] != supervisor

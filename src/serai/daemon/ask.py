@@ -40,8 +40,11 @@ def ask(path: Path, verb: str, *, deadline: float = 10.0, **arguments: Any) -> A
         raise DeadlineError(f"The host did not answer within {deadline} seconds.") from None
     except PermissionError:
         raise DeniedError(f"You may not control the host at {path.parent.parent}.") from None
+    except ConnectionRefusedError:  # the socket of a supervisor that could not take it away
+        text = "was killed: `serai up` starts it again, and takes over what still runs of it"
+        raise UnavailableError(f"The Serai host at {path.parent.parent} {text}.") from None
     except OSError:
-        raise UnavailableError(f"No Serai host runs at {path.parent.parent}.") from None
+        raise UnavailableError(f"No Serai host runs at {path.parent.parent}: `serai up` starts one.") from None
     return result_of(line, path)
 
 
