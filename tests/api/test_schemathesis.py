@@ -21,6 +21,7 @@ import asyncio
 import os
 import zlib
 from collections.abc import Callable
+from itertools import chain
 from typing import Any
 
 import pytest
@@ -136,8 +137,12 @@ def torment(description: dict[str, Any], settings: str) -> list[str]:
 
 
 def part_of(description: dict[str, Any], part: int) -> dict[str, Any]:
-    """Return the description of some paths alone."""
+    """Return the description of some paths alone; where a body may be of several types, all are read alike."""
     paths = {path: item for path, item in description["paths"].items() if zlib.crc32(path.encode()) % PARTS == part}
+    for operation in chain.from_iterable(item.values() for item in paths.values()):
+        content = operation.get("requestBody", {}).get("content", {})
+        for media in list(content)[1:]:
+            del content[media]
     return description | {"paths": paths}
 
 
@@ -153,6 +158,7 @@ def test_nothing_is_found(part: int, serve: Callable[..., Any], monkeypatch: pyt
         front = Front(api.app, CollectorRegistry())
         place = InProcess(front, runner.get_loop(), {"peer": None, "front": True}, MEDIA_TYPES)
         monkeypatch.setattr(HTTPAdapter, "send", lambda _adapter, request, **_: place.send(request))
+        monkeypatch.setattr("requests.sessions.get_environ_proxies", lambda *_, **__: {})  # costs a tenth of all
         settings = SETTINGS.format(token=token, examples=EXAMPLES, learns=str(EXAMPLES > FEW).lower())
         described = part_of(description, part)
         found = torment(described, settings)
