@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from installation import Installation
@@ -66,6 +67,20 @@ def test_upgrade_and_reload_drop_nobody(own: Installation, tmp_path: Path) -> No
             site.run("upgrade")
     assert visitor.faults == []
     assert site.get("demo.localhost", "/day/").status == 200
+
+
+def test_deployments_at_once_go_on_while_the_host_is_upgraded(own: Installation, tmp_path: Path) -> None:
+    site = started(own, tmp_path)
+    folder = program(tmp_path / "next", "next")
+    with Visitor(site, "/day/") as visitor, ThreadPoolExecutor(3) as threads:
+        deploy = ("deploy", folder, "--app", "day", "--tenant", "demo")
+        deployed = [threads.submit(site.run, *deploy) for _ in range(2)]
+        site.run("upgrade")
+        for one in deployed:
+            one.result()
+        until(lambda: site.get("demo.localhost", "/day/").text.startswith("next "))
+    assert visitor.faults == []
+    assert [one["number"] for one in site.json("release", "list", "day")] == [3, 2, 1]
 
 
 def test_a_reload_that_is_refused_changes_nothing(own: Installation, tmp_path: Path) -> None:
