@@ -100,7 +100,7 @@ def options():
     found["canceled"] = said(lambda: delayed.wait(5))
     found["again"] = delayed.retry("once more")
     found["twice"] = said(delayed.retry)
-    delayed.cancel()
+    found["at once"] = delayed.wait(20).result
     return found
 
 def retried():
@@ -176,7 +176,7 @@ async def test_each_option_means_what_the_page_says(shop: Shop) -> None:
     assert told == {
         "channel": "c", "priority": -5, "deadline": 7, "provider": "bank", "key": "k", "retries": 4, "wait": "time",
         "same": True, "after": "tasks", "parent": True, "cancel": "canceled", "late": "deadline", "then": 9,
-        "canceled": "conflict", "again": "to_do", "twice": "conflict",
+        "canceled": "conflict", "again": "to_do", "twice": "conflict", "at once": 9,
     }  # fmt: skip
 
 
