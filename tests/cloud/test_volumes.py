@@ -32,6 +32,21 @@ async def test_a_soft_volume_is_measured_and_removed_by_name_only(tmp_path):
 
 @pytest.mark.root
 @needs_root
+async def test_a_trial_that_was_killed_is_cleared_up_by_the_next(tmp_path):
+    left = tmp_path / ".probe-killed" / "volume"
+    _, probe = await Volumes.open(tmp_path)
+    if probe.result != "ok":
+        pytest.skip(probe.result)
+    left.parent.mkdir()
+    await Volumes(hard=True).ensure(left, 8, 0, 0)
+    assert device(left)
+    await Volumes.open(tmp_path)
+    assert not device(left)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.root
+@needs_root
 async def test_a_hard_volume_holds_grows_and_comes_back(tmp_path):
     volumes, probe = await Volumes.open(tmp_path)
     if probe.result != "ok":

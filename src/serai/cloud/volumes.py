@@ -38,10 +38,17 @@ class Volumes:
 
     @classmethod
     async def open(cls, folder: Path) -> tuple[Volumes, Probe]:
-        """Try a volume in ``folder``; return what can be had there, and the probe that says why."""
+        """Try a volume in ``folder``; return what can be had there, and the probe that says why.
+
+        What a kill left of earlier trials there goes: one process at a time may try.
+        """
         if os.geteuid() != 0:
             return cls(hard=False), Probe("volumes", "not root: sizes of volumes are watched, not enforced")
         trial = cls(hard=True)
+        for left in await asyncio.to_thread(lambda: list(folder.glob(".probe-*"))):
+            with contextlib.suppress(SeraiError):
+                await trial.remove(left / "volume", named="volume")
+            await asyncio.to_thread(shutil.rmtree, left, ignore_errors=True)
         place = Path(tempfile.mkdtemp(dir=folder, prefix=".probe-"))
         try:
             await trial.ensure(place / "volume", LEAST_MB, 0, 0)

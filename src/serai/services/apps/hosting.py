@@ -133,6 +133,7 @@ class SharedDriver:
             await volumes.ensure(where.data, size_mb, uid, gid)
 
     async def _storage(self) -> Volumes:
+        await self._open()  # who has the lock is alone with the trial, too
         async with self._opening_volumes:
             if self._volumes is None:
                 self._volumes, _ = await Volumes.open(self._lock.parent)
