@@ -150,6 +150,7 @@ async def test_a_domain_moves_to_another_app_in_one_step(demo: Any) -> None:
         ({**NIGHTLY, "spec": {**NIGHTLY["spec"], "function": "apps.remove"}}, "schedule/shop.task.nightly"),
         ({**NIGHTLY, "spec": {**NIGHTLY["spec"], "arguments": {"tenant": "other"}}}, "schedule/shop.task.nightly"),
         ({**NIGHTLY, "spec": {**NIGHTLY["spec"], "channel": "app:demo/shop"}}, "schedule/shop.task.nightly"),
+        ({**NIGHTLY, "spec": {**NIGHTLY["spec"], "provider": "other/shop/bank"}}, "schedule/shop.task.nightly"),
         ({**NIGHTLY, "name": "other.task.x"}, "schedule/other.task.x"),
     ],
 )  # fmt: skip

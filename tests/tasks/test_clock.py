@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given, settings
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from serai.errors import ExhaustedError
 from serai.store import Delete, NewTask
+from serai.store.contract import Backoff
 from serai.store.open import open_store
 from serai.store.tasks import BotRow, Filter, Finish, Want
 from serai.tasks import Tasks
@@ -73,6 +75,50 @@ async def test_a_due_schedule_inserts_one_task_however_many_clocks_look(store, h
     assert (whole.tenant, whole.queue, whole.channel, whole.arguments) == ("acme", "q", "c", {"a": 1})
     assert whole.who == "schedule:acme/nightly"
     assert clock.inserted + other.inserted == 1
+
+
+async def test_the_task_of_a_due_time_is_all_that_its_schedule_says(store, hand, clock) -> None:
+    said = {
+        "app": "shop", "queue": "q", "channel": "c", "priority": 7, "deadline": 8.0, "retries": 3, "provider": "bank",
+        "arguments": {"a": 1},
+    }  # fmt: skip
+    await put(store, when="every 10m", backoff=Backoff(first=1.0), **said)
+    assert said.keys() | {"when", "zone", "missed", "busy", "paused", "function", "backoff"} == set(
+        Schedule.__struct_fields__
+    )
+    await clock.insert_due()
+    hand.time += 601
+    await clock.insert_due()
+    [task] = await Tasks(store).find()
+    whole = await Tasks(store).get(task.id)
+    assert {name: getattr(whole, name) for name in said} == said
+    assert whole.chosen.backoff == Backoff(first=1.0)
+
+
+@pytest.mark.parametrize(
+    ("when", "start", "hours", "expected"),
+    [
+        # Europe/Berlin: 2026-03-29 02:00 becomes 03:00, 2026-10-25 03:00 becomes 02:00.
+        ("30 2 * * *", "2026-03-28T12:00", 48, ["2026-03-29T01:30", "2026-03-30T00:30"]),
+        ("30 2 * * *", "2026-10-24T12:00", 48, ["2026-10-25T00:30", "2026-10-26T01:30"]),
+        ("0 12 * * *", "2026-10-24T00:00", 72, ["2026-10-24T10:00", "2026-10-25T11:00", "2026-10-26T11:00"]),
+        ("0 * * * *", "2026-10-24T23:30", 4, ["2026-10-25T00:00", "2026-10-25T01:00", "2026-10-25T02:00",
+                                              "2026-10-25T03:00"]),
+    ],
+)  # fmt: skip
+async def test_times_of_a_zone_come_once_each_also_where_its_clocks_change(
+    store, hand, clock, when, start, hours, expected
+) -> None:
+    hand.time = datetime.fromisoformat(f"{start}+00:00").timestamp()
+    await put(store, when=when, zone="Europe/Berlin")
+    end = hand.time + hours * 3600
+    while hand.time < end:
+        await clock.insert_due()
+        hand.time += 300
+    await clock.insert_due()
+    keys = sorted([(await Tasks(store).get(one.id)).key for one in await Tasks(store).find()])
+    found = [datetime.fromtimestamp(float(key.partition("@")[2]), UTC) for key in keys]
+    assert [one.isoformat(timespec="minutes").removesuffix("+00:00") for one in found] == expected
 
 
 @pytest.mark.parametrize(("missed", "count"), [("once", 1), ("never", 0)])

@@ -130,6 +130,8 @@ def new_task(record: Record[Schedule], time: float) -> NewTask:
         priority=spec.priority,
         deadline=spec.deadline,
         retries=spec.retries,
+        provider=spec.provider,
+        backoff=spec.backoff,
         key=f"schedule:{record.name}" if alone else f"schedule:{record.name}@{time:.0f}",
         unique="live" if alone else "ever",
     )

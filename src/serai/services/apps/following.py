@@ -194,8 +194,8 @@ def _own(tenant: str, name: str, spec: Schedule, host: str) -> Schedule:
         raise InvalidError(
             f"The app's own are named {schedules.prefix_of(spec.app)}NAME, and run its functions.", path=where
         )
-    if spec.channel and not spec.channel.startswith(owner.prefix):
-        raise InvalidError(f"The app's own channels begin with {owner.prefix}.", path=where)
+    if any(name and not name.startswith(owner.prefix) for name in (spec.channel, spec.provider)):
+        raise InvalidError(f"The app's own channels and providers begin with {owner.prefix}.", path=where)
     return replace(spec, queue=wishes.queue_of(host))
 
 

@@ -16,9 +16,10 @@ from serai.identity.descriptors import Tenant
 from serai.services.apps.door.rates import Bucket
 from serai.services.apps.running import wishes
 from serai.store.audit import Audit, Wanted
-from serai.store.contract import Transaction
+from serai.store.contract import Backoff, Transaction
 from serai.store.tasks import Finish, Want
 from serai.tasks import Tasks
+from serai.tasks.schedule import Schedule
 
 if TYPE_CHECKING:
     from tests.services.apps.door.conftest import Street
@@ -129,6 +130,12 @@ async def test_what_recurs_is_the_applications_own(street: Street) -> None:
     with pytest.raises(client.SeraiError) as refused:
         await street.as_app("other", "shop", client.unschedule, "nightly")
     assert refused.value.code == "not_found"
+    options = {"provider": "bank", "retries": 2, "backoff": {"first": 1}, "priority": 3, "deadline": 9}
+    plan = client.call("jobs:clean", options=options)
+    made = await street.as_app("demo", "shop", client.schedule, "nightly", "@daily", plan, busy="skip")
+    assert (made["provider"], made["busy"], made["retries"]) == ("bank", "skip", 2)
+    kept = (await street.ctx.store.get(Schedule, "demo", "shop.task.nightly")).spec
+    assert (kept.provider, kept.backoff, kept.priority) == ("demo/shop/bank", Backoff(first=1.0), 3)
     with pytest.raises(client.SeraiError, match="five cron fields"):
         await street.as_app("demo", "shop", client.schedule, "bad", "sometimes", plan)
     await street.as_app("demo", "shop", client.unschedule, "nightly")

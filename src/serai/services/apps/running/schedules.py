@@ -24,6 +24,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     when: Annotated[str, Meta(max_length=256)]
     zone: Annotated[str, Meta(max_length=64)] = "UTC"
     missed: Literal["once", "never"] = "once"
+    busy: Literal["wait", "skip"] = "wait"
     paused: bool = False
     call: str = ""
     args: list[Any] = []
@@ -35,6 +36,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     priority: Annotated[int, Meta(ge=-1000, le=1000)] = 0
     deadline: Annotated[float, Meta(gt=0, le=wishes.MAX_DEADLINE)] = 600.0
     retries: Annotated[int, Meta(ge=0, le=1000)] = 0
+    provider: Annotated[str, Meta(max_length=200)] = ""
+    backoff: wishes.Repeat | None = None
 
 
 async def owner_of(ctx: Context, tenant: str, app: str) -> Owner:
@@ -89,12 +92,13 @@ async def delete(ctx: Context, who: str, tenant: str, app: str, name: str) -> No
 def shown(record: Record[Schedule], now: float) -> dict[str, Any]:
     """Return one as its application knows it; ``next`` is in seconds since the epoch."""
     spec = record.spec
-    names = ("when", "zone", "missed", "paused", "priority", "deadline", "retries")
+    names = ("when", "zone", "missed", "busy", "paused", "priority", "deadline", "retries")
     return {
         "name": record.name.removeprefix(prefix_of(spec.app)),
         **{name: getattr(spec, name) for name in names},
         **msgspec.structs.asdict(wishes.arguments_of(spec.arguments)),
         "channel": Owner(record.tenant, spec.app, "").plain(spec.channel),
+        "provider": Owner(record.tenant, spec.app, "").plain(spec.provider),
         "next": next_due(spec, now),
     }
 
@@ -109,6 +113,7 @@ def _spec(plan: Plan, own: Owner) -> Schedule:
         when=plan.when,
         zone=plan.zone,
         missed=plan.missed,
+        busy=plan.busy,
         paused=plan.paused,
         function=wishes.listed(plan.call, plan.argv),
         arguments=msgspec.to_builtins(work),
@@ -118,4 +123,6 @@ def _spec(plan: Plan, own: Owner) -> Schedule:
         priority=plan.priority,
         deadline=plan.deadline,
         retries=plan.retries,
+        provider=own.own(plan.provider),
+        backoff=wishes.backoff_of(plan.backoff),
     )

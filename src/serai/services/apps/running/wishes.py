@@ -130,10 +130,15 @@ def new_task(wish: Wish, owner: Owner, now: float) -> NewTask:
         parent=wish.parent,
         unique=wish.unique,
         expires=wish.expires,
-        backoff=None if wish.backoff is None else Backoff(**msgspec.structs.asdict(wish.backoff)),
+        backoff=backoff_of(wish.backoff),
         after=wish.after,
         on_error=wish.on_error,
     )
+
+
+def backoff_of(repeat: Repeat | None) -> Backoff | None:
+    """Return a back-off as the store keeps it."""
+    return None if repeat is None else Backoff(**msgspec.structs.asdict(repeat))
 
 
 def check(wish: Wish) -> None:

@@ -259,10 +259,16 @@ def chain(calls: Sequence[Mapping[str, Any]]) -> list[Task]:
     return _answered(_request("POST", "/v1/chains", {"items": [dict(each) for each in calls]}))
 
 
-def schedule(name: str, when: str, plan: Mapping[str, Any], zone: str = "UTC", missed: str = "once") -> dict[str, Any]:
-    """Let a task recur: ``when`` is cron or ``every 5m``; ``plan`` is what `call` or `command_call` returns."""
+def schedule(
+    name: str, when: str, plan: Mapping[str, Any], zone: str = "UTC", missed: str = "once", busy: str = "wait"
+) -> dict[str, Any]:
+    """Let a task recur: ``when`` is cron or ``every 5m``; ``plan`` is what `call` or `command_call` returns.
+
+    ``missed`` "never" leaves out what was missed while the platform was down; ``busy`` "skip" what would begin while
+    the last one is not over.
+    """
     body = {key: value for key, value in plan.items() if key not in {"key", "parent"}}
-    body.update(when=when, zone=zone, missed=missed)
+    body.update(when=when, zone=zone, missed=missed, busy=busy)
     return dict(_request("PUT", "/v1/schedules/" + quote(name, safe=""), body))
 
 
