@@ -28,9 +28,10 @@ async def command(work: Work, release: Release, name: str, what: Command) -> str
     workload = launch.once(where, told, release, full, what.argv, what.env)
     room = None
     if not work.driver.hard:
-        # Who holds too much already may still run what clears it up.
+        # Who holds too much already may still run what clears it up; and what was just written may grow by a few blocks
+        # once the file system lays it out.
         used = await work.driver.data_used(where.data)
-        room = Room((where.data,), max(release.data_mb, -(-used >> 20)))
+        room = Room((where.data,), max(release.data_mb, (used >> 20) + 1))
     ended, lines = await run(work, workload, what.timeout, where.folder / "logs" / f"{full}.log", room)
     if ended.reason == "out_of_memory":
         raise InvalidError(f"It needs more than {workload.limits.memory_mb} MiB.", tail=shown(lines))

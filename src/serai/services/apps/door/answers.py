@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
@@ -52,12 +53,15 @@ def events(stream: AsyncIterator[bytes]) -> Answer:
 
 
 def problem(error: SeraiError, status: int = 0, after: float = 0.0) -> Answer:
-    """Return an error as problem details (RFC 9457); ``after``: seconds until another attempt makes sense."""
+    """Return an error as problem details (RFC 9457); ``after``: seconds until another attempt makes sense.
+
+    In the field they are whole ones (RFC 9110 section 10.2.3), and never 0, which would say nothing.
+    """
     status = status or STATUS.get(error.code, 500)
     fields = {name: value for name, value in error.fields.items() if isinstance(value, (str, int, float, bool))}
     body = {
         "title": error.code.replace("_", " "), "status": status, "detail": error.public, "code": error.code,
         "temporary": error.temporary, "fields": fields,
     }  # fmt: skip
-    wait = {"Retry-After": f"{after:.2f}"} if after else {}
+    wait = {"Retry-After": str(math.ceil(after))} if after > 0 else {}
     return Answer(status=status, kind=PROBLEM, body=msgspec.json.encode(body), headers=wait)
