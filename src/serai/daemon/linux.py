@@ -50,6 +50,13 @@ def share_heap() -> None:
         tune(M_ARENA_MAX, 1)
 
 
+def give_back() -> None:
+    """Return to the kernel what the heap holds and does not use (malloc_trim(3)), where the C library can."""
+    trim = getattr(_libc(), "malloc_trim", None)
+    if trim is not None:
+        trim(0)
+
+
 def raise_descriptor_limit(most: int = 1 << 20) -> None:
     """Let this process and its children open as many descriptors as the hard limit allows."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)

@@ -6,6 +6,7 @@ import asyncio
 import signal
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from itertools import groupby
 from typing import Any
 
@@ -25,6 +26,7 @@ from serai.errors import DeadlineError, InternalError, SeraiError
 CLOSE_SECONDS = 5.0  # for one module's close()
 #: Seconds for which a module's temporary refusal is not taken for its last word, and between two attempts.
 PATIENCE, AGAIN = 5.0, 0.05
+GIVE_BACK = 20.0  # seconds between two times that memory which bursts of work left free goes back to the kernel
 
 
 class Job(msgspec.Struct, frozen=True):
@@ -83,7 +85,11 @@ class Worker:
             await self._close()
             return self._status
         self._tell({"event": "ready"})
-        await self._stop.wait()
+        while not self._stop.is_set():
+            with suppress(TimeoutError):
+                async with asyncio.timeout(GIVE_BACK):
+                    await self._stop.wait()
+            linux.give_back()
         await self._drain()
         await self._close()
         return self._status
