@@ -24,7 +24,8 @@ run: setup                       ## run a host in the foreground, with a tenant 
 	@$(BIN)/serai up --demo
 
 test: setup-dev                  ## run all tests, JOBS=N at once
-	@$(BIN)/pytest -n $(JOBS) --dist loadgroup
+	@$(BIN)/pytest -n $(JOBS) --dist loadgroup -m "not alone"
+	@$(BIN)/pytest -m alone
 
 check: setup-dev                 ## style, types, imports, sizes
 	@$(BIN)/ruff format --check src tests bench scripts

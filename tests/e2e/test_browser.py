@@ -11,6 +11,7 @@ from installation import Installation
 from playwright.sync_api import Page, sync_playwright
 from test_examples import deploy
 
+pytestmark = pytest.mark.alone
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 
 
