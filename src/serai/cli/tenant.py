@@ -1,4 +1,4 @@
-"""Tenants: list, show, create, set."""
+"""Tenants: list, show, create, set, delete."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from serai.api.client import descriptor, segment
+from serai.cli.common import change
 from serai.cli.terminal import Terminal
 from serai.errors import DeniedError, InvalidError, NotFoundError
 from serai.services.terminal import DryRunOption, JsonOption
@@ -51,12 +52,10 @@ def create(
 ) -> None:
     """Make a tenant."""
     terminal: Terminal = ctx.obj
-    if dry_run:
-        terminal.note(f"Would create the tenant {name}.")
-        return
     limits = {"memory_mb": memory_mb, "disk_mb": disk_mb, "processes": processes, "tasks": tasks}
-    terminal.api.call("POST", "/v1/tenants", {"name": name, "title": title, **limits})
-    terminal.note(f"The tenant {name} is there.")
+    body = {"name": name, "title": title, **limits}
+    if change(terminal, f"create the tenant {name}", "POST", "/v1/tenants", body, dry_run=dry_run) is not None:
+        terminal.note(f"The tenant {name} is there.")
 
 
 @app.command("set")
@@ -78,11 +77,9 @@ def set_(
     if not changes:
         raise InvalidError("Say what to change, such as --memory-mb 32768.", path="tenant")
     told = ", ".join(f"{field} {value}" for field, value in changes.items())
-    if dry_run:
-        terminal.note(f"Would change the tenant {name}: {told}.")
-        return
-    terminal.api.call("PATCH", descriptor("tenant", name, name), changes)
-    terminal.note(f"The tenant {name} has {told}.")
+    path = descriptor("tenant", name, name)
+    if change(terminal, f"change the tenant {name}: {told}", "PATCH", path, changes, dry_run=dry_run) is not None:
+        terminal.note(f"The tenant {name} has {told}.")
 
 
 @app.command()
@@ -94,13 +91,12 @@ def delete(
 ) -> None:
     """Delete a tenant with its apps and all their data; `serai undelete` has it back for 7 days."""
     terminal: Terminal = ctx.obj
-    if dry_run:
-        terminal.note(f"Would delete the tenant {name} with all its apps and their data.")
-        return
-    if confirm != name:
+    if confirm != name and not dry_run:
         raise InvalidError(f"Say --confirm {name} to delete it with all that is its own.", path="confirm")
-    terminal.api.call("DELETE", descriptor("tenant", name, name), query={"confirm": confirm})
-    terminal.note(f"The tenant {name} is deleted.")
+    would = f"delete the tenant {name} with all its apps and their data"
+    path, query = descriptor("tenant", name, name), {"confirm": confirm}
+    if change(terminal, would, "DELETE", path, query=query, dry_run=dry_run) is not None:
+        terminal.note(f"The tenant {name} is deleted.")
 
 
 def _row(item: dict[str, Any]) -> dict[str, Any]:
