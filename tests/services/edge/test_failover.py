@@ -6,6 +6,7 @@ import asyncio
 from typing import Any
 
 import pytest
+import structlog
 
 
 @pytest.mark.parametrize(
@@ -97,3 +98,17 @@ async def test_a_draining_instance_gets_nothing_new_and_loses_its_resting_connec
     assert (len(old), len(new)) == (1, 5)
     async with asyncio.timeout(5):
         await gone.wait()
+
+
+async def test_a_crowd_does_not_overrun_who_hands_out_sockets(stage) -> None:
+    seen: list[Any] = []
+    stage.route()
+    await stage.program(stage.recorder(seen))
+    await stage.start()
+    clients = [await stage.client() for _ in range(300)]
+    with structlog.testing.capture_logs() as lines:
+        for client in clients:
+            client.send(b"POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 0\r\n\r\n")
+        answers = await asyncio.gather(*(client.answer() for client in clients))
+    assert {answer.status for answer in answers} == {200}
+    assert [line for line in lines if line["event"] == "edge.unreachable"] == []

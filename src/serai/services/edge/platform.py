@@ -38,10 +38,9 @@ class PlatformPool(Pool):
     def __init__(self, edge: Edge, path: Path) -> None:
         super().__init__(edge, "platform", str(path), 0)
 
-    async def _fetch(self, count: int) -> None:
-        for _ in range(count):
-            sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
-            self._edge.spawn(self._connect(sock))
+    async def _fetch(self, count: int) -> list[socket.socket]:
+        kind = socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC
+        return [socket.socket(socket.AF_UNIX, kind) for _ in range(count)]
 
     async def _join(self, sock: socket.socket) -> None:
         loop = asyncio.get_running_loop()

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class Pool(Member):
     """An instance and the connections to it."""
 
-    __slots__ = ("_edge", "_opening", "connector", "idle", "name", "open", "port", "retired", "waiting")
+    __slots__ = ("_asking", "_edge", "_opening", "connector", "idle", "name", "open", "port", "retired", "waiting")
 
     def __init__(self, edge: Edge, name: str, connector: str, port: int) -> None:
         super().__init__(edge.config.eject_seconds)
@@ -33,6 +33,7 @@ class Pool(Member):
         self.open = 0
         self.retired = False
         self._opening = 0
+        self._asking = False
 
     @property
     def unused(self) -> bool:
@@ -81,20 +82,28 @@ class Pool(Member):
         self._grow()
 
     def _grow(self) -> None:
-        wanted = len(self.waiting) - self._opening
+        # One asks at a time, and next for all who came meanwhile: a crowd would overrun who hands out the sockets.
+        wanted = 0 if self._asking else len(self.waiting) - self._opening
         count = min(wanted, self._edge.config.max_upstream - self.open - self._opening, MAX_SOCKETS)
         if count > 0:
             self._opening += count
-            self._edge.spawn(self._fetch(count))
+            self._asking = True
+            self._edge.spawn(self._open_more(count))
 
-    async def _fetch(self, count: int) -> None:
+    async def _open_more(self, count: int) -> None:
         try:
-            made = await sockets(self.connector, count, deadline=self._edge.config.connect_seconds)
+            made = await self._fetch(count)
         except UnavailableError as error:
+            self._asking = False
             self._failed(count, error)
             return
+        self._asking = False
         for sock in made:
             self._edge.spawn(self._connect(sock))
+        self._grow()
+
+    async def _fetch(self, count: int) -> list[socket.socket]:
+        return await sockets(self.connector, count, deadline=self._edge.config.connect_seconds)
 
     async def _connect(self, sock: socket.socket) -> None:
         try:
