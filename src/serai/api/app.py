@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import logging
-import re
 import time
-import uuid
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -13,8 +11,6 @@ import structlog
 from litestar import Litestar
 from litestar.datastructures import State
 from litestar.exceptions import HTTPException
-from litestar.plugins import PluginProtocol
-from litestar.plugins.core import MsgspecDIPlugin
 from litestar.types import ControllerRouterHandler
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
@@ -41,6 +37,7 @@ from serai.api.bodies import Strict
 from serai.api.depend import House, dependencies
 from serai.api.desk import Desk
 from serai.api.entrance import Entrance
+from serai.api.framework import Bare, number
 from serai.api.guard import LEAVE, Guard, allowed_methods
 from serai.api.kinds import Kinds
 from serai.api.nudge import Nudge
@@ -57,15 +54,12 @@ from serai.errors import SeraiError
 RATES = Rates()
 MAX_BODY = 1 << 20  # octets of a body that is not a stream
 
-#: RFC 6797 section 6.1: a year, for this host alone; what is below it may be a tenant's.
-HSTS = (b"strict-transport-security", b"max-age=31536000")
 #: No answer here is a page: a browser that is led to one shows nothing of it as such, runs nothing, and frames nothing
 #: (Content Security Policy level 3, sections 6.1 and 6.4; WHATWG Fetch section 3.6).
 BARE = (
     (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
     (b"x-content-type-options", b"nosniff"),
 )
-_REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}\Z")
 _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
 log = structlog.get_logger("api")
@@ -113,7 +107,7 @@ def build(
     pace = Pace(rates, ctx.clock.monotonic)
     entrance = Entrance(desk.recogniser, owner, ctx.clock.now)
     guard = Guard(ctx, entrance, desk.audit, kinds, pace, streams or Streams())
-    app = _Application(
+    app = Bare(
         handlers,
         guards=[guard],
         dependencies=dependencies(ctx, kinds, desk),
@@ -131,14 +125,6 @@ def build(
     app.state["methods"] = allowed_methods(app)
     app.state["shortcut"] = Shortcut(guard, reads)
     return app
-
-
-class _Application(Litestar):
-    """The framework without its support for other libraries' models: looking for them would load those there are."""
-
-    @staticmethod
-    def _get_default_plugins(plugins: list[PluginProtocol]) -> list[PluginProtocol]:
-        return [*plugins, MsgspecDIPlugin()]
 
 
 class Front:
@@ -162,7 +148,7 @@ class Front:
         answer = self._shortcut.find(scope, url)
         if answer is None:
             return None
-        octets = octets_of(answer, _more_fields(scope))
+        octets = octets_of(answer, number(scope, BARE))
         seconds = time.perf_counter() - begin
         (self._successes if answer.status == OK else self._unchanged).inc()
         self._seconds.observe(seconds)
@@ -174,7 +160,7 @@ class Front:
     async def __call__(self, scope: Any, receive: Callable[..., Any], send: Callable[..., Any]) -> None:
         """Serve one request."""
         scope["path"] = canonical(scope["raw_path"])
-        more = _more_fields(scope)
+        more = number(scope, BARE)
         begin = time.perf_counter()
         status = 0
 
@@ -215,22 +201,3 @@ class Front:
             status=status,
             ms=round(seconds * 1000, 2),
         )
-
-
-def _more_fields(scope: Any) -> list[tuple[bytes, bytes]]:
-    """Return the header fields that all responses have; the request gets its ID."""
-    host = number = b""
-    for name, value in scope["headers"]:
-        if name == b"x-request-id":
-            number = number or value
-        elif name == b"host":
-            host = host or value
-    if not _REQUEST_ID.match(number):
-        number = uuid.uuid4().hex.encode()
-    scope["state"]["request_id"] = number.decode()
-    # A browser that was told to use HTTPS for a host name does so at all its ports, the plain one of 8080, too: it is
-    # told where no port is named.
-    if not scope["state"].get("front"):
-        return [(b"x-request-id", number)]
-    secure = (HSTS,) if host and b":" not in host else ()
-    return [*secure, *BARE, (b"x-request-id", number)]

@@ -8,39 +8,19 @@ from __future__ import annotations
 import http.client
 import json
 import ssl
-import urllib.parse
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, suppress
 from email.message import Message
 from pathlib import Path
 from typing import Any
 
+from serai.api.answers import MAX_ANSWER, MAX_TARGET, Parameters, descriptor, error_of, segment, with_query
 from serai.api.remote import Home, Server
-from serai.errors import (
-    BY_CODE,
-    DeadlineError,
-    ExhaustedError,
-    InternalError,
-    InvalidError,
-    NotFoundError,
-    SeraiError,
-    UnavailableError,
-)
+from serai.errors import DeadlineError, InternalError, InvalidError, UnavailableError
 
-Parameters = Mapping[str, str | int | bool | None]
-MAX_TARGET = 8000  # octets of a path with its query; the API takes little more
-MAX_ANSWER = 64 << 20  # octets of one answer that is not a stream
+__all__ = ["Client", "descriptor", "segment"]
+
 QUIET = 60.0  # seconds; the API sends a sign of life more often
-
-#: What answers that are none of the API's mean: the edge's own, or some server's between us.
-_BY_STATUS: Mapping[int, type[SeraiError]] = {
-    404: NotFoundError,
-    413: ExhaustedError,
-    429: ExhaustedError,
-    502: UnavailableError,
-    503: UnavailableError,
-    504: DeadlineError,
-}
 
 
 class Client:
@@ -162,7 +142,7 @@ class Client:
         except (OSError, http.client.HTTPException) as error:
             raise UnavailableError("The platform ended the connection.") from error
         if answer.status >= http.client.MULTIPLE_CHOICES:  # it redirects nobody who speaks to it
-            raise _error(answer.status, answer.read(MAX_ANSWER))
+            raise error_of(answer.status, answer.read(MAX_ANSWER))
         return answer
 
     @staticmethod
@@ -183,38 +163,6 @@ def _lines(answer: http.client.HTTPResponse) -> Iterator[bytes]:
         raise UnavailableError("The platform ended the stream.") from error
 
 
-def descriptor(kind: str, tenant: str, name: str) -> str:
-    """Return the path of a descriptor, whatever its name holds."""
-    return "/v1/" + "/".join(segment(part) for part in (kind, tenant or "-", name))
-
-
-def segment(text: str) -> str:
-    """Return one path segment that means this text."""
-    return urllib.parse.quote(text, safe="")
-
-
-def with_query(path: str, query: Parameters | None) -> str:
-    """Return a path with those parameters that are not None."""
-    given = {
-        key: str(value).lower() if isinstance(value, bool) else str(value)
-        for key, value in (query or {}).items()
-        if value is not None
-    }
-    return f"{path}?{urllib.parse.urlencode(given)}" if given else path
-
-
 def _framed(chunks: Iterable[bytes]) -> Iterator[bytes]:
     """Leave out empty chunks: in chunked coding an empty one would end the body (RFC 9112 section 7.1)."""
     return (chunk for chunk in chunks if chunk)
-
-
-def _error(status: int, body: bytes) -> SeraiError:
-    try:
-        problem = json.loads(body)
-        cls = BY_CODE[problem["code"]]
-        fields = {key: value for key, value in problem.get("fields", {}).items() if key != "temporary"}
-        return cls(problem["detail"], temporary=bool(problem.get("temporary")), **fields)
-    except (ValueError, KeyError, TypeError):
-        text = " ".join(body[:200].decode("utf-8", "replace").split())
-        kind = _BY_STATUS.get(status, InternalError)
-        return kind(f"The platform answered {status}{f': {text}' if text else ', which is no answer of its API'}")
