@@ -56,7 +56,7 @@ class Route(Spec, frozen=True, kw_only=True):
     whose app it leads to. They are found by prefix ``HOST/``; the longest matching path wins. ``prefix`` is taken off
     before the program sees the path, and is told to it as X-Forwarded-Prefix. With ``target`` "instances" the edge
     uses the ready `Instance` records of (tenant, app, release, "web"); with "static" it serves files below
-    ``folder``; with "redirect" it answers 308 to ``location``.
+    ``folder``; with "redirect" it answers 308 to ``location``; "push" leads to the streams of the app's events.
     """
 
     KIND: ClassVar[str] = "route"
@@ -68,7 +68,7 @@ class Route(Spec, frozen=True, kw_only=True):
     tenant: str
     app: str
     release: int
-    target: Literal["instances", "static", "redirect"] = "instances"
+    target: Literal["instances", "static", "redirect", "push"] = "instances"
     folder: str = ""
     location: str = ""
     prefix: str = "/"

@@ -16,10 +16,11 @@ from prometheus_client import CollectorRegistry
 from serai.bus.policy import Policy
 from serai.daemon.accept import AcceptLoop
 from serai.daemon.address import Address
+from serai.daemon.handover import Taker
 from serai.daemon.home import Home
 from serai.daemon.module import Clock, Needs
 from serai.daemon.service import Service, kinds_of, load
-from serai.errors import DeniedError, NotFoundError
+from serai.errors import AlreadyExistsError, DeniedError, NotFoundError
 from serai.store.contract import NewTask
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ class Engines:
         self._replicas: dict[Path, Replica] = {}
         self._bus: Bus | None = None
         self._background: set[asyncio.Task[None]] = set()
+        self.offers: dict[str, Taker] = {}
 
     # Engines are imported by name: a process loads only what its modules use.
     def store(self) -> Store:
@@ -178,6 +180,17 @@ class ModuleContext:
     def bus(self) -> Bus:
         """The bus."""
         return self._engines.bus()
+
+    def offer(self, name: str, taker: Taker | None) -> None:
+        """Take requests over from the other modules of this worker; None takes the offer back."""
+        if taker is None:
+            self._engines.offers.pop(name, None)
+        elif self._engines.offers.setdefault(name, taker) is not taker:
+            raise AlreadyExistsError(f"Another module of this worker takes {name}.")
+
+    def offered(self, name: str) -> Taker | None:
+        """Return who takes over requests of that name, None for nobody."""
+        return self._engines.offers.get(name)
 
     def sockets(self, field: str) -> Sequence[socket.socket]:
         """Return the open sockets of a Config field, in its order; an address may have several."""

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from serai.bus import Bus
     from serai.daemon.address import Address
+    from serai.daemon.handover import Taker
     from serai.daemon.service import Service
     from serai.store import Replica, Store
 
@@ -102,6 +103,17 @@ class Context(Protocol):
     @property
     def bus(self) -> Bus:
         """The connection to the bus."""
+        ...
+
+    def offer(self, name: str, taker: Taker | None) -> None:
+        """Take over requests of that name from other modules of this worker; None ends it.
+
+        `AlreadyExistsError` where another module does. See `serai.daemon.handover`.
+        """
+        ...
+
+    def offered(self, name: str) -> Taker | None:
+        """Return who takes over requests of that name in this worker, None for nobody."""
         ...
 
     def sockets(self, field: str) -> Sequence[socket.socket]:

@@ -24,6 +24,7 @@ from serai.services.edge.static import StaticFiles
 
 if TYPE_CHECKING:
     from serai.daemon.module import Context
+    from serai.services.edge.handed import Handed
     from serai.services.edge.relay import Relay
     from serai.services.edge.session import Session
     from serai.services.edge.tls import Certificates
@@ -48,7 +49,7 @@ class Edge:
         self.access = AccessLog(path, limit=config.log_octets, files=config.log_files)
         self.static = StaticFiles()
         self.hold = Hold(self)
-        self.sessions: set[Session | Relay] = set()
+        self.sessions: set[Session | Relay | Handed] = set()
         self.share = Share(ctx.home / "run" / "edge" / f"{ctx.group}.connections", ctx.worker)
         self.clients = 0  # connections, handshakes under way included
         self._addresses: Counter[str] = Counter()  # the same by address, where that is limited

@@ -80,9 +80,10 @@ class PlatformUpstream(Upstream):
 
 
 def own_sites(names: Iterable[str], pool: Pool, counters: Counters) -> dict[str, Site]:
-    """Return what leads each of these host names to the API."""
+    """Return what leads each of these host names to the API, and to the streams of events at ``/push``."""
     release = Release((TENANT, "", 0), fixed=True)
     release.members = [pool]
     route = Route(tenant=TENANT, app="", release=0, max_body=BODY, timeout=SECONDS)
     target = Target(b"/", route, release, counters)
-    return {name: Site({b"/": target}) for name in names}
+    push = Target(b"/push/", Route(tenant=TENANT, app="", release=0, target="push"), release, counters)
+    return {name: Site({b"/": target, push.path: push}) for name in names}

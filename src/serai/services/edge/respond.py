@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from serai.protocols.http import ChunkedReader, LengthReader, RemoteProtocolError, status_line
 from serai.services.edge import errors
+from serai.services.edge.handed import PUSH, SECONDS, Handed
 from serai.services.edge.static_plan import FileBody
 from serai.services.edge.transfer import FileTransfer
 
@@ -68,6 +69,8 @@ def unusual(session: Exchange, now: float) -> None:
         refuse(session, 404 if session.edge.routes.available else 503)
     elif session.redirects:
         redirect(session, b"https://%b%b%b" % (_name(session), session.edge.https_suffix, head.target))
+    elif target.route.target == PUSH:
+        hand_over(session, now)
     elif len(target.path) > len(session.path):
         redirect(session, session.path + b"/" + head.target[len(session.path) :])
     elif target.route.target == "redirect":
@@ -88,6 +91,20 @@ def redirect(session: Exchange, location: bytes) -> None:
     """Answer 308 (RFC 9110 §15.4.9): the method and the body stay what they were."""
     session.ends_early()
     reply(session, 308, b"Location: %b\r\nContent-Length: 0\r\n" % location, b"")
+
+
+def hand_over(session: Exchange, now: float) -> None:
+    """Let the module beside the edge decide that offered it."""
+    taker = session.edge.ctx.offered(PUSH)
+    if taker is None:
+        refuse(session, 503)
+    elif session.body is not None:
+        refuse(session, 413)  # streams are asked for, with nothing to say
+    else:
+        session.deadline = now + SECONDS
+        handed = Handed(session, reply)
+        taker(handed)
+        handed.late = True
 
 
 def serve_file(session: Exchange, target: Target, now: float) -> None:
