@@ -20,6 +20,8 @@ from serai.identity import Principal
 from serai.identity.descriptors import Tenant
 from serai.identity.principals import Scope
 from serai.identity.tokens import issue
+from serai.store.contract import Delete, NewTask
+from serai.tasks import Tasks
 
 Ends = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
@@ -83,6 +85,52 @@ async def test_all_that_streams_is_counted(api: Any) -> None:
         "/v1/tasks/{task}/log",
         "/v1/apps/{tenant}/{app}/logs",
     }
+
+
+STREAMS = ("changes", "tasks/watch", "tasks/{task}/watch", "tasks/{task}/follow", "tasks/{task}/log?follow=true")
+
+
+@contextlib.asynccontextmanager
+async def streaming(api: Any, path: str) -> AsyncIterator[asyncio.StreamReader]:
+    """Follow as a person of the tenant demo, past the first octets of the stream."""
+    await api.person("ada", ("demo", "developer"))
+    task = await Tasks(api.store, api.ctx.bus).add("user:test", NewTask(function="f", tenant="demo"))
+    query = path.format(task=task)
+    query = f"{query}{'&' if '?' in query else '?'}tenant=demo"
+    front = api.path.with_name("front.sock")
+    cookies = await api.signed_in()
+    async with connected(front, 1) as ((reader, writer),):
+        writer.write(f"GET /v1/{query} HTTP/1.1\r\nhost: x\r\ncookie: {cookies}\r\n\r\n".encode())
+        async with asyncio.timeout(20):
+            assert (await reader.read(12)) == b"HTTP/1.1 200"
+        await until(lambda: api.streams.count == 1)
+        yield reader
+
+
+async def ending(reader: asyncio.StreamReader) -> bytes:
+    """Return the last octets up to the end of the stream."""
+    seen = b""
+    async with asyncio.timeout(20):
+        while not seen.endswith(b"\r\n0\r\n\r\n"):
+            more = await reader.read(1000)
+            assert more, f"it was cut: {seen!r}"
+            seen += more
+    return seen
+
+
+@pytest.mark.parametrize("path", STREAMS)
+async def test_a_stream_ends_in_order_when_its_reader_may_follow_no_more(api: Any, path: str) -> None:
+    async with streaming(api, path) as reader:
+        await api.store.change("user:root", "test", [Delete("member", "demo", "ada")])
+        await ending(reader)
+        await until(lambda: not api.streams.count)
+
+
+@pytest.mark.parametrize("path", STREAMS)
+async def test_a_stream_ends_in_order_when_the_process_does(api: Any, path: str) -> None:
+    async with streaming(api, path) as reader:
+        api.nudge.close()
+        await ending(reader)
 
 
 async def test_one_reader_does_not_take_the_streams_of_others(serve: Any) -> None:

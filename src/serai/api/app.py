@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 import structlog
@@ -46,7 +47,7 @@ from serai.api.reads import OK, Reads
 from serai.api.recent import Recent
 from serai.api.server import canonical
 from serai.api.shortcut import Shortcut, fields_of, octets_of
-from serai.api.streams import Streams
+from serai.api.streams import Ending, Streams
 from serai.daemon.module import Context
 from serai.daemon.service import Service, load
 from serai.errors import SeraiError
@@ -133,6 +134,7 @@ class Front:
     def __init__(self, app: Litestar, registry: CollectorRegistry) -> None:
         self._app: Any = app
         self._shortcut: Shortcut = app.state["shortcut"]
+        self._nudge: Nudge = app.state["nudge"]
         self._debug = log.is_enabled_for(logging.DEBUG)
         self._seconds = Histogram(
             "serai_api_request_seconds", "Time to answer, streams left out.", registry=registry, buckets=_BUCKETS
@@ -174,7 +176,10 @@ class Front:
         try:
             made = await self._shortcut.make(scope)
             if made is None:
-                await self._app(scope, receive, answer)
+                ending = Ending(receive, partial(self._is_over, scope["state"]))
+                await self._app(scope, ending.receive, answer)
+                if ending.ended:
+                    await send({"type": "http.response.body", "body": b""})
             else:
                 await answer({"type": "http.response.start", "status": made.status, "headers": fields_of(made)})
                 await answer({"type": "http.response.body", "body": made.body})
@@ -187,6 +192,10 @@ class Front:
             else:
                 leave()
             self._write_line(scope, status, seconds)
+
+    def _is_over(self, state: Any) -> bool:
+        """Tell whether a stream has to end: this process does, or who asked may follow it no more."""
+        return LEAVE in state and (self._nudge.closed or state["still"]() is None)
 
     def _write_line(self, scope: Any, status: int, seconds: float) -> None:
         principal = scope["state"].get("principal")

@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
-from litestar import Request, get
+from litestar import get
 from litestar.params import FromPath, FromQuery, QueryParameter
 from litestar.response import Stream
 from litestar.types import ControllerRouterHandler
 
-from serai.api.changes import EVENTS, HEADERS, HEARTBEAT
+from serai.api.changes import EVENTS, HEADERS
 from serai.api.depend import Aim, Ctx
 from serai.daemon.module import Context
+from serai.daemon.streams import kept_alive
 from serai.errors import NotFoundError
 from serai.identity import Target
 from serai.store.tasks import State
 from serai.tasks import Filter, Tasks, follow
 from serai.tasks.view import view
 
-LOOK = 0.5  # seconds between looks whether this process is being replaced
+ALIVE = b": alive\n\n"  # a comment
 
 Limit = Annotated[int, QueryParameter(ge=1, le=200)]
 
@@ -39,36 +39,8 @@ async def of_task(ctx: Context, parameters: Mapping[str, str]) -> Target:
     return Target(tenant=task.tenant, app=task.app, kind="task", name=task.id)
 
 
-async def _guarded(request: Request[Any, Any, Any], events: AsyncGenerator[bytes, None]) -> AsyncIterator[bytes]:
-    """Yield events as they come, a sign of life where none come for long.
-
-    They end as this process does, or as soon as who asked may follow no more. The next event is made when the client
-    has taken the last one: a slow one costs one event, and no memory.
-    """
-    nudge, still = request.app.state.get("nudge"), request.scope["state"]["still"]
-    async with contextlib.aclosing(events):
-        while True:
-            coming = asyncio.ensure_future(anext(events, None))
-            silent = 0.0
-            while not coming.done():
-                await asyncio.wait({coming}, timeout=LOOK)
-                silent += LOOK
-                if (nudge is not None and nudge.closed) or still() is None:
-                    coming.cancel()
-                    await asyncio.wait({coming})
-                    return
-                if silent >= HEARTBEAT and not coming.done():
-                    silent = 0.0
-                    yield b": alive\n\n"
-            event = coming.result()
-            if event is None:
-                return
-            yield event
-
-
 @get("/v1/tasks/watch", action="task.read", summary="Follow tasks", operation_id="watchTasks", media_type=EVENTS)
 async def watch(
-    request: Request[Any, Any, Any],
     ctx: Ctx,
     target: Aim,
     *,
@@ -82,7 +54,7 @@ async def watch(
     """Stream the newest tasks, oldest first, and then each that moves, as events ``task``."""
     whose = None if tenant is None else target.tenant
     wanted = Filter(tenant=whose, app=app, state=in_state, function=function, channel=channel, limit=limit)
-    events = _guarded(request, _moves(ctx, wanted))
+    events = kept_alive(_moves(ctx, wanted), sign=ALIVE)
     return Stream(_chain(await anext(events), events), media_type=EVENTS, headers=HEADERS)
 
 
@@ -91,14 +63,13 @@ async def watch(
     operation_id="watchTask", media_type=EVENTS,
 )  # fmt: skip
 async def watch_one(
-    request: Request[Any, Any, Any],
     ctx: Ctx,
     task: FromPath[str],
     after: Annotated[int, QueryParameter(ge=0, le=1 << 62)] = 0,
 ) -> Stream:
     """Stream a task as events ``task``, and what it logs past a line as events ``line``, until it is over."""
     await Tasks(ctx.store).get(task)
-    events = _guarded(request, _story(ctx, task, after))
+    events = kept_alive(_story(ctx, task, after), sign=ALIVE)
     return Stream(_chain(await anext(events), events), media_type=EVENTS, headers=HEADERS)
 
 

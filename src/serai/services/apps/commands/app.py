@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any
 
 import typer
@@ -9,6 +11,8 @@ import typer
 from serai.errors import InvalidError
 from serai.services.apps.commands.target import PROD, AppName, Target, Wait, segment
 from serai.services.terminal import DryRunOption, JsonOption, TenantOption, Terminal
+
+PAUSE = 0.3  # seconds until a stream that ended is asked for anew
 
 apps = typer.Typer(name="app", help="Programs: show, scale, configure, delete.", no_args_is_help=True)
 
@@ -53,7 +57,7 @@ def read_logs(
     """Print what an app's instances wrote."""
     target = Target(ctx, app, tenant)
     query: dict[str, str | int | bool | None] = {"follow": follow, "lines": lines, "name": name}
-    for line in target.terminal.api.stream(target.path("logs"), query):
+    for line in _lines(target, query):
         target.terminal.result(line, None if as_json else f"{line['instance']}  {_readable(line['text'])}")
 
 
@@ -112,3 +116,17 @@ def _readable(line: str) -> str:
 def _main_url(terminal: Terminal, app: dict[str, Any]) -> str:
     url = app["urls"].get(PROD)
     return terminal.url(url) if url else ""
+
+
+def _lines(target: Target, query: dict[str, str | int | bool | None]) -> Iterator[Mapping[str, Any]]:
+    last: Any = None
+    while True:
+        for number, line in enumerate(target.terminal.api.stream(target.path("logs"), query)):
+            if number or line != last:
+                yield line
+            last = line
+        if not query["follow"]:
+            return
+        # It ends early where the API is being replaced: ask the next one, from the line where this one left off.
+        query = {**query, "lines": 1}
+        time.sleep(PAUSE)
