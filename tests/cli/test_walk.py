@@ -54,6 +54,7 @@ NEEDS: dict[tuple[str, ...], tuple[str, tuple[str, ...]]] = {
     ("app", "domain", "list"): ("app.read", ("shop",)),
     ("app", "domain", "add"): ("app.domain", ("shop", "www.a.test")),
     ("app", "domain", "remove"): ("app.domain", ("shop", "www.a.test")),
+    ("top",): ("series.read", ()),
     ("release", "list"): ("app.read", ("shop",)),
     ("release", "show"): ("app.read", ("shop", "1")),
     ("release", "promote"): ("app.promote", ("shop", "1")),

@@ -37,6 +37,7 @@ _GROUPS: dict[str, dict[str, Any]] = {
             "api.http",
             "tasks.clock",
             "apps.door",
+            "series",
         ],
     },
     "bots": {"modules": ["tasks.bot"], "processes": "cores"},

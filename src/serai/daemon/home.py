@@ -29,6 +29,7 @@ _FOLDERS: tuple[tuple[str, int, Owner], ...] = (
     ("data/replica-public", 0o750, "control"),
     ("data/blobs", 0o700, "control"),
     ("data/tls", 0o751, "control"),
+    ("data/series", 0o700, "control"),
     ("data/apps", 0o711, "root"),
     ("run", 0o711, "root"),
     ("run/instances", 0o711, "root"),
@@ -70,6 +71,11 @@ class Home(msgspec.Struct, frozen=True):
     def public_replica(self) -> Path:
         """The folder of the replica that network-facing workers read: it has nothing to hide."""
         return self.path / "data/replica-public"
+
+    @property
+    def series(self) -> Path:
+        """The file of the numbers over time."""
+        return self.path / "data/series/series.db"
 
     @property
     def keys(self) -> Path:

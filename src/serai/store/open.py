@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pkgutil
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from serai.errors import InvalidError
@@ -12,6 +12,9 @@ from serai.store.contract import Spec
 from serai.store.driver import Driver
 from serai.store.kinds import Kinds
 from serai.store.retry import Patience
+from serai.store.series.driver import SeriesDriver
+from serai.store.series.history import History
+from serai.store.series.levels import Level
 from serai.store.store import Observe, Store
 
 
@@ -33,6 +36,19 @@ def open_store(
     if isinstance(address, Path) or not colon or "/" in scheme:
         scheme, rest = "sqlite", str(address)
     return Store(_engine(scheme, rest, create=create), Kinds(kinds), now=now, patience=patience, observe=observe)
+
+
+def open_series(address: str | Path, levels: Sequence[Level], octets: int) -> History:
+    """Return the history at a path, or a new ``memory:`` one, that takes up to ``octets``.
+
+    Nothing is opened before the first operation. `InvalidError` for levels that can't be.
+    """
+    driver: SeriesDriver
+    if address == "memory:":
+        driver = pkgutil.resolve_name("serai.store.memory.series:MemorySeries")(octets)
+    else:
+        driver = pkgutil.resolve_name("serai.store.embedded.series:EmbeddedSeries")(Path(address), octets)
+    return History(driver, levels, octets)
 
 
 def describe(address: str) -> str:

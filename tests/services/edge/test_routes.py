@@ -62,16 +62,16 @@ async def test_a_change_is_seen_at_once(stage) -> None:
 
 def test_the_figures_are_in_the_form_that_prometheus_reads() -> None:
     metrics = Metrics(lambda: {"connections": 3.0})
-    metrics.tenant("demo").count(200, 10, 100, 0.0)
-    metrics.tenant("demo").count(404, 0, 50, 0.0001)
-    metrics.tenant("other").count(200, 0, 50, 0.5)
+    metrics.app("demo", "shop").count(200, 10, 100, 0.0)
+    metrics.app("demo", "shop").count(404, 0, 50, 0.0001)
+    metrics.app("other", "shop").count(200, 0, 50, 0.5)
     metrics.nobody.count(404, 0, 50, 1e9)
     registry = CollectorRegistry()
     registry.register(metrics)
     value = registry.get_sample_value
-    assert value("edge_requests_total", {"tenant": "demo", "status": "2xx"}) == 1
-    assert value("edge_requests_total", {"tenant": "", "status": "4xx"}) == 1
-    assert value("edge_octets_total", {"tenant": "demo", "way": "out"}) == 150
+    assert value("edge_requests_total", {"tenant": "demo", "app": "shop", "status": "2xx"}) == 1
+    assert value("edge_requests_total", {"tenant": "", "app": "", "status": "4xx"}) == 1
+    assert value("edge_octets_total", {"tenant": "demo", "app": "shop", "way": "out"}) == 150
     assert value("edge_latency_seconds_count") == 4
     assert value("edge_latency_seconds_bucket", {"le": "0.001"}) == 2
     assert value("edge_connections") == 3

@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from serai.cloud import host
 from serai.cloud.descriptors import Host
 from serai.cloud.drivers import Driver, Handle, Probe
+from serai.daemon import figures
 from serai.daemon.module import Clock, Context
 from serai.errors import NotFoundError, SeraiError
 from serai.services.apps.keeper import Keeper
@@ -21,6 +22,7 @@ async def look_around(
 ) -> None:
     """Measure ``every`` so many seconds, and describe this host once the store can be reached; never ends."""
     measured, described = 0.0, False
+    changed, last = figures.Changed(ctx.clock), 0.0
     while True:
         now = ctx.clock.now()
         try:
@@ -28,8 +30,9 @@ async def look_around(
         except SeraiError as error:
             ctx.log.warning("agent.store", code=error.code, reason=error.public)
         if abs(now - measured) >= every:
-            measured = now
-            await meter.measure(dict(keepers))
+            measured, before, last = now, last, ctx.clock.monotonic()
+            gauges = changed.fresh(await meter.measure(dict(keepers), last - before if before else 0.0))
+            await figures.tell(ctx.bus, "agent", gauges=gauges)
         await ctx.clock.sleep(1.0)
 
 

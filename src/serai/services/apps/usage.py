@@ -1,4 +1,4 @@
-"""What each app uses, as metrics."""
+"""What each app uses, as metrics and as numbers over time."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
+from serai.daemon import figures
 from serai.errors import SeraiError
 from serai.services.apps.hosting import SharedDriver
 from serai.services.apps.keeper import Keeper
@@ -35,8 +36,11 @@ class Meter:
         self._known: set[App] = set()
         self._spent: dict[Key, tuple[int, float]] = {}
 
-    async def measure(self, keepers: Mapping[Key, Keeper]) -> None:
-        """Measure all once; what can't be measured counts as nothing."""
+    async def measure(self, keepers: Mapping[Key, Keeper], seconds: float = 0.0) -> dict[App, dict[int, int]]:
+        """Measure all once, ``seconds`` after the last time; what can't be measured counts as nothing.
+
+        Return gauges by app, as `serai.daemon.figures` has them.
+        """
         apps: dict[App, list[tuple[Key, Keeper]]] = {}
         for key, keeper in keepers.items():
             apps.setdefault((key[0], key[1].partition(".")[0]), []).append((key, keeper))
@@ -45,11 +49,11 @@ class Meter:
                 metric.remove(*app)
         self._known = set(apps)
         self._spent = {key: spent for key, spent in self._spent.items() if key in keepers}
-        for app, instances in apps.items():
-            await self._app(app, instances)
+        return {app: await self._app(app, instances, seconds) for app, instances in apps.items()}
 
-    async def _app(self, app: App, instances: Iterable[tuple[Key, Keeper]]) -> None:
+    async def _app(self, app: App, instances: Iterable[tuple[Key, Keeper]], seconds: float) -> dict[int, int]:
         memory = processes = ready = restarts = 0
+        cpu = 0.0
         for key, keeper in instances:
             restarts += keeper.seen.restarts
             ready += keeper.seen.good is True
@@ -61,15 +65,26 @@ class Meter:
                 continue
             memory += usage.memory or 0
             processes += usage.processes or 0
-            self._cpu.labels(*app).inc(self._since(key, keeper.handle.pid, usage.cpu or 0.0))
+            cpu += self._since(key, keeper.handle.pid, usage.cpu or 0.0)
+        self._cpu.labels(*app).inc(cpu)
         self._memory.labels(*app).set(memory)
         self._processes.labels(*app).set(processes)
         self._ready.labels(*app).set(ready)
         self._restarts.labels(*app).set(restarts)
+        gauges = {
+            figures.MEMORY: memory,
+            figures.PROCESSES: processes,
+            figures.INSTANCES: ready,
+            figures.RESTARTS: restarts,
+        }
+        if seconds > 0:
+            gauges[figures.CPU] = int(cpu * 1000 / seconds)
         try:
-            self._data.labels(*app).set(await self._driver.data_used(self._apps / app[0] / app[1] / "data"))
+            data = await self._driver.data_used(self._apps / app[0] / app[1] / "data")
         except SeraiError:
-            return
+            return gauges
+        self._data.labels(*app).set(data)
+        return {**gauges, figures.DATA: int(data)}
 
     def _since(self, key: Key, pid: int, cpu: float) -> float:
         """Return the CPU time since the last look; another pid is another run, which began at 0."""

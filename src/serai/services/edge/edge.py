@@ -44,7 +44,7 @@ class Edge:
         self.routes = Routes(ctx.replica, ctx.host, self.metrics, partial(Pool, self))
         self.platform = PlatformPool(self, ctx.home / config.platform) if config.platform else None
         if self.platform is not None:
-            self.routes.own = own_sites(own_names(ctx.base), self.platform, self.metrics.tenant(TENANT))
+            self.routes.own = own_sites(own_names(ctx.base), self.platform, self.metrics.app(TENANT, ""))
         path = ctx.home / "logs" / "edge" / f"access-{ctx.group}-{ctx.worker}.log"
         self.access = AccessLog(path, limit=config.log_octets, files=config.log_files)
         self.static = StaticFiles()

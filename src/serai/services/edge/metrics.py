@@ -1,4 +1,4 @@
-"""Figures per tenant and the latency of all: plain numbers on the way of a request, Prometheus only when asked."""
+"""Figures per app and the latency of all: plain numbers on the way of a request, Prometheus only when asked."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ BUCKETS = 21
 
 
 class Counters:
-    """What one tenant's visitors did."""
+    """What one app's visitors did."""
 
-    __slots__ = ("latency", "received", "seconds", "sent", "statuses")
+    __slots__ = ("latency", "received", "seconds", "sent", "statuses", "told")
 
     def __init__(self) -> None:
+        self.told: dict[int, int] = {}  # the same numbers, as they were told last
         self.received = 0
         self.sent = 0
         self.statuses = [0, 0, 0, 0, 0, 0]  # by the status code's first digit
@@ -37,27 +38,29 @@ class Metrics:
     """Everything the edge counts; a collector of ``prometheus_client``."""
 
     def __init__(self, gauges: Callable[[], dict[str, float]]) -> None:
-        self._tenants: dict[str, Counters] = {}
+        self.apps: dict[tuple[str, str], Counters] = {}
         self._gauges = gauges
-        self.nobody = self.tenant("")  # requests that led to no site
+        self.nobody = self.app("", "")  # requests that led to no site
 
-    def tenant(self, name: str) -> Counters:
-        """Return the counters of a tenant; they live as long as the worker."""
-        counters = self._tenants.get(name)
+    def app(self, tenant: str, name: str) -> Counters:
+        """Return the counters of a tenant's app; they live as long as the worker."""
+        counters = self.apps.get((tenant, name))
         if counters is None:
-            counters = self._tenants[name] = Counters()
+            counters = self.apps[tenant, name] = Counters()
         return counters
 
     def collect(self) -> Iterator[Metric]:
         """Yield the figures in Prometheus' form."""
-        requests = CounterMetricFamily("edge_requests", "Requests answered.", labels=["tenant", "status"])
-        octets = CounterMetricFamily("edge_octets", "Octets of bodies in, of answers out.", labels=["tenant", "way"])
-        for name, counters in self._tenants.items():
+        requests = CounterMetricFamily("edge_requests", "Requests answered.", labels=["tenant", "app", "status"])
+        octets = CounterMetricFamily(
+            "edge_octets", "Octets of bodies in, of answers out.", labels=["tenant", "app", "way"]
+        )
+        for app, counters in self.apps.items():
             for digit, count in enumerate(counters.statuses):
                 if count:
-                    requests.add_metric([name, f"{digit}xx"], count)
-            octets.add_metric([name, "in"], counters.received)
-            octets.add_metric([name, "out"], counters.sent)
+                    requests.add_metric([*app, f"{digit}xx"], count)
+            octets.add_metric([*app, "in"], counters.received)
+            octets.add_metric([*app, "out"], counters.sent)
         yield requests
         yield octets
         yield self._latency()
@@ -65,7 +68,7 @@ class Metrics:
             yield GaugeMetricFamily(f"edge_{name}", "At this moment.", value=value)
 
     def _latency(self) -> Metric:
-        everyone = self._tenants.values()
+        everyone = self.apps.values()
         counts = [sum(bucket) for bucket in zip(*(counters.latency for counters in everyone), strict=True)]
         sums = [float(total) for total in accumulate(counts)]
         buckets = [(str(FIRST * 2**at), sums[at]) for at in range(BUCKETS)]

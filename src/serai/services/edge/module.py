@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from serai.bus.policy import Rights
+from serai.daemon import figures
 from serai.daemon.module import Context, Needs
 from serai.errors import UnavailableError
 from serai.services.edge.client import CLOSED
@@ -20,6 +21,7 @@ from serai.services.edge.edge import Edge
 from serai.services.edge.health import watch_health
 from serai.services.edge.hold import WAKE
 from serai.services.edge.session import Session
+from serai.services.edge.telling import Telling
 from serai.services.edge.tls import Certificates
 
 TICK = 1.0  # seconds between two looks at all deadlines
@@ -31,7 +33,10 @@ class EdgeModule:
     ID: ClassVar[str] = "edge.http"
     Config: ClassVar[type[msgspec.Struct]] = EdgeConfig
     NEEDS: ClassVar[Needs] = Needs(
-        listen=("http", "https"), privilege="edge", copies="per_worker", bus=Rights(call=(WAKE,))
+        listen=("http", "https"),
+        privilege="edge",
+        copies="per_worker",
+        bus=Rights(call=(WAKE,), publish=(figures.SUBJECT,)),
     )
 
     def __init__(self, config: EdgeConfig, ctx: Context) -> None:
@@ -64,7 +69,11 @@ class EdgeModule:
         if edge is None:
             return
         stops = self._listen(edge)
-        background = [asyncio.create_task(self._tick(edge))]
+        telling = Telling(edge)
+        background = [
+            asyncio.create_task(self._tick(edge)),
+            asyncio.create_task(figures.each_second(self._ctx.clock, telling.tell)),
+        ]
         if self._config.health_path:
             background.append(asyncio.create_task(watch_health(edge)))
         try:
@@ -75,6 +84,7 @@ class EdgeModule:
             for task in background[1:]:
                 task.cancel()
             await self._drain(edge)
+            await telling.tell()
 
     async def close(self) -> None:
         """Let go of everything."""

@@ -198,5 +198,5 @@ class Routes:
             release = self._releases.get(key)
             if release is None:
                 release = self._releases[key] = Release(key)
-            targets[path] = Target(path, route, release, self._metrics.tenant(route.tenant))
+            targets[path] = Target(path, route, release, self._metrics.app(route.tenant, route.app))
         return Site(targets) if targets else None
