@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import msgspec
 
-from serai import api
+from serai import api, console
 from serai.daemon import modules
 from serai.daemon.ask import ask
 from serai.daemon.entry import command
@@ -115,7 +115,7 @@ def settings() -> str:
 
 def installed() -> Registry:
     """Return the modules of this installation: the platform's own, the services', third parties'."""
-    return Registry({each.name: each for each in (modules.SERVICE, api.SERVICE, *services().values())})
+    return Registry({each.name: each for each in (modules.SERVICE, api.SERVICE, console.SERVICE, *services().values())})
 
 
 def _runs(home: Home) -> bool:

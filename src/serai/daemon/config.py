@@ -35,6 +35,7 @@ _GROUPS: dict[str, dict[str, Any]] = {
             "store.retention",
             "edge.certificates",
             "api.http",
+            "console.http",
             "tasks.clock",
             "apps.door",
             "series",

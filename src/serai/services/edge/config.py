@@ -25,7 +25,9 @@ class EdgeConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """The port that redirects name; 0 takes 443 for requests to port 80, and the first HTTPS address otherwise."""
 
     platform: Annotated[str, Meta(max_length=90, pattern=r"^[^\0]*$")] = "run/front.sock"
-    """The socket, below the home, that api.BASE and console.BASE lead to; empty leads them nowhere."""
+    """The socket, below the home, that api.BASE leads to, and /v1/ of console.BASE; empty leads both names nowhere."""
+    console: Annotated[str, Meta(max_length=90, pattern=r"^[^\0]*$")] = "run/console.sock"
+    """The socket, below the home, that the rest of console.BASE leads to; empty leads all of it to the API."""
 
     max_connections: Count = 16384
     """Open connections of clients, per worker; those beyond are closed at once."""

@@ -15,7 +15,6 @@ from serai.services.edge.forward import OURS
 from serai.services.edge.hold import Hold
 from serai.services.edge.log import AccessLog
 from serai.services.edge.metrics import Metrics
-from serai.services.edge.names import own_names
 from serai.services.edge.platform import TENANT, PlatformPool, own_sites
 from serai.services.edge.pool import Pool
 from serai.services.edge.routes import Routes
@@ -42,9 +41,11 @@ class Edge:
         self.wall = ctx.clock.now() - ctx.clock.monotonic()
         self.metrics = Metrics(self.gauges)
         self.routes = Routes(ctx.replica, ctx.host, self.metrics, partial(Pool, self))
-        self.platform = PlatformPool(self, ctx.home / config.platform) if config.platform else None
-        if self.platform is not None:
-            self.routes.own = own_sites(own_names(ctx.base), self.platform, self.metrics.app(TENANT, ""))
+        paths = [path for path in (config.platform, config.console) if path] if config.platform else []
+        self.platform = [PlatformPool(self, ctx.home / path) for path in paths]
+        if self.platform:
+            console = self.platform[1] if len(self.platform) > 1 else None
+            self.routes.own = own_sites(ctx.base, self.platform[0], console, self.metrics.tenant(TENANT))
         path = ctx.home / "logs" / "edge" / f"access-{ctx.group}-{ctx.worker}.log"
         self.access = AccessLog(path, limit=config.log_octets, files=config.log_files)
         self.static = StaticFiles()
@@ -135,4 +136,4 @@ class Edge:
         self.access.close()
 
     def _all_pools(self) -> list[Pool]:
-        return [*self.routes.pools(), *([self.platform] if self.platform is not None else [])]
+        return [*self.routes.pools(), *self.platform]

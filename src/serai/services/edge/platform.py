@@ -1,14 +1,14 @@
-"""The platform's own host names (``api.BASE``, ``console.BASE``) lead to the API's front socket, not to instances.
+"""The platform's own host names (``api.BASE``, ``console.BASE``) lead to sockets of the platform, not to instances.
 
-They are known without the replica, and no route of a tenant's comes before them. The supervisor holds that socket, so a
-request that comes while the API is being replaced waits there for the next one.
+They are known without the replica, and no route of a tenant's comes before them. The supervisor holds those sockets, so
+a request that comes while the API or the console is being replaced waits there for the next one.
 """
 
 from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Iterable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +17,7 @@ import msgspec
 from serai.cloud.descriptors import Route
 from serai.protocols.http import RemoteProtocolError
 from serai.services.edge.metrics import Counters
+from serai.services.edge.names import own_names
 from serai.services.edge.pool import Pool
 from serai.services.edge.routes import Release, Site, Target
 from serai.services.edge.upstream import Upstream
@@ -25,18 +26,20 @@ if TYPE_CHECKING:
     from serai.services.edge.edge import Edge
     from serai.services.edge.exchange import Exchange
 
+API = b"/v1/"  # where the API is on the console's name
+PUSH = b"/push/"
 TENANT = "-"  # what figures call it: no tenant can have this name
 BODY = 1 << 50  # octets: how large an upload may be is the API's to say
 SECONDS = 300.0  # for the API to begin its answer, such as after an upload that it must make durable
 
 
 class PlatformPool(Pool):
-    """The API and the connections to it."""
+    """The API, or the console, and the connections to it."""
 
     __slots__ = ()
 
     def __init__(self, edge: Edge, path: Path) -> None:
-        super().__init__(edge, "platform", str(path), 0)
+        super().__init__(edge, path.stem, str(path), 0)
 
     async def _fetch(self, count: int) -> list[socket.socket]:
         kind = socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC
@@ -49,7 +52,7 @@ class PlatformPool(Pool):
 
 
 class PlatformUpstream(Upstream):
-    """A connection to the API.
+    """A connection to the API or the console.
 
     Its answers repeat the request's ID, which makes each head another one. Without that line, which comes last, they
     are as much alike as those of other programs, and known from the one before.
@@ -79,11 +82,25 @@ class PlatformUpstream(Upstream):
         return True
 
 
-def own_sites(names: Iterable[str], pool: Pool, counters: Counters) -> dict[str, Site]:
-    """Return what leads each of these host names to the API, and to the streams of events at ``/push``."""
+def own_sites(base: str, api: Pool, console: Pool | None, counters: Counters) -> dict[str, Site]:
+    """Return what each of the platform's own names leads to, by path.
+
+    The API is at ``/v1/`` of the console's name, too, so that its pages' scripts ask it as their own site, with the
+    cookie of its session. Streams of events are at ``/push`` of all.
+    """
+    sites: dict[str, Mapping[bytes, Pool]] = {name: {b"/": api} for name in own_names(base)}
+    if console is not None:
+        sites[f"console.{base}"] = {b"/": console, API: api}
+    targets = {pool: _target(pool, counters) for site in sites.values() for pool in site.values()}
+    push = Target(PUSH, Route(tenant=TENANT, app="", release=0, target="push"), Release((TENANT, "", 0)), counters)
+    return {
+        name: Site({PUSH: push, **{path: targets[pool](path) for path, pool in site.items()}})
+        for name, site in sites.items()
+    }
+
+
+def _target(pool: Pool, counters: Counters) -> Callable[[bytes], Target]:
     release = Release((TENANT, "", 0), fixed=True)
     release.members = [pool]
     route = Route(tenant=TENANT, app="", release=0, max_body=BODY, timeout=SECONDS)
-    target = Target(b"/", route, release, counters)
-    push = Target(b"/push/", Route(tenant=TENANT, app="", release=0, target="push"), release, counters)
-    return {name: Site({b"/": target, push.path: push}) for name in names}
+    return lambda path: Target(path, route, release, counters)

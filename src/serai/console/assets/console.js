@@ -1,0 +1,96 @@
+// What pages do better with scripts. Each part is for what is on the page; without any of it the page works, too.
+
+import { follow } from "./live.js";
+
+/** Show times in the zone of who reads them. */
+function localise(root) {
+  for (const time of root.querySelectorAll("time[data-local]")) {
+    const date = new Date(time.dateTime);
+    if (!Number.isNaN(date.valueOf())) time.textContent = date.toLocaleString();
+  }
+}
+
+/** Let a dangerous button wait for the name to be repeated; the server looks at it again. */
+function guard(root) {
+  for (const input of root.querySelectorAll("input[data-repeat]")) {
+    const button = input.form.querySelector("button");
+    const look = () => { button.disabled = input.value !== input.dataset.repeat; };
+    input.addEventListener("input", look);
+    look();
+  }
+}
+
+function copying(root) {
+  for (const button of root.querySelectorAll("button[data-copy]")) {
+    button.hidden = !navigator.clipboard;
+    button.addEventListener("click", async () => {
+      await navigator.clipboard.writeText(button.dataset.copy);
+      const label = button.textContent;
+      button.textContent = "Copied";
+      setTimeout(() => { button.textContent = label; }, 1500);
+    });
+  }
+}
+
+async function plots(root) {
+  if (root.querySelector("[data-series]")) (await import("./plot.js")).mount(root);
+}
+
+/** Send each form once: a second click on a slow day is no second order. */
+function once(root) {
+  for (const form of root.querySelectorAll("form[method=post]")) {
+    form.addEventListener("submit", (event) => {
+      if (form.dataset.sent) event.preventDefault();
+      form.dataset.sent = "1";
+    });
+  }
+}
+
+function begin(root) {
+  localise(root);
+  guard(root);
+  copying(root);
+  once(root);
+  plots(root);
+  follow(root);
+}
+
+// The back button shows a page as it was left: its forms may be sent again.
+addEventListener("pageshow", () => {
+  for (const form of document.querySelectorAll("form[data-sent]")) delete form.dataset.sent;
+});
+
+// One menu at a time; Escape and a click elsewhere close it.
+document.addEventListener("click", (event) => {
+  for (const menu of document.querySelectorAll("details.menu[open]")) {
+    if (!menu.contains(event.target)) menu.open = false;
+  }
+});
+document.addEventListener("keydown", (event) => {
+  if (event.key !== "Escape") return;
+  for (const menu of document.querySelectorAll("details.menu[open]")) {
+    menu.open = false;
+    menu.querySelector("summary").focus();
+  }
+});
+
+// A session that ended under an open page: nothing on it is touched, it only says so.
+document.addEventListener("htmx:responseError", (event) => {
+  if (event.detail.xhr.status !== 401 || document.getElementById("lost")) return;
+  const notice = document.createElement("p");
+  notice.id = "lost";
+  notice.className = "notice warn lost";
+  notice.setAttribute("role", "alert");
+  const link = document.createElement("a");
+  link.href = `/sign-in?next=${encodeURIComponent(location.pathname + location.search)}`;
+  link.textContent = "Sign in again";
+  notice.append("Your session has ended: what you see is not renewed. ", link, ".");
+  document.getElementById("main").append(notice);
+});
+
+document.addEventListener("htmx:load", (event) => {
+  if (event.target !== document.body) begin(event.target);
+});
+
+begin(document.body);
+document.querySelector("[data-focus]")?.focus();

@@ -1,0 +1,54 @@
+// Signing in with a passkey (Web Authentication level 3), by the API's own two calls.
+
+const button = document.getElementById("passkey");
+const fault = document.getElementById("passkey-fault");
+
+const octets = (text) => Uint8Array.from(atob(text.replace(/-/g, "+").replace(/_/g, "/")), (one) => one.charCodeAt(0));
+const text = (buffer) => btoa(String.fromCharCode(...new Uint8Array(buffer)))
+  .replace(/\+/g, "-").replace(/\//g, "_").replace(/=+$/, "");
+
+async function ask(path, body) {
+  const answer = await fetch(path, {
+    method: "POST", headers: { "content-type": "application/json" }, body: body === undefined ? null : JSON.stringify(body),
+  });
+  const told = await answer.json();
+  if (!answer.ok) throw new Error(told.detail);
+  return told;
+}
+
+async function signIn() {
+  fault.hidden = true;
+  try {
+    const { ticket, options } = await ask("/v1/sessions/passkey");
+    const wanted = options.publicKey ?? options;
+    const shown = await navigator.credentials.get({
+      publicKey: {
+        ...wanted,
+        challenge: octets(wanted.challenge),
+        allowCredentials: (wanted.allowCredentials ?? []).map((one) => ({ ...one, id: octets(one.id) })),
+      },
+    });
+    const answer = {
+      id: shown.id, rawId: text(shown.rawId), type: shown.type,
+      response: {
+        clientDataJSON: text(shown.response.clientDataJSON),
+        authenticatorData: text(shown.response.authenticatorData),
+        signature: text(shown.response.signature),
+        userHandle: shown.response.userHandle ? text(shown.response.userHandle) : null,
+      },
+    };
+    await ask("/v1/sessions/passkey/answer", { ticket, answer });
+    const kept = button.form.elements.namedItem("kept");
+    // What was typed before goes on through the form of this page; the server sees that somebody is signed in now.
+    if (kept) { document.getElementById("password").required = false; document.getElementById("login").required = false; button.form.submit(); }
+    else location.assign(button.form.elements.namedItem("next").value);
+  } catch (error) {
+    fault.textContent = error.name === "NotAllowedError" ? "No passkey was shown." : error.message;
+    fault.hidden = false;
+  }
+}
+
+if (button && window.PublicKeyCredential) {
+  button.hidden = false;
+  button.addEventListener("click", signIn);
+}

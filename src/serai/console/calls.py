@@ -1,0 +1,141 @@
+"""The API as one visitor may use it: their cookies and their address go with every call, and nothing else does.
+
+Each method raises the API's error by its code; `UnavailableError` and `DeadlineError` where the API is away.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any, TypeVar
+
+import msgspec
+
+from serai.api.answers import MAX_TARGET, Parameters, error_of, with_query
+from serai.console.known import Known
+from serai.console.wire import Answer, Request, Wire
+from serai.errors import DeadlineError, InternalError, InvalidError, UnavailableError
+
+T = TypeVar("T")
+
+#: Of a visitor's request, what the API is told: who they are, from where, and which page their browser was on.
+PASSED = frozenset({b"host", b"cookie", b"origin", b"sec-fetch-site", b"user-agent", b"x-forwarded-for"})
+BAD = 300  # statuses from here on are no answer: the API redirects nobody
+
+
+class Reply(msgspec.Struct, frozen=True):
+    """An answer's JSON (None where there is none), and its header fields by their names in lower case."""
+
+    data: Any
+    fields: Mapping[str, str]
+
+
+class Calls:
+    """Ask the API for one visitor. ``who`` is the cookie of their session.
+
+    ``cookies`` gathers what answers set: the visitor's browser is to get it. ``as_of`` is the time (seconds since the
+    epoch) of the oldest answer that was known from before, since the API or the store is away; None while all is new.
+    """
+
+    def __init__(self, wire: Wire, known: Known, fields: Mapping[bytes, bytes], who: str, request_id: str) -> None:
+        passed = [(name, value) for name, value in fields.items() if name in PASSED]
+        self._fields = (*passed, (b"x-request-id", request_id.encode()), (b"accept", b"application/json"))
+        self._wire = wire
+        self._known = known
+        self._who = who.encode("latin-1")
+        self.cookies: list[str] = []
+        self.as_of: float | None = None
+
+    async def get(self, path: str, query: Parameters | None = None, *, keep: bool = False) -> Any:
+        """Return what a GET answers, as plain data. With ``keep`` the last known answer does while the API is away."""
+        return msgspec.json.decode(await self._read(with_query(path, query), keep=keep))
+
+    async def maybe(self, path: str, query: Parameters | None = None) -> Any:
+        """Return what a GET answers, or the last known answer; None while there is neither: the page does without."""
+        try:
+            return await self.get(path, query, keep=True)
+        except (UnavailableError, DeadlineError):
+            return None
+
+    async def read(self, kind: type[T], path: str, query: Parameters | None = None, *, keep: bool = False) -> T:
+        """Return the same as a struct of the API's own."""
+        return msgspec.json.decode(await self._read(with_query(path, query), keep=keep), type=kind)
+
+    async def call(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        query: Parameters | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Any:
+        """Make any other request; a body is sent as JSON. Return its JSON, None where there is none."""
+        return (await self.exchange(method, path, body, query, headers)).data
+
+    async def exchange(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        query: Parameters | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Reply:
+        """Make a request and return its JSON with the header fields that came with it."""
+        more = {"content-type": "application/json"} if body is not None else {}
+        data = b"" if body is None else msgspec.json.encode(body)
+        request = self._request(method, with_query(path, query), {**more, **(headers or {})}, data)
+        answer, octets = await self._wire.call(request)
+        self._check(answer, octets)
+        fields = {name.decode("latin-1"): value.decode("latin-1") for name, value in answer.fields}
+        try:
+            return Reply(msgspec.json.decode(octets) if octets else None, fields)
+        except msgspec.DecodeError as error:
+            raise InternalError("The platform's answer is not JSON.") from error
+
+    @asynccontextmanager
+    async def stream(
+        self, path: str, query: Parameters | None = None, accept: str = "text/event-stream"
+    ) -> AsyncIterator[AsyncIterator[bytes]]:
+        """Give the octets of an answer that goes on, as they come."""
+        request = self._request("GET", with_query(path, query), {"accept": accept})
+        async with self._wire.stream(request) as answer:
+            if answer.status >= BAD:
+                self._check(answer, await answer.read())
+            yield answer.pieces()
+
+    async def upload(self, tenant: str, pieces: AsyncIterator[bytes]) -> str:
+        """Store a blob, streamed, and return its SHA-256 in hexadecimal."""
+        target = with_query("/v1/blobs", {"tenant": tenant})
+        more = {"content-type": "application/octet-stream"}
+        answer, octets = await self._wire.upload(self._request("PUT", target, more, pieces))
+        self._check(answer, octets)
+        return str(msgspec.json.decode(octets)["blob"])
+
+    async def _read(self, target: str, *, keep: bool) -> bytes:
+        try:
+            answer, octets = await self._wire.call(self._request("GET", target))
+            self._check(answer, octets)
+        except (UnavailableError, DeadlineError):
+            found = self._known.find(self._who, target) if keep else None
+            if found is None:
+                raise
+            when, octets = found
+            self.as_of = when if self.as_of is None else min(when, self.as_of)
+            return octets
+        if keep:
+            self._known.keep(self._who, target, octets)
+        return octets
+
+    def _request(
+        self, method: str, target: str, more: Mapping[str, str] | None = None, body: bytes | AsyncIterator[bytes] = b""
+    ) -> Request:
+        if len(target) > MAX_TARGET:
+            raise InvalidError("A name is too long.", path="name")
+        given = {name.encode("ascii"): value.encode("latin-1") for name, value in (more or {}).items()}
+        usual = [(name, value) for name, value in self._fields if name not in given]
+        return Request(method, target, (*usual, *given.items()), body)
+
+    def _check(self, answer: Answer, octets: bytes) -> None:
+        self.cookies += [value.decode("latin-1") for name, value in answer.fields if name == b"set-cookie"]
+        if answer.status >= BAD:
+            raise error_of(answer.status, octets)

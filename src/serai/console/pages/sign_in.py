@@ -1,0 +1,152 @@
+"""Signing in, out, and what somebody does without an account: joining, and setting a new password by a link."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from litestar import Response, get, post
+from litestar.types import ControllerRouterHandler
+
+from serai.console.depend import Filled, Visitor
+from serai.console.forms import MAX_FORM, Empty, Form, Secret, Short
+from serai.console.tokens import THEME
+from serai.console.visit import THEMES, Carried, Visit, local
+from serai.errors import InvalidError
+
+YEAR = 366 * 86400  # seconds
+
+
+class Entry(msgspec.Struct, frozen=True, kw_only=True):
+    """What a person signs in with, where they want to go, and a form that their last session's end kept from going."""
+
+    login: Short
+    password: Secret
+    code: Secret = ""
+    next: str = "/"
+    action: str = ""
+    kept: str = ""
+
+
+class Taking(msgspec.Struct, frozen=True, kw_only=True):
+    """An invitation, and who takes it up; login and password are for who has no account."""
+
+    secret: Secret
+    login: Short = ""
+    title: Short = ""
+    password: Secret = ""
+
+
+class Setting(msgspec.Struct, frozen=True, kw_only=True):
+    """The secret of a link, and the password to be."""
+
+    secret: Secret
+    password: Secret
+
+
+class Theme(msgspec.Struct, frozen=True, kw_only=True):
+    """How pages look, and where the choice was made."""
+
+    theme: Short
+    next: str = "/"
+
+
+@get("/sign-in", everybody=True)
+async def show_sign_in(visit: Visitor) -> Response[str]:
+    """Ask who somebody is."""
+    if visit.login:
+        return visit.go("/")
+    return _sign_in(visit, visit.request.query_params.get("next", "/"), None)
+
+
+@post("/sign-in", everybody=True, token=False)
+async def sign_in(visit: Visitor, form: Filled[Entry]) -> Response[str]:
+    """Begin a session; a form that was kept is shown, to be sent now."""
+    carried = _unpack(form.data) if form.ok else None
+    if not await form.send(lambda entry: _begin(visit, entry)):
+        error = form.error or "; ".join(form.errors.values())
+        return _sign_in(visit, form.value("next"), carried, error=error, form=form, http_status=form.status)
+    visit.adopt()
+    if carried is not None:
+        visit.form = None
+        return visit.page("again.html", title="Send it now?", carried=carried, signed_in=form.value("login"))
+    return visit.go(local(form.data.next))
+
+
+@post("/sign-out", everybody=True)
+async def sign_out(visit: Visitor, form: Filled[Empty]) -> Response[str]:
+    """End the session."""
+    if form.ok and visit.login:
+        await visit.calls.call("DELETE", "/v1/sessions/current")
+        visit.adopt()
+    return visit.go("/sign-in", "You are signed out.")
+
+
+@post("/theme", everybody=True)
+async def choose_theme(visit: Visitor, form: Filled[Theme]) -> Response[str]:
+    """Keep how pages look in this browser."""
+    if form.data.theme not in THEMES:
+        raise InvalidError("There is no such appearance.", path="theme")
+    visit.set_cookie(THEME, form.data.theme, YEAR)
+    return visit.go(local(form.data.next))
+
+
+@get("/join", everybody=True)
+async def show_join(visit: Visitor) -> Response[str]:
+    """Show the form of an invitation; its secret is behind the # of the address, which no server sees."""
+    return visit.page("join.html", title="Join", form=Form.of(Taking))
+
+
+@post("/join", everybody=True)
+async def join(visit: Visitor, form: Filled[Taking]) -> Response[str]:
+    """Take an invitation up."""
+    if await form.send(lambda taking: visit.calls.call("POST", "/v1/join", taking)):
+        return visit.go("/" if visit.login else "/sign-in", "Welcome. What you were invited to is yours now.")
+    return visit.page("join.html", title="Join")
+
+
+@get("/reset", everybody=True)
+async def show_reset(visit: Visitor) -> Response[str]:
+    """Show the form of a link that sets a password."""
+    return visit.page("reset.html", title="A new password", form=Form.of(Setting))
+
+
+@post("/reset", everybody=True)
+async def reset(visit: Visitor, form: Filled[Setting]) -> Response[str]:
+    """Set a password."""
+    if await form.send(lambda setting: visit.calls.call("POST", "/v1/reset", setting)):
+        return visit.go("/sign-in", "Your new password is set: sign in with it.")
+    return visit.page("reset.html", title="A new password")
+
+
+def _sign_in(visit: Visit, target: str, carried: Carried | None, **more: Any) -> Response[str]:
+    values = {"error": "", "form": None, **more}
+    return visit.page("sign-in.html", title="Sign in", next=local(target), carried=carried, **values)
+
+
+async def _begin(visit: Visit, entry: Entry) -> None:
+    body = {"login": entry.login, "password": entry.password, "code": entry.code}
+    await visit.calls.call("POST", "/v1/sessions", body)
+
+
+def _unpack(entry: Entry) -> Carried | None:
+    """Return a form as the page of signing in carried it; what it says is the visitor's own, and is shown to them."""
+    if not entry.action or len(entry.kept) > MAX_FORM:
+        return None
+    try:
+        pairs = msgspec.json.decode(entry.kept or "[]", type=tuple[tuple[str, str], ...])
+    except msgspec.DecodeError:
+        raise InvalidError("What was kept of the form can't be read.", path="kept") from None
+    return Carried(local(entry.action), pairs)
+
+
+ROUTES: list[ControllerRouterHandler] = [
+    show_sign_in,
+    sign_in,
+    sign_out,
+    choose_theme,
+    show_join,
+    join,
+    show_reset,
+    reset,
+]

@@ -1,0 +1,234 @@
+"""One visitor's request: who they are, what they sent, what the API says for them, and the page that they get."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+from urllib.parse import urlencode
+
+import msgspec
+from litestar import Request, Response
+from litestar.datastructures import Cookie
+
+from serai.api.entrance import SESSION, cookie_of, refuse_foreign, seen
+from serai.api.people import Me
+from serai.console import forms
+from serai.console.calls import Calls
+from serai.console.forms import Form
+from serai.console.known import Known
+from serai.console.nav import Crumb, Nav
+from serai.console.render import Templates
+from serai.console.tokens import FLASH, THEME, form_token, is_form_token, open_flash, seal_flash
+from serai.console.wire import Wire
+from serai.errors import ConflictError, DeniedError, InvalidError, SeraiError
+from serai.identity import Principal, Target, allowed
+from serai.identity.principals import Grant
+
+AnyRequest = Request[Any, Any, Any]
+THEMES = ("auto", "light", "dark")
+PLATFORM = "-"  # how a path writes the platform itself, which has no tenant
+FLASH_SECONDS = 60
+#: A path on this site: nothing that a browser would take for another host, nor for another header field.
+_LOCAL = re.compile(r"/(?![/\\])[!-\[\]-~]{0,2000}\Z")
+
+
+class House(msgspec.Struct, frozen=True):
+    """What all visits share."""
+
+    wire: Wire
+    known: Known
+    templates: Templates
+    nav: tuple[Nav, ...]
+    now: Callable[[], float]
+
+
+class Carried(msgspec.Struct, frozen=True):
+    """A form that could not be taken: where it goes, and all that was typed but secrets."""
+
+    action: str
+    pairs: forms.Pairs = ()
+
+
+class Visit:
+    """A request and its answer.
+
+    ``tenant`` is the one that the path names, "" for none and for the platform; ``part`` the part of a page that is
+    asked for alone, "" for all of it; ``me`` who asks, None for nobody; ``calls`` asks the API.
+    """
+
+    def __init__(self, request: AnyRequest, house: House) -> None:
+        shown = seen(request.scope)
+        self._house = house
+        self._shown = shown
+        self.request = request
+        self.session = cookie_of(shown, SESSION)
+        self.request_id = str(request.scope["state"].get("request_id", ""))
+        self.calls = Calls(house.wire, house.known, shown.fields, self.session, self.request_id)
+        self.principal: Principal | None = None
+        self.factors: list[str] = []
+        self.form: Form[Any] | None = None
+        self.carried: Carried | None = None
+        self.part = request.query_params.get("part", "") if shown.field(b"hx-request") else ""
+        tenant = str(request.path_params.get("tenant", ""))
+        self.tenant = "" if tenant == PLATFORM else tenant
+        theme = cookie_of(shown, THEME)
+        self.theme = theme if theme in THEMES else "auto"
+        self._flash = open_flash(self.session, cookie_of(shown, FLASH))
+        self._cookies: list[Cookie] = []
+
+    # Before a handler runs:
+
+    async def open(
+        self, *, everybody: bool = False, form: type[msgspec.Struct] | None = None, token: bool = True
+    ) -> None:
+        """Learn who asks, and take the form that was sent.
+
+        ``everybody`` may come, known or not. Whoever is known sends the ``token`` of their session with a form; that
+        no other site's page sent it is asked of everybody.
+        """
+        taken = await self._take(form) if form is not None else None
+        try:
+            await self._recognise(everybody=everybody)
+        except SeraiError:
+            if not everybody:
+                raise
+        if taken is not None and form is not None:
+            shown = next((value for name, value in taken if name == forms.TOKEN), "")
+            if token and self.principal is not None and not is_form_token(shown, self.session):
+                raise ConflictError("That form is from another session.", need="form")
+            self.form = Form(form, taken, sent=True)
+
+    async def _take(self, kind: type[msgspec.Struct]) -> forms.Pairs:
+        refuse_foreign(self._shown)
+        media_type = self._shown.field(b"content-type").partition(";")[0].strip().lower()
+        if media_type not in {forms.MEDIA_TYPE, ""}:
+            raise InvalidError("Forms are sent as application/x-www-form-urlencoded.")
+        pairs = forms.parse(await self.request.body())
+        self.carried = Carried(self.here, Form(kind, pairs).typed())
+        return pairs
+
+    async def _recognise(self, *, everybody: bool) -> None:
+        if not self.session:
+            if everybody:
+                return
+            raise DeniedError("Sign in first.", need="sign-in")
+        me = await self.calls.read(Me, "/v1/me", keep=True)
+        grants = tuple(msgspec.convert(one, Grant) for one in me.grants)
+        self.principal = Principal(kind="user", name=me.user, user=me.user, grants=grants)
+        self.factors = me.factors
+
+    # What handlers and templates ask:
+
+    @property
+    def login(self) -> str:
+        """Return who asks, "" for nobody."""
+        return self.principal.user if self.principal is not None else ""
+
+    @property
+    def here(self) -> str:
+        """Return the path and query of this request, without the part."""
+        query = [(name, value) for name, value in self.request.query_params.multi_items() if name != "part"]
+        path = self.request.scope["path"]
+        return f"{path}?{urlencode(query)}" if query else str(path)
+
+    def with_query(self, **changes: str) -> str:
+        """Return the path and query of this request with some parameters changed; "" takes one away."""
+        query = dict(self.request.query_params.items()) | {"part": ""} | changes
+        given = {name: value for name, value in query.items() if value}
+        path = str(self.request.scope["path"])
+        return f"{path}?{urlencode(given)}" if given else path
+
+    @property
+    def token(self) -> str:
+        """Return the token that this session's forms carry."""
+        return form_token(self.session)
+
+    def may(self, action: str, tenant: str = "", app: str = "") -> bool:
+        """Tell whether the API would let them, so that pages offer what works; the API decides for itself."""
+        return self.principal is not None and allowed(self.principal, action, Target(tenant=tenant, app=app))[0]
+
+    def may_anywhere(self, action: str) -> bool:
+        """Tell whether they may in any tenant at all."""
+        return self.principal is not None and any(grant.allows(action) for grant in self.principal.grants)
+
+    def tenants(self) -> list[str]:
+        """Return the tenants that somebody was granted something in, in order; operators have the platform's grant."""
+        return sorted({grant.tenant for grant in self.principal.grants if grant.tenant}) if self.principal else []
+
+    def nav(self) -> list[tuple[str, str, bool]]:
+        """Return (title, path, whether this page is below it) of the lines of the navigation."""
+        path = self.request.scope["path"]
+        found = []
+        for line in self._house.nav if self.principal is not None else ():
+            about = "{tenant}" in line.path
+            if about and not self.tenant:
+                continue
+            tenant = self.tenant if about else ""
+            may = not line.action or (
+                self.may_anywhere(line.action) if line.anywhere else self.may(line.action, tenant)
+            )
+            if may:
+                found.append((line.title, line.path.replace("{tenant}", tenant)))
+        here = max((target for _, target in found if _below(path, target)), key=len, default="")
+        return [(title, target, target == here) for title, target in found]
+
+    # Answers:
+
+    def page(
+        self,
+        template: str,
+        *,
+        title: str,
+        crumbs: Iterable[Crumb] = (),
+        http_status: int | None = None,
+        headers: Mapping[str, str] | None = None,
+        **values: Any,
+    ) -> Response[str]:
+        """Return a page, or the part of it that was asked for. A form that did not fit gives it its status."""
+        form = self.form
+        if http_status is None:
+            http_status = form.status if form is not None and not form.ok else 200
+        values = {"form": form, **values, "visit": self, "title": title, "crumbs": tuple(crumbs)}
+        values["flash"] = "" if self.part else self._flash
+        text = self._house.templates.render(template, values, self.part)
+        if values["flash"]:
+            self._forget_flash()
+        return self._respond(Response(text, status_code=http_status, media_type="text/html", headers=headers))
+
+    def go(self, path: str, flash: str = "") -> Response[str]:
+        """Lead to another page with 303 (RFC 9110 section 15.4.4), so that the back button repeats nothing."""
+        if flash:
+            value = seal_flash(self.session, flash)
+            self.set_cookie(FLASH, value, FLASH_SECONDS, hidden=True)
+        return self._respond(Response("", status_code=303, media_type="text/plain", headers={"location": local(path)}))
+
+    def set_cookie(self, name: str, value: str, seconds: int, *, hidden: bool = False) -> None:
+        """Give the browser a cookie of this host alone."""
+        self._cookies.append(
+            Cookie(name, path="/", value=value, max_age=seconds, secure=True, httponly=hidden, samesite="lax")
+        )
+
+    def adopt(self) -> None:
+        """Go on as whoever has just signed in, or as nobody: their browser gets the cookie with this answer."""
+        for line in self.calls.cookies:
+            name, _, value = line.partition(";")[0].partition("=")
+            if name.strip() == SESSION:
+                self.session = value.strip().strip('"')
+
+    def _forget_flash(self) -> None:
+        self.set_cookie(FLASH, "", 0, hidden=True)
+
+    def _respond(self, response: Response[str]) -> Response[str]:
+        lines = [cookie.to_header(header="") for cookie in self._cookies]
+        self.request.scope["state"]["cookies"] = [*self.calls.cookies, *lines]
+        return response
+
+
+def _below(path: str, target: str) -> bool:
+    return path == target or (target != "/" and path.startswith(f"{target}/"))
+
+
+def local(path: str, otherwise: str = "/") -> str:
+    """Return a path where it is one of this site, or else another: nobody is led elsewhere by what they clicked on."""
+    return path if _LOCAL.match(path) else otherwise
