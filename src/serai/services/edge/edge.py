@@ -41,11 +41,10 @@ class Edge:
         self.wall = ctx.clock.now() - ctx.clock.monotonic()
         self.metrics = Metrics(self.gauges)
         self.routes = Routes(ctx.replica, ctx.host, self.metrics, partial(Pool, self))
-        paths = [path for path in (config.platform, config.console) if path] if config.platform else []
-        self.platform = [PlatformPool(self, ctx.home / path) for path in paths]
-        if self.platform:
-            console = self.platform[1] if len(self.platform) > 1 else None
-            self.routes.own = own_sites(ctx.base, self.platform[0], console, self.metrics.tenant(TENANT))
+        self.platform = PlatformPool(self, ctx.home / config.platform) if config.platform else None
+        self.console = PlatformPool(self, ctx.home / config.console) if config.platform and config.console else None
+        if self.platform is not None:
+            self.routes.own = own_sites(ctx.base, self.platform, self.console, self.metrics.app(TENANT, ""))
         path = ctx.home / "logs" / "edge" / f"access-{ctx.group}-{ctx.worker}.log"
         self.access = AccessLog(path, limit=config.log_octets, files=config.log_files)
         self.static = StaticFiles()
@@ -136,4 +135,4 @@ class Edge:
         self.access.close()
 
     def _all_pools(self) -> list[Pool]:
-        return [*self.routes.pools(), *self.platform]
+        return [*self.routes.pools(), *(pool for pool in (self.platform, self.console) if pool is not None)]
