@@ -30,7 +30,7 @@ async def sockets(connector: str, count: int = 1, *, deadline: float = 2.0) -> l
         try:
             async with asyncio.timeout(deadline):
                 # connect() to a Unix socket succeeds or fails at once; EAGAIN means a full backlog.
-                _connect(control, connector)
+                connect(control, connector)
                 await loop.sock_sendall(control, bytes([count]))
                 readable = loop.create_future()
                 loop.add_reader(control.fileno(), _wake, readable)
@@ -53,7 +53,8 @@ def _wake(future: asyncio.Future[None]) -> None:
         future.set_result(None)
 
 
-def _connect(control: socket.socket, connector: str) -> None:
+def connect(control: socket.socket, connector: str) -> None:
+    """Connect to a Unix socket, however long its path; raise OSError where that fails."""
     if len(os.fsencode(connector)) <= LONGEST_PATH:
         control.connect(connector)
         return

@@ -92,6 +92,40 @@ class Probe(msgspec.Struct, frozen=True):
     required: bool = False
 
 
+class Entry(msgspec.Struct, frozen=True, kw_only=True):
+    """A program to be run inside a workload that runs already, for somebody who is elsewhere.
+
+    ``argv`` () is a shell of the driver's choice; ``env`` its whole environment. ``size`` (rows, columns) gives it a
+    terminal of its own, None pipes. ``folder`` is empty and the caller's; its name is public. In it appears the socket
+    ``door``, which only the user ``owner`` (None: the platform's own) may connect to, and where everyone is greeted
+    with ``greeting``; see `serai.cloud.visiting`. Seconds: ``idle`` without input or output, ``detached`` without a
+    reader, ``seconds`` in all; then it is ended.
+    """
+
+    argv: tuple[str, ...] = ()
+    env: Mapping[str, str] = {}
+    size: tuple[int, int] | None = None
+    folder: Path
+    owner: int | None = None
+    greeting: bytes = b""
+    idle: int = 3600
+    detached: int = 60
+    seconds: int = 86400
+
+
+class Visit(msgspec.Struct, frozen=True, kw_only=True):
+    """A program that was entered, by the process that stays with it; kept in ``folder``."""
+
+    pid: int
+    started: int
+    folder: Path
+
+    @property
+    def door(self) -> Path:
+        """The socket where its input and output are."""
+        return self.folder / "door"
+
+
 class Driver(Protocol):
     """Run workloads. All verbs but `expect` are coroutines, safe to cancel, and raise `SeraiError`."""
 
@@ -141,6 +175,25 @@ class Driver(Protocol):
         """Count established TCP connections to its port, for draining."""
         ...
 
-    async def command(self, handle: Handle, argv: Sequence[str]) -> tuple[str, ...]:
-        """Return the argument vector that runs ``argv`` inside the running workload, as a shell into it would."""
+
+class Enterable(Protocol):
+    """Run further programs inside of what runs: as locked in as it is, within its limits, and no longer than it."""
+
+    async def enter(self, handle: Handle, entry: Entry) -> Visit:
+        """Start it and return when it is executing.
+
+        `ConflictError` where the workload has ended, `InvalidError` for a program that can't be run.
+        """
+        ...
+
+    async def visits(self, folder: Path) -> Sequence[Visit]:
+        """Find those whose folders are in ``folder``, also of an earlier agent, whether they still run or not."""
+        ...
+
+    async def left(self, visit: Visit) -> Exit:
+        """Return when it has ended, at once if it has. Further reasons: "ended", "idle", "detached", "expired"."""
+        ...
+
+    async def leave(self, visit: Visit) -> Exit:
+        """Hang up, kill what stays of its session, and return when that is done."""
         ...

@@ -120,10 +120,6 @@ class SharedDriver:
         """Count its connections."""
         return await self.inner.connections(handle)
 
-    async def command(self, handle: Handle, argv: Sequence[str]) -> tuple[str, ...]:
-        """Return the argument vector that runs ``argv`` inside."""
-        return await self.inner.command(handle, argv)
-
     async def prepare(self, where: Place, size_mb: int) -> None:
         """Have an app's folders and its data volume of so many MiB, with the right owners; safe to call again."""
         volumes = await self._storage()

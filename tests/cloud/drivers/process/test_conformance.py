@@ -4,7 +4,7 @@ from serai.cloud.drivers import conformance
 
 
 @pytest.mark.timeout(40)
-@pytest.mark.parametrize("case", conformance.CASES, ids=lambda case: case.__name__)
+@pytest.mark.parametrize("case", [*conformance.CASES, *conformance.ENTERABLE], ids=lambda case: case.__name__)
 async def test_the_driver_keeps_the_contract(case, bench):
     await case(bench)
 

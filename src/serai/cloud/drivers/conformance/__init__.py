@@ -10,9 +10,11 @@ The programs of the cases are shell and Python as the sandbox has them. Here bel
 here does not belong what one driver alone can do.
 """
 
-from serai.cloud.drivers.conformance import bounds, doors, life, programs
+from serai.cloud.drivers.conformance import bounds, doors, life, programs, visits
 from serai.cloud.drivers.conformance.bench import Bench, Case
 
-__all__ = ["CASES", "Bench", "Case"]
+__all__ = ["CASES", "ENTERABLE", "Bench", "Case"]
 
 CASES: tuple[Case, ...] = (*programs.CASES, *bounds.CASES, *life.CASES, *doors.CASES)
+#: For drivers that are `Enterable`.
+ENTERABLE: tuple[Case, ...] = visits.CASES

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 import msgspec
@@ -36,11 +36,7 @@ def check(workload: Workload) -> None:
         raise InvalidError("An ID has 1 to 100 of a-z, 0-9, dot, hyphen and underscore.", path="id")
     if not workload.argv or not workload.argv[0]:
         raise InvalidError("There is no program to run.", path="argv")
-    words = [*workload.argv, *workload.env, *workload.env.values(), workload.cwd]
-    if any("\0" in word for word in words) or any("=" in name or not name for name in workload.env):
-        raise InvalidError("Arguments and variables can't hold NUL, names can't hold an equals sign.", path="env")
-    if sum(len(word.encode("utf-8", "surrogateescape")) + 1 for word in words) > MAX_ENV:
-        raise InvalidError("Arguments and variables are longer than 512 KiB.", path="env")
+    check_words((*workload.argv, workload.cwd), workload.env)
     if workload.uid is not None and workload.uid < 1:
         raise InvalidError("A workload can't run as root.", path="uid")
     if not 0 <= workload.port <= 65535:
@@ -48,6 +44,15 @@ def check(workload: Workload) -> None:
     _check_limits(workload)
     for mount in workload.mounts:
         _check_mount(mount)
+
+
+def check_words(words: Sequence[str], env: Mapping[str, str]) -> None:
+    """Raise `InvalidError` where a program can't be given these arguments and variables."""
+    every = [*words, *env, *env.values()]
+    if any("\0" in word for word in every) or any("=" in name or not name for name in env):
+        raise InvalidError("Arguments and variables can't hold NUL, names can't hold an equals sign.", path="env")
+    if sum(len(word.encode("utf-8", "surrogateescape")) + 1 for word in every) > MAX_ENV:
+        raise InvalidError("Arguments and variables are longer than 512 KiB.", path="env")
 
 
 def plan(

@@ -1,4 +1,4 @@
-"""The ten verbs of the process driver."""
+"""The verbs of the process driver."""
 
 from __future__ import annotations
 
@@ -9,17 +9,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from serai.cloud.drivers.contract import Exit, Handle, Probe, Usage, Workload
-from serai.cloud.drivers.process import command, measure, network, probes, processes, spawn
+from serai.cloud.drivers.contract import Entry, Exit, Handle, Probe, Usage, Visit, Workload
+from serai.cloud.drivers.process import command, measure, network, probes, processes, spawn, visits
 from serai.cloud.drivers.process.cgroups import Groups
 from serai.cloud.drivers.process.cgroups_open import open_groups
 from serai.cloud.drivers.process.egress import Egress
 from serai.cloud.drivers.process.facts import Facts, gather
 from serai.cloud.drivers.process.options import Options
-from serai.cloud.drivers.process.records import Folders, Record
+from serai.cloud.drivers.process.records import Folders, Record, read_small
 from serai.cloud.drivers.process.seccomp import program
-from serai.cloud.drivers.process.shim import bencode
-from serai.errors import InternalError, InvalidError
+from serai.errors import ConflictError, InternalError, InvalidError
 
 KILL = 9
 TERMINATE = 15
@@ -164,17 +163,35 @@ class ProcessDriver:
         """Count established TCP connections to its port, for draining."""
         return measure.connections(handle.pid, self._folders.record(handle).port)
 
-    async def command(self, handle: Handle, argv: Sequence[str]) -> tuple[str, ...]:
-        """Return the argument vector that runs ``argv`` inside the running workload, as a shell into it would."""
+    async def enter(self, handle: Handle, entry: Entry) -> Visit:
+        """Run a further program inside of what runs. See `Enterable`."""
         record = self._folders.record(handle)
-        config = bencode.encode(
-            {
-                **command.confine(record.cwd, record.writable, record.limits, grouped=self._grouped),
-                "groups": [str(path) for path in self._groups.entrances(handle.id)],
-            }
-        )
-        ident = (str(record.program), str(record.program_started), str(self._folders.path(handle.id) / "seccomp.bpf"))
-        return (self._facts.python, "-I", "-S", str(spawn.SHIM), "enter", *ident, config.hex(), "--", *argv)
+        if not processes.alive(record.program, record.program_started):
+            raise ConflictError("It has ended.", id=handle.id)
+        command.check_words(entry.argv, entry.env)
+        config = {
+            **command.confine(record.cwd, record.writable, record.limits, grouped=self._grouped),
+            "pid": record.program,
+            "started": str(record.program_started),
+            "seccomp": read_small(self._folders.path(handle.id) / "seccomp.bpf"),
+            "groups": [str(path) for path in self._groups.entrances(handle.id)],
+            "shim_groups": [str(path) for path in self._groups.shims()],
+        }
+        return await visits.begin(self._facts.python, config, entry, self._options.start_seconds)
+
+    async def visits(self, folder: Path) -> Sequence[Visit]:
+        """Find those that were entered, by their folders."""
+        return visits.find(folder)
+
+    async def left(self, visit: Visit) -> Exit:
+        """Return when it has ended."""
+        await processes.ended(visit.pid, visit.started)
+        return visits.exit_of(visit)
+
+    async def leave(self, visit: Visit) -> Exit:
+        """Hang up, kill what stays of its session, and return when that is done."""
+        processes.send(visit.pid, visit.started, TERMINATE)
+        return await self.left(visit)
 
     async def retire(self) -> None:
         """Remove what the home keeps on this host beyond its workloads; none may be left."""

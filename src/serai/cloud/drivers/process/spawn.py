@@ -47,14 +47,14 @@ class Conversation:
         """Tell whether there is a shim."""
         return self._reaping is not None
 
-    def begin(self, python: str, folder: Path, errors: Path) -> None:
+    def begin(self, python: str, folder: Path, errors: Path, verb: str = "main") -> None:
         """Start a shim, whose own mistakes go to the file ``errors``; ``folder`` is what people see in its name."""
         self._errors = errors
         fd = os.open(self._errors, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o640)
         try:
             # Not by the event loop, which copies the page tables of this large process for each child.
             process = subprocess.Popen(
-                [python, "-I", "-S", str(SHIM), "main", str(folder)],
+                [python, "-I", "-S", str(SHIM), verb, str(folder)],
                 stdin=self._theirs.fileno(),
                 stdout=fd,
                 stderr=fd,

@@ -19,6 +19,7 @@ CLONE_NEWNET = 0x40000000
 PR_SET_PDEATHSIG = 1
 PR_SET_DUMPABLE = 4
 PR_SET_SECCOMP = 22
+PR_CAPBSET_DROP = 24
 PR_SET_CHILD_SUBREAPER = 36
 PR_SET_NO_NEW_PRIVS = 38
 SECCOMP_MODE_FILTER = 2
@@ -32,6 +33,7 @@ IFF_UP = 0x1
 RTF_UP_GATEWAY = 0x3
 SIG_BLOCK, SIG_UNBLOCK = 0, 1
 SFD_NONBLOCK_CLOEXEC = 0o2004000
+PIDFD_SEND_SIGNAL = 424  # the same on all architectures
 
 LIBC = ctypes.CDLL(None, use_errno=True)
 
@@ -78,6 +80,25 @@ def read_signal(fd: int) -> int:
 def unblock(numbers: list[int]) -> None:
     """Let the signals ``numbers`` through again; a program inherits what is blocked."""
     _checked(LIBC.sigprocmask(SIG_UNBLOCK, _mask(numbers), None), "sigprocmask")
+
+
+def default_signal(number: int) -> None:
+    """Let a signal do what it does by itself, for this process and what it executes."""
+    LIBC.signal(number, None)
+
+
+def send_signal(pidfd: int, number: int) -> None:
+    """Send a signal to the process behind a pidfd."""
+    _checked(LIBC.syscall(PIDFD_SEND_SIGNAL, pidfd, number, None, 0), "pidfd_send_signal")
+
+
+def join(path: bytes) -> None:
+    """Move this process into the cgroup behind a ``cgroup.procs`` or ``tasks`` file."""
+    fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+    try:
+        os.write(fd, b"0")
+    finally:
+        os.close(fd)
 
 
 def bring_up(name: str) -> None:

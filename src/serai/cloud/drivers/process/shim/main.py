@@ -9,15 +9,15 @@ agent that dies before that leaves nothing behind: the shim sees the end of the 
 from __future__ import annotations
 
 import os
-import sys
 from _socket import AF_UNIX, SO_PASSCRED, SOCK_SEQPACKET, SOL_SOCKET, socket, socketpair
 
 from . import kernel
-from .bencode import decode, encode, text
+from .bencode import text
 from .doors import Doors
 from .keeper import Keeper
 from .logs import Log
 from .slirp import Slirp, refuse
+from .talk import exactly, receive, send
 
 TYPE_CHECKING = False  # importing typing would cost 4 ms and 1 MB
 if TYPE_CHECKING:
@@ -44,25 +44,10 @@ def main(_arguments: list[str]) -> None:
     os._exit(0)
 
 
-def receive(agent: socket) -> Any:
-    """Return the next message of the agent; end where it has gone."""
-    length = int.from_bytes(_exactly(agent, 4), "big")
-    return decode(_exactly(agent, length))
-
-
-def send(agent: socket, message: dict[str, Any]) -> None:
-    """Send a message to the agent; that it has gone is seen elsewhere."""
-    data = encode(message)
-    try:
-        agent.sendall(len(data).to_bytes(4, "big") + data)
-    except OSError:
-        return
-
-
 def prepare(agent: socket, config: dict[str, Any]) -> Keeper:
     """Make all that needs privileges, start the sandbox, give the privileges up."""
     for path in config["shim_groups"]:
-        join(path)
+        kernel.join(path)
     uid, gid = config["uid"], config["gid"]
     os.chdir(config["folder"])
     prepare_network(agent, config)
@@ -98,7 +83,7 @@ def prepare_network(agent: socket, config: dict[str, Any]) -> None:
     kernel.bring_up("lo")
     if kind == "routed":
         send(agent, {"event": "network", "pid": os.getpid()})
-        _exactly(agent, 1)
+        exactly(agent, 1)
         kernel.give_address("eth0", *(text(word) for word in config["address"]))
     elif kind == "slirp":
         slirp.connect()
@@ -128,7 +113,7 @@ def become_sandbox(config: dict[str, Any], report: int, output: int, error: int)
     """Join the workload's cgroups, become its user, put the promised descriptors in place, execute bubblewrap."""
     kernel.unblock(FORWARDED)
     for path in config["groups"]:
-        join(path)
+        kernel.join(path)
     if config["uid"] >= 0:
         drop(config["uid"], config["gid"])
     if config["nice"]:
@@ -149,27 +134,8 @@ def become_sandbox(config: dict[str, Any], report: int, output: int, error: int)
     os.execve(argv[0], argv, {"PATH": "/usr/bin:/bin"})  # noqa: S606  a typed vector; no shell
 
 
-def join(path: bytes) -> None:
-    """Move this process into the cgroup behind a ``cgroup.procs`` or ``tasks`` file."""
-    fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
-    try:
-        os.write(fd, b"0")
-    finally:
-        os.close(fd)
-
-
 def drop(uid: int, gid: int) -> None:
     """Become ``uid`` for good, with no group but ``gid``."""
     os.setgroups([])
     os.setresgid(gid, gid, gid)
     os.setresuid(uid, uid, uid)
-
-
-def _exactly(agent: socket, length: int) -> bytes:
-    data = b""
-    while len(data) < length:
-        more = agent.recv(length - len(data))
-        if not more:
-            sys.exit(1)
-        data += more
-    return data

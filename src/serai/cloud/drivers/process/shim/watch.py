@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 
+from . import kernel
+
 PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
@@ -38,6 +40,27 @@ def children(parent: int) -> list[int]:
     return found
 
 
+def signal_session(leader: int, number: int) -> int:
+    """Send a signal to all processes of the session that ``leader`` began (setsid(2)); return how many there were."""
+    count = 0
+    for name in os.listdir("/proc"):  # noqa: PTH208
+        if not name.isdigit() or not _belongs(name, leader):
+            continue
+        try:
+            target = os.pidfd_open(int(name))
+        except OSError:
+            continue
+        try:
+            if _belongs(name, leader):
+                kernel.send_signal(target, number)
+                count += 1
+        except OSError:
+            continue
+        finally:
+            os.close(target)
+    return count
+
+
 def memory(first: int, threshold: int = 0) -> int:
     """Return the octets of memory that the namespace of ``first`` uses.
 
@@ -59,6 +82,15 @@ def out_of_memory_kills(path: bytes) -> int:
     except OSError:
         return 0
     return sum(int(pair[1]) for pair in pairs if pair[0] == b"oom_kill")
+
+
+def _belongs(pid: str, session: int) -> bool:
+    try:
+        with open("/proc/" + pid + "/stat", "rb") as file:  # noqa: PTH123
+            fields = file.read().rsplit(b")", 1)[1].split()
+    except (OSError, IndexError):
+        return False
+    return int(fields[3]) == session and fields[0] not in (b"Z", b"X")
 
 
 def _resident(pid: int) -> int:
