@@ -18,6 +18,9 @@ MAX_LIMIT = 10_000
 #: The largest integer of the engines.
 MAX_NUMBER = (1 << 63) - 1
 
+#: The kind of the record that a tenant lives by, under its own name.
+TENANT = "tenant"
+
 _KIND = re.compile(r"[a-z][a-z0-9_.-]{0,39}")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _UNSTORABLE = re.compile(r"[\x00\ud800-\udfff]")
@@ -83,7 +86,9 @@ def batch(transaction: Transaction, when: float) -> Batch:
     if not 0 < len(transaction.operations) <= MAX_OPERATIONS:
         raise InvalidError(f"a transaction has 1 to {MAX_OPERATIONS} operations", path="operations")
     operations = tuple(_operation(operation) for operation in transaction.operations)
-    return Batch(transaction.who, transaction.why, when, operations)
+    owners = {one.tenant for one in transaction.operations if isinstance(one, Put) and not one.spec.OUTLIVES} - {""}
+    living = tuple((TENANT, owner, owner) for owner in sorted(owners))
+    return Batch(transaction.who, transaction.why, when, operations, living)
 
 
 def _operation(operation: Operation) -> PutRow | DeleteRow | NewTask:

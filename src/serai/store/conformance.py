@@ -20,6 +20,8 @@ from serai.store.conformance_kit import (
     NewLamp,
     OldLamp,
     OtherKind,
+    Owner,
+    Relic,
     Shade,
     WiderShade,
     equal,
@@ -89,6 +91,23 @@ class StoreConformance(PastConformance, AuditConformance):
             good = (Put("ada", "desk", Lamp()), NewTask(function="light"), Put("ada", "desk", Lamp(watts=2)))
             done = await store.apply(Transaction(WHO, WHY, good))
             equal((done.changes, done.versions, len(done.tasks)), ([1, 2], [1, 2], 1))
+
+    async def test_nothing_is_written_into_a_tenant_that_was_deleted(self) -> None:
+        """Not even at the same moment; what outlives tenants is, and so is what comes back with one."""
+        async with self.twice() as (one, two):
+            await one.put(WHO, WHY, "ada", "before", Lamp())  # this store knew no tenants yet
+            await one.put(WHO, WHY, "ada", "ada", Owner())
+            lamps = [(one, two)[n % 2].put(WHO, WHY, "ada", f"n{n}", Lamp()) for n in range(20)]
+            ends = two.change(WHO, WHY, [Delete(Owner.KIND, "ada", "ada")])
+            results = await asyncio.gather(*lamps[:10], ends, *lamps[10:], return_exceptions=True)
+            equal({type(one) for one in results if isinstance(one, Exception)} <= {NotFoundError}, True)
+            [gone] = [each for each in await one.changes(0) if each.kind == Owner.KIND and each.spec is None]
+            equal([each for each in await one.changes(gone.number) if each.kind == Lamp.KIND], [])
+            await refused(NotFoundError, one.put(WHO, WHY, "ada", "desk", Lamp()))
+            await refused(NotFoundError, one.change(WHO, WHY, [Put("ada", "desk", Lamp()), Put("bob", "x", Lamp())]))
+            await one.put(WHO, WHY, "ada", "old", Relic())
+            await one.change(WHO, WHY, [Put("ada", "desk", Lamp()), Put("ada", "ada", Owner(), 0)])
+            equal((await two.get(Lamp, "ada", "desk")).version, 1)
 
     async def test_a_conflict_fails_nobody_who_commits_at_the_same_time(self) -> None:
         """Numbers stay gap-free."""

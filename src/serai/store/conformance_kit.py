@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import msgspec
 
 from serai.errors import SeraiError
+from serai.store.checks import TENANT
 from serai.store.contract import Spec
 from serai.store.driver import Driver
 from serai.store.kinds import Kinds
@@ -32,6 +33,19 @@ class OtherKind(Spec, frozen=True, kw_only=True):
     KIND: ClassVar[str] = "lantern"
 
     wick: bool = True
+
+
+class Owner(Spec, frozen=True, kw_only=True):
+    """What tenants live by."""
+
+    KIND: ClassVar[str] = TENANT
+
+
+class Relic(Spec, frozen=True, kw_only=True):
+    """What is written even where its tenant is no more."""
+
+    KIND: ClassVar[str] = "relic"
+    OUTLIVES: ClassVar[bool] = True
 
 
 class Shade(msgspec.Struct, frozen=True, kw_only=True):

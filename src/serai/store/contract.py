@@ -41,6 +41,7 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Fals
     ``EXPORTED`` matches the names of what people want, and so write as text and carry elsewhere; what it does not match
     (None: nothing of the kind) the platform derives. So it does with the fields of ``DERIVED``, which begin like that.
     ``RETURNS``: once it is deleted, its last version brings it back; not so where it is more than that, or a secret.
+    Nothing is written into a tenant that was deleted, but for kinds that ``OUTLIVES`` says do.
     """
 
     KIND: ClassVar[str] = ""
@@ -53,6 +54,7 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Fals
     EXPORTED: ClassVar[re.Pattern[str] | None] = None
     DERIVED: ClassVar[Mapping[str, Any]] = {}
     RETURNS: ClassVar[bool] = True
+    OUTLIVES: ClassVar[bool] = False
 
     @classmethod
     def derived(cls, fields: Mapping[str, Any]) -> Mapping[str, Any]:  # noqa: ARG003 - for kinds where it depends

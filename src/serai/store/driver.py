@@ -72,12 +72,17 @@ class DeleteRow(msgspec.Struct, frozen=True):
 
 
 class Batch(msgspec.Struct, frozen=True):
-    """A validated transaction; ``when`` is in seconds since the epoch and may jump back."""
+    """A validated transaction; ``when`` is in seconds since the epoch and may jump back.
+
+    ``living`` are (kind, tenant, name) of descriptors that must not be deleted ones once it is applied: the tenants of
+    what it writes. One that never was is not missed: a store need not hold any.
+    """
 
     who: str
     why: str
     when: float
     operations: tuple[PutRow | DeleteRow | NewTask, ...]
+    living: tuple[tuple[str, str, str], ...] = ()
 
 
 class Keep(msgspec.Struct, frozen=True):

@@ -35,6 +35,12 @@ def settle(operation: PutRow | DeleteRow, current: Row | None) -> tuple[int, byt
     return current.schema, codec.merge(current.spec, operation.spec, operation.known)
 
 
+def check_living(kind: str, tenant: str, name: str, *, live: bool, version: int) -> None:
+    """Raise `NotFoundError` for one of ``Batch.living`` that was deleted; ``version`` is its last one, 0 for none."""
+    if version and not live:
+        raise NotFoundError(f"there is no {kind} {called(tenant, name)}", kind=kind, tenant=tenant, name=name)
+
+
 def is_spent(kind: str, version: int, when: float, newest: tuple[int, float, bool], keep: Keep) -> bool:
     """Tell whether a revision below ``keep.feed`` may go; ``newest`` is (version, when, deleted) of its key's newest.
 

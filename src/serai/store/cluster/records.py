@@ -180,6 +180,7 @@ class _Staged:
         self._rows: dict[Key, Row | None] = {}
         self._versions: dict[Key, int] = {}
         keys = {_key(operation) for operation in batch.operations if not isinstance(operation, NewTask)}
+        keys.update(batch.living)
         for *key, version, change, schema, spec, last_version in tx.rows(_CURRENT, _columns(keys, 3)):
             at = (key[0], key[1], key[2])
             self._rows[at] = Row(*at, version, change, schema, spec) if version is not None else None
@@ -200,6 +201,8 @@ class _Staged:
     def finish(self) -> None:
         """Write it all; the head follows with the commit."""
         batch = self._batch
+        for key in batch.living:
+            rules.check_living(*key, live=self._rows[key] is not None, version=self._versions[key])
         touched = {(change.kind, change.tenant, change.name) for change in self.changes}
         live = [(*key, row.version, row.change) for key in touched if (row := self._rows[key]) is not None]
         gone = [key for key in touched if self._rows[key] is None]

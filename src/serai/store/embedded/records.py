@@ -19,6 +19,7 @@ _HISTORY = (
 _NEWEST = """
 SELECT version, at, spec IS NULL FROM revision WHERE kind = ? AND tenant = ? AND name = ? ORDER BY version DESC LIMIT 1
 """
+_LIVE = "SELECT 1 FROM record WHERE kind = ? AND tenant = ? AND name = ?"
 _LAST = "SELECT change, mark FROM revision ORDER BY change DESC LIMIT 1"
 #: Greater than all that can follow a prefix.
 _END = "\U0010ffff"
@@ -130,6 +131,9 @@ def apply(cursor: sqlite3.Cursor, batch: Batch) -> Committed:
         mark = change.mark
         done.changes.append(number)
         done.versions.append(change.version)
+    for key in batch.living:
+        live = cursor.execute(_LIVE, key).fetchone() is not None
+        rules.check_living(*key, live=live, version=0 if live else _last_version(cursor, key))
     if new_tasks:
         done.tasks.extend(tasks.ROWS.insert_all(cursor, new_tasks, who=batch.who, now=batch.when))
     return done

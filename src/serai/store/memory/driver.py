@@ -85,6 +85,7 @@ class MemoryDriver:
                 new_tasks.append(operation)
             else:
                 staged.write(operation)
+        staged.check_living()
         # Records raise while they are staged, before any task is inserted; what a task's insert may leave behind
         # is undone by going back to a copy, which only a transaction with several of them needs.
         before = copy.deepcopy(self._state) if len(new_tasks) > 1 else None
@@ -208,6 +209,13 @@ class _Staged:
         self._changes.append(msgspec.structs.replace(change, mark=mark))
         self._versions[key] = version
         self._new[key] = None if spec is None else Row(*key, version, change.number, schema, spec)
+
+    def check_living(self) -> None:
+        """Raise where a tenant of what was staged is no more."""
+        for key in self._batch.living:
+            past = self._history.get(key)
+            live = (self._new[key] if key in self._new else self._rows.get(key)) is not None
+            rules.check_living(*key, live=live, version=self._versions.get(key, past[-1].version if past else 0))
 
     def finish(self, inserted: list[str]) -> Committed:
         """Make it so."""
