@@ -1,11 +1,14 @@
 """What falls with an account or a tenant: written in the one transaction that ends it, so that nothing of it stays.
 
+Of a tenant that has very much, what does not fit there goes by a task of the service that keeps tenants' things.
+
 Somebody who gets the name later, as a user or as a tenant, starts with nothing.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 
 from serai.errors import NotFoundError
 from serai.identity import sessions
@@ -14,6 +17,8 @@ from serai.identity.directory import Directory
 from serai.identity.people import Credentials, CustomRole, Invitation, Member, Reset, TokenUse, User
 from serai.identity.people import Token as ApiToken
 from serai.store import Delete, Spec, Store
+
+AT_ONCE = 1000  # of what a tenant has, in the transaction that ends it
 
 
 async def falling(
@@ -26,9 +31,9 @@ async def falling(
         sealed = [Delete(one.KIND, "", name) for one in (Credentials, Reset) if await _is_there(store, one, name)]
         return (*_of_user(directory, name), *sealed)
     if kind is Tenant and spec is None:
-        waiting = await store.find(Invitation, name, limit=1000)
+        waiting = await store.find(Invitation, name, limit=AT_ONCE)
         invitations = [Delete(Invitation.KIND, name, one.name) for one in waiting]
-        return (*_of_tenant(directory, name), *invitations)
+        return tuple(islice((*_of_tenant(directory, name), *invitations), AT_ONCE))
     return ()
 
 
@@ -48,11 +53,11 @@ def _of_user(directory: Directory, login: str) -> Iterator[Delete]:
 
 
 def _of_tenant(directory: Directory, tenant: str) -> Iterator[Delete]:
+    for name in directory.names(ApiToken, tenant):
+        yield from token_falls(directory, tenant, name)
     for kind in (Member, CustomRole):
         for name in directory.names(kind, tenant):
             yield Delete(kind.KIND, tenant, name)
-    for name in directory.names(ApiToken, tenant):
-        yield from token_falls(directory, tenant, name)
 
 
 async def _is_there(store: Store, kind: type[Spec], name: str) -> bool:

@@ -15,7 +15,7 @@ from serai.cloud.descriptors import Instance, Route
 from serai.errors import AlreadyExistsError, ExhaustedError, InvalidError, NotFoundError
 from serai.identity.descriptors import Tenant
 from serai.identity.people import Member, User
-from serai.services.apps import actions, departing, domains, folders, prune, quota, removal, switching, trash
+from serai.services.apps import actions, departing, domains, folders, prune, quota, removal, returning, switching, trash
 from serai.services.apps.descriptors import App, Domain, Release, Trash
 from serai.services.apps.variables import Variables
 from serai.store import Delete
@@ -154,7 +154,7 @@ async def test_a_tenant_comes_back_with_its_people_and_its_apps(hello: Any) -> N
     user = await store.get(User, "", "bob")
     await store.change(WHO, "somebody else gets the name", [Delete(User.KIND, "", "bob", user.version)])
     await store.put(WHO, "test", "", "bob", User())
-    told = await departing.undelete(store, site, WHO, "demo")
+    told = await returning.undelete(store, site, WHO, "demo")
     assert "bob" in told.notes[0]
     await folders.bring_back(hello.work("hello"), app.name)
     assert (await store.get(Tenant, "demo", "demo")).spec == before, "its number as well"
@@ -165,7 +165,7 @@ async def test_a_tenant_comes_back_with_its_people_and_its_apps(hello: Any) -> N
     await hello.work("hello").place(64)
     assert (place(hello) / "data/file").read_text() == "precious"
     with pytest.raises(NotFoundError):
-        await departing.undelete(store, site, WHO, "demo")
+        await returning.undelete(store, site, WHO, "demo")
 
 
 async def test_a_tenant_that_is_purged_leaves_nothing(hello: Any) -> None:
@@ -178,8 +178,8 @@ async def test_a_tenant_that_is_purged_leaves_nothing(hello: Any) -> None:
     await switching.remove(hello.work("hello"), data=True, trash=app.name)
     for name, confirm, error in (("demo", "no", InvalidError), ("else", "else", NotFoundError)):
         with pytest.raises(error):
-            await departing.purge(store, WHO, name, tenant.name, confirm=confirm)
-    assert len(await departing.purge(store, WHO, "demo", tenant.name, confirm="demo")) == 2
+            await returning.purge(store, hello.site, WHO, name, tenant.name, confirm=confirm)
+    assert len(await returning.purge(store, hello.site, WHO, "demo", tenant.name, confirm="demo")) == 2
     await folders.purge(hello.work("hello"), app.name)
     await folders.purge(replace(hello.work("demo"), tenant=""), tenant.name)
     assert await store.find(Trash) == []

@@ -28,6 +28,7 @@ SERVICE = Service(
         "apps.run": "serai.services.apps.tasks:run",
         "apps.prune": "serai.services.apps.tasks:clear_releases",
         "apps.remove": "serai.services.apps.tasks:remove",
+        "apps.leave": "serai.services.apps.tasks:leave",
         "apps.undelete": "serai.services.apps.tasks:undelete",
         "apps.purge": "serai.services.apps.tasks:purge",
         "*:*": "serai.services.apps.running.tasks:run",

@@ -191,14 +191,17 @@ class Trash(Spec, frozen=True, kw_only=True):
     """Something deleted that can be had back until a time (seconds since the epoch).
 
     It is an app (named ``APP.RANDOM``), a release (``APP.NUMBER.RANDOM``), or a tenant (``TENANT.RANDOM``, of the
-    platform), with ``parts`` that say what its apps are kept as. ``versions`` are those of its descriptors, by
-    ``KIND/NAME``; ``data`` says that an app's data was deleted as well, ``disk_mb`` how large that is.
+    platform), with ``parts`` that say what its apps are kept as, and the rest of what it had (``TENANT.RANDOM``, its
+    own). ``versions`` are those of its descriptors, by ``KIND/NAME``; ``data`` says that an app's data was deleted as
+    well, ``disk_mb`` how large that is. A tenant that is ``leaving`` still has things that are to be kept.
     """
 
     KIND: ClassVar[str] = "trash"
     NAME: ClassVar[re.Pattern[str]] = re.compile(r"[a-z][a-z0-9-]{0,40}(?:\.[0-9]{1,9})?\.[0-9a-f]{8}\Z")
 
-    what: Literal["app", "release", "tenant"] = "app"
+    OUTLIVES: ClassVar[bool] = True
+
+    what: Literal["app", "release", "tenant", "rest"] = "app"
     app: str  # a tenant's own name
     host: str
     who: str
@@ -209,11 +212,11 @@ class Trash(Spec, frozen=True, kw_only=True):
     blobs: tuple[str, ...] = ()
     parts: tuple[str, ...] = ()
     disk_mb: Number = 0
-    state: Literal["kept", "returning"] = "kept"
+    state: Literal["leaving", "kept", "returning"] = "kept"
 
     def app_of(self, name: str) -> str:  # noqa: ARG002 - it says so itself
         """Return the app that it is, or was of."""
-        return "" if self.what == "tenant" else self.app
+        return "" if self.what in {"tenant", "rest"} else self.app
 
 
 #: Instance, Route and Host are declared by the cloud, and brought by the service that writes them.

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from serai.services.apps import fetching, folders, hosting, once, prune, steps, switching
+from serai.services.apps import departing, fetching, folders, hosting, once, prune, steps, switching
 from serai.services.apps.addresses import Site
 from serai.services.apps.git.outside import Outside
 from serai.services.apps.rollout import BUILD_SECONDS, RETRIES, STEP_SECONDS
@@ -161,6 +161,14 @@ async def remove(ctx: TaskContext, which: Removal) -> Any:
     return said
 
 
+@task("apps.leave", deadline=STEP_SECONDS, retries=RETRIES)
+async def leave(ctx: TaskContext, which: Kept) -> Any:
+    """Take away what a deleted tenant, which is named like an app of the platform's, still has."""
+    work = work_of(ctx, which)
+    steps = await departing.leave(work.store, work.site, work.who, work.app, which.trash)
+    return f"Nothing of {work.app} is left, after {steps} more steps." if steps else f"Nothing of {work.app} is left."
+
+
 @task("apps.undelete", deadline=STEP_SECONDS, retries=RETRIES)
 async def undelete(ctx: TaskContext, which: Kept) -> Any:
     """Bring the folders of a deleted app back, and let it run."""
@@ -169,5 +177,8 @@ async def undelete(ctx: TaskContext, which: Kept) -> Any:
 
 @task("apps.purge", deadline=STEP_SECONDS, retries=RETRIES)
 async def purge(ctx: TaskContext, which: Kept) -> Any:
-    """Clear what is kept of a deleted app."""
-    return await folders.purge(work_of(ctx, which), which.trash)
+    """Clear what is kept of a deleted app or tenant."""
+    work = work_of(ctx, which)
+    if not work.tenant:  # its parts have tasks of their own
+        await departing.leave(work.store, work.site, work.who, work.app, which.trash)
+    return await folders.purge(work, which.trash)

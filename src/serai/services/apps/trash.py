@@ -3,7 +3,7 @@
 The descriptors' last versions are in the store's history; a `Trash` says which. An app's folders are moved aside on its
 host, each by one rename, so that neither a kill nor a full disk leaves a half of one; a release's folder stays where it
 is. Data that is kept counts against the tenant's quota. A task that is inserted with the deletion ends it all when the
-week is over. Of tenants see `departing`.
+week is over. Of tenants see `departing` and `returning`.
 """
 
 from __future__ import annotations
@@ -186,7 +186,7 @@ async def purge(store: Store, who: str, tenant: str, app: str, name: str, *, con
 
 async def _named(store: Store, tenant: str, app: str, name: str) -> Record[Trash]:
     record = await store.get(Trash, tenant, name)
-    if record.spec.app != app or record.spec.what == "tenant":
+    if record.spec.app != app or record.spec.what == "tenant":  # which is the platform's people's
         raise NotFoundError(f"Nothing is kept of {app[:64]} under that name.", app=app[:64])
     return record
 

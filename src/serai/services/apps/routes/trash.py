@@ -8,7 +8,7 @@ from litestar import delete, post
 from litestar.params import FromPath, FromQuery, JSONBody
 from msgspec import Meta
 
-from serai.services.apps import departing
+from serai.services.apps import returning
 from serai.services.apps import trash as keeping
 from serai.services.apps.routes.common import PATH, Aim, AppName, Body, Caller, Ctx, Started, site_of
 from serai.services.apps.trash import Returned
@@ -52,7 +52,7 @@ async def undelete_release(ctx: Ctx, principal: Caller, target: Aim, app: AppNam
 )  # fmt: skip
 async def undelete_tenant(ctx: Ctx, principal: Caller, target: Aim, data: JSONBody[UndeleteBody]) -> Returned:
     """Bring a deleted tenant back with its members, roles and apps; tokens and invitations do not come."""
-    return await departing.undelete(ctx.store, site_of(ctx), principal.who, target.tenant, data.trash)
+    return await returning.undelete(ctx.store, site_of(ctx), principal.who, target.tenant, data.trash)
 
 
 @delete(
@@ -63,7 +63,7 @@ async def purge_tenant(
     ctx: Ctx, principal: Caller, target: Aim, trash: FromPath[str], confirm: FromQuery[str] = ""
 ) -> Started:
     """End what is kept of a deleted tenant at once; ``confirm`` repeats its name."""
-    return Started(await departing.purge(ctx.store, principal.who, target.tenant, trash, confirm=confirm))
+    return Started(await returning.purge(ctx.store, site_of(ctx), principal.who, target.tenant, trash, confirm=confirm))
 
 
 ROUTES = [undelete, purge, undelete_release, undelete_tenant, purge_tenant]
