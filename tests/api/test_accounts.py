@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from serai.errors import AlreadyExistsError, DeniedError, InvalidError, NotFoundError, UnsupportedError
+from serai.identity.descriptors import Tenant
 from serai.identity.people import Credentials, Member, Secrets, Session, Token
 from serai.identity.seal import create_key, open_keyring
 from serai.identity.testing import PASSPHRASE
@@ -29,6 +30,7 @@ async def me(api: Any, **headers: str) -> int:
 
 
 async def test_what_changes_about_somebody_counts_with_the_very_next_request(api: Any) -> None:
+    await api.store.put("user:root", "test", "demo", "demo", Tenant(uid=1))
     await api.person("ada", ("demo", "owner"))
     cookie = await api.signed_in()
     bearer = await token(api, cookie)

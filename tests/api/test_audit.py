@@ -9,6 +9,7 @@ import pytest
 from serai.errors import ExhaustedError, InvalidError
 from serai.identity import Refusal, Target
 from serai.identity.audit import MOST, StoreAudit
+from serai.identity.descriptors import Tenant
 from serai.identity.people import Member, Secrets, User
 from serai.identity.testing import PASSPHRASE
 from serai.store import Store
@@ -26,6 +27,7 @@ async def cookie_of(api: Any, login: str, tenant: str, role: str) -> str:
 
 
 async def test_changes_and_refusals_are_found_with_their_address(api: Any) -> None:
+    await api.store.put("user:root", "test", "demo", "demo", Tenant(uid=1))
     ada = await cookie_of(api, "ada", "demo", "owner")
     eve = await cookie_of(api, "eve", "other", "viewer")
     here = {"origin": "https://console.localhost"}
@@ -56,11 +58,12 @@ async def test_changes_and_refusals_are_found_with_their_address(api: Any) -> No
 
 
 async def test_pages_follow_each_other(api: Any) -> None:
+    await api.store.put("user:root", "test", "demo", "demo", Tenant(uid=1))
     for number in range(5):
         await api.call("PUT", f"/v1/role/demo/r{number}", {"actions": ["app.read"]})
     first = await api.call("GET", "/v1/audit/changes", query={"tenant": "demo", "limit": 3})
     second = await api.call("GET", "/v1/audit/changes", query={"tenant": "demo", "limit": 3, "before": first["next"]})
-    assert [one["name"] for one in first["items"] + second["items"]] == ["r4", "r3", "r2", "r1", "r0"]
+    assert [one["name"] for one in first["items"] + second["items"]] == ["r4", "r3", "r2", "r1", "r0", "demo"]
     assert second["next"] == 0
 
 

@@ -80,7 +80,7 @@ async def test_an_old_version_can_be_compared_and_restored(api: Any) -> None:
 async def test_a_list_comes_in_pages_without_gaps(api: Any) -> None:
     names = [f"t{n:03}" for n in range(25)]
     for n, name in enumerate(names):
-        await api.call("PUT", f"/v1/tenant/{name}/{name}", {"uid": n})
+        await api.call("PUT", f"/v1/tenant/{name}/{name}", {"uid": n + 1})
     items = await api.run(lambda: list(api.client.pages("/v1/tenant", {"limit": 7})))
     assert [item["name"] for item in items] == names
     assert [item["name"] for item in (await api.call("GET", "/v1/tenant", query={"tenant": "t007"}))["items"]] == [

@@ -20,6 +20,7 @@ from serai.errors import (
     SeraiError,
     UnavailableError,
 )
+from serai.identity.descriptors import Tenant
 from serai.identity.local import LOCAL_OPERATOR, local_principal
 
 NAMES = [
@@ -206,9 +207,36 @@ async def test_no_two_tenants_have_one_number(api: Any) -> None:
     for uid, error in ((1, AlreadyExistsError), (2, AlreadyExistsError), (-1000, InvalidError), (64_001, InvalidError)):
         with pytest.raises(error):
             await api.call("PUT", "/v1/tenant/three/three", {"uid": uid})
-    with pytest.raises(AlreadyExistsError):
-        await api.call("PATCH", "/v1/tenant/one/one", {"uid": 2})
     assert (await api.call("POST", "/v1/tenants", {"name": "four"}))["uid"] == 3
+    await api.call("PUT", "/v1/tenant/five/five", {"uid": 7})
+    await api.call("DELETE", "/v1/tenant/five/five", query={"confirm": "five"})
+    with pytest.raises(AlreadyExistsError):
+        await api.call("PUT", "/v1/tenant/six/six", {"uid": 7})
+    assert (await api.call("POST", "/v1/tenants", {"name": "seven"}))["uid"] == 8
+
+
+async def test_the_number_of_a_tenant_stays_whoever_writes_it(api: Any) -> None:
+    await api.call("POST", "/v1/tenants", {"name": "one"})
+    await api.store.put("user:x", "as it was once", "one", "one", Tenant(uid=9))
+    await api.store.put("user:x", "as it is", "one", "one", Tenant(uid=1))
+    writes: tuple[tuple[str, str, Any], ...] = (
+        ("PUT", "/v1/tenant/one/one", {"uid": 2}),
+        ("PATCH", "/v1/tenant/one/one", {"uid": 2}),
+        ("POST", "/v1/tenant/one/one/restore?version=2", None),
+        ("POST", "/v1/apply?tenant=one", {"items": [{"kind": "tenant", "name": "one", "spec": {"uid": 2}}]}),
+    )
+    for method, path, body in writes:
+        with pytest.raises(InvalidError) as refused:
+            await api.call(method, path, body)
+        assert "uid" in refused.value.fields["path"], (method, path)
+    assert (await api.call("PUT", "/v1/tenant/one/one", {"uid": 1, "title": "One"}))["spec"]["uid"] == 1
+
+
+async def test_nothing_is_put_into_a_tenant_that_is_not_there(api: Any) -> None:
+    for path, body in (("role/nowhere/deployer", {"actions": ["app.read"]}), ("app/nowhere/shop", {})):
+        with pytest.raises(NotFoundError):
+            await api.call("PUT", f"/v1/{path}", body)
+    assert await api.store.last_change() == 0
 
 
 async def test_nobody_is_denied_with_a_line_in_the_audit(serve: Any) -> None:

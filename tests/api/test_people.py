@@ -11,6 +11,7 @@ import pytest
 from serai.api.entrance import DEVICE, SESSION
 from serai.errors import DeniedError, InvalidError
 from serai.identity import totp
+from serai.identity.descriptors import Tenant
 from serai.identity.testing import PASSPHRASE
 
 HERE = "https://console.localhost"
@@ -161,6 +162,7 @@ async def test_an_owner_invites_somebody_who_joins(api: Any) -> None:
 
 
 async def test_members_and_roles_are_given_by_who_has_them(api: Any) -> None:
+    await api.store.put("user:root", "test", "demo", "demo", Tenant(uid=1))
     await api.person("ada", ("demo", "owner"))
     await api.person("bob")
     cookie = await api.signed_in()
@@ -183,6 +185,7 @@ async def test_members_and_roles_are_given_by_who_has_them(api: Any) -> None:
 
 
 async def test_a_restored_version_gives_nothing_that_its_restorer_does_not_have(api: Any) -> None:
+    await api.store.put("user:root", "test", "demo", "demo", Tenant(uid=1))
     await api.person("ada", ("demo", "owner"))
     await api.person("bob")
     await api.call("PUT", "/v1/role/demo/strong", {"actions": ["*.*"]})

@@ -50,10 +50,10 @@ async def test_what_was_read_before_a_change_is_not_kept_and_memory_is_bounded()
 
 
 async def test_whoever_writes_reads_it_at_once(api: Any) -> None:
-    for uid in range(20):
-        await api.call("PUT", "/v1/tenant/demo/demo", {"uid": uid})
-        assert (await api.call("GET", "/v1/tenant/demo/demo"))["spec"]["uid"] == uid
-        assert (await api.call("GET", "/v1/tenant"))["items"][0]["spec"]["uid"] == uid
+    for title in map(str, range(20)):
+        await api.call("PUT", "/v1/tenant/demo/demo", {"uid": 1, "title": title})
+        assert (await api.call("GET", "/v1/tenant/demo/demo"))["spec"]["title"] == title
+        assert (await api.call("GET", "/v1/tenant"))["items"][0]["spec"]["title"] == title
 
 
 async def test_all_who_ask_at_a_time_get_one_answer_and_the_first_may_leave() -> None:

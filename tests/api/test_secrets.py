@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from serai.errors import InvalidError
+from serai.identity.descriptors import Tenant
 from serai.identity.seal import create_key, is_sealed, open_keyring
 from serai.services.apps.descriptors import App
 from serai.services.apps.variables import Variables
@@ -26,6 +27,7 @@ async def everything(api: Any) -> bytes:
 
 
 async def test_values_that_are_put_as_descriptors_are_sealed(api: Any) -> None:
+    await api.store.put("user:x", "test", "mine", "mine", Tenant(uid=1))
     await api.store.put("user:x", "test", "mine", "shop", App())
     await api.call("PUT", PATH, {"values": {"KEY": "s3cret"}})
     await api.call("PATCH", PATH, {"values": {"KEY": "n3wer", "B": "b"}})
@@ -38,6 +40,7 @@ async def test_values_that_are_put_as_descriptors_are_sealed(api: Any) -> None:
 
 
 async def test_what_was_read_can_be_written_back(api: Any) -> None:
+    await api.store.put("user:x", "test", "mine", "mine", Tenant(uid=1))
     await api.store.put("user:x", "test", "mine", "shop", App())
     await api.call("PUT", PATH, {"values": {"KEY": "s3cret", "B": "b"}, "shown": ["B"]})
     read = await api.call("GET", PATH)
@@ -46,6 +49,7 @@ async def test_what_was_read_can_be_written_back(api: Any) -> None:
 
 
 async def test_nobody_gets_a_value_shown_by_saying_that_it_is_none_to_hide(api: Any) -> None:
+    await api.store.put("user:x", "test", "mine", "mine", Tenant(uid=1))
     await api.store.put("user:x", "test", "mine", "shop", App())
     await api.call("PUT", PATH, {"values": {"KEY": "s3cret"}})
     sealed = (await api.call("GET", PATH))["spec"]["values"]["KEY"]
@@ -59,6 +63,7 @@ async def test_nobody_gets_a_value_shown_by_saying_that_it_is_none_to_hide(api: 
 
 
 async def test_a_restored_version_is_sealed_also_where_it_was_not(api: Any) -> None:
+    await api.store.put("user:x", "test", "mine", "mine", Tenant(uid=1))
     await api.store.put("user:x", "test", "mine", "shop", App())
     await api.store.put("user:old", "test", "mine", "shop", Variables(values={"KEY": "s3cret"}))
     await api.call("PUT", PATH, {"values": {"KEY": "n3wer"}})
@@ -75,6 +80,7 @@ async def test_a_new_key_seals_variables_anew_too(api: Any, tmp_path: Path) -> N
     create_key(path)
     api.desk.keyring.path = path
     api.desk.keyring.renew()
+    await api.store.put("user:x", "test", "mine", "mine", Tenant(uid=1))
     await api.store.put("user:x", "test", "mine", "shop", App())
     await api.call("PUT", PATH, {"values": {"KEY": "s3cret"}})
     before = (await api.store.get(Variables, "mine", "shop")).spec.values["KEY"]

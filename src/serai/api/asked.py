@@ -15,7 +15,7 @@ from serai.identity.descriptors import Tenant
 from serai.identity.directory import Directory
 from serai.identity.gifts import check_given, check_taken
 from serai.identity.seal import Keyring
-from serai.identity.tenants import check_new, check_number
+from serai.identity.tenants import with_number
 from serai.store import Delete, Operation, Put, Record, Spec, Store
 
 TRIES = 10  # at a moment when others change the same things
@@ -42,14 +42,15 @@ class Asked(msgspec.Struct, frozen=True):
         check_given(self.people, self.principal, self.tenant, self.name, spec)
 
         async def operations(before: Record[Spec] | None) -> list[Operation]:
-            if self.kind is Tenant and before is None:
-                await check_new(self.store, self.name)
             known = before.spec if before else None
-            if isinstance(spec, Tenant) and not (isinstance(known, Tenant) and known.uid == spec.uid):
-                await check_number(self.store, self.name, spec.uid)
+            besides: tuple[Operation, ...] = ()
+            if isinstance(spec, Tenant):
+                besides = await with_number(self.store, self.name, spec, known)
+            elif self.tenant:
+                await self.store.get(Tenant, self.tenant, self.tenant)
             sealed = spec.at_rest(self.keys, self.tenant, self.name, known)
             bound = (before.version if before else 0) if expect is None else expect
-            return [Put(self.tenant, self.name, sealed, bound), *await self._falls(spec)]
+            return [Put(self.tenant, self.name, sealed, bound), *besides, *await self._falls(spec)]
 
         return await self._change(why, operations, expect)
 

@@ -15,7 +15,7 @@ from serai.errors import (
     UnavailableError,
 )
 from serai.identity.descriptors import Numbers, Tenant
-from serai.store import Put, Store
+from serai.store import Put, Spec, Store
 
 #: User IDs are given out of blocks of 65,536 per home, the first 1,000 of which are the platform's own.
 MAX_UID = 64_000
@@ -58,13 +58,23 @@ async def numbered(store: Store, name: str, wanted: Tenant) -> tuple[Tenant, Put
     return replace(wanted, uid=number), Put("", Numbers.TENANTS, Numbers(last=number), version)
 
 
-async def check_number(store: Store, name: str, number: int) -> None:
-    """Refuse a number that is none, or another tenant's: both would run as one user."""
-    if not 0 <= number <= MAX_UID:
+async def with_number(store: Store, name: str, wanted: Tenant, known: Spec | None) -> tuple[Put, ...]:
+    """Return what must be written with a tenant's descriptor, so that nobody else gets its number.
+
+    For one that there is already any number but its own is refused: its files belong to it. For a new one, whose name
+    must be new as well, those that were given out are: `AlreadyExistsError`.
+    """
+    if isinstance(known, Tenant):
+        if known.uid != wanted.uid:
+            raise InvalidError("A tenant's number is given once, and stays.", path="$.uid")
+        return ()
+    await check_new(store, name)
+    if not 0 <= wanted.uid <= MAX_UID:
         raise InvalidError(f"A tenant's number is at most {MAX_UID}.", path="$.uid")
-    async for other, uid in _numbers(store):
-        if uid == number and other != name:
-            raise AlreadyExistsError("Another tenant has that number.", path="$.uid")
+    last, version = await _last(store)
+    if wanted.uid <= last:
+        raise AlreadyExistsError(f"The numbers up to {last} were given out: take a greater one.", path="$.uid")
+    return (Put("", Numbers.TENANTS, Numbers(last=wanted.uid), version),)
 
 
 async def check_new(store: Store, name: str) -> None:
