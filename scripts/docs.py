@@ -14,7 +14,7 @@ import fields
 import msgspec
 from typer.main import get_command
 
-from serai import api, errors
+from serai import api, console, errors
 from serai.api import problems
 from serai.api.app import build
 from serai.api.desk import Desk, site_of
@@ -185,7 +185,7 @@ def modules_page() -> str:
     """Return the page of services: what each brings."""
     registry = installed()
     parts = ["# Services and their modules\n"]
-    for service in (modules.SERVICE, api.SERVICE, *services().values()):
+    for service in (modules.SERVICE, api.SERVICE, console.SERVICE, *services().values()):
         parts += [f"## {service.name}\n", f"{service.summary}.\n"]
         rows = []
         for module_id in sorted(service.modules):
