@@ -98,6 +98,7 @@ class EmbeddedSeries:
             ).rowcount
             if self._value(connection, "page_count") > self._pages:
                 connection.execute("PRAGMA incremental_vacuum(256)").fetchall()
+                self._bind(connection)
             return removed
 
     def forget(self, target: str) -> None:
@@ -187,11 +188,15 @@ class EmbeddedSeries:
             connection.execute(f"PRAGMA cache_size = -{_CACHE}")
             if self._value(connection, "user_version") != FORMAT:
                 self._create(connection)
-            connection.execute(f"PRAGMA max_page_count = {self._pages}").fetchall()
+            self._bind(connection)
         except BaseException:
             connection.close()
             raise
         return connection
+
+    def _bind(self, connection: sqlite3.Connection) -> None:
+        """Let the file not grow; SQLite takes no bound that is below what it has."""
+        connection.execute(f"PRAGMA max_page_count = {self._pages}").fetchall()
 
     def _create(self, connection: sqlite3.Connection) -> None:
         """Make the tables, without what another version may have left."""
