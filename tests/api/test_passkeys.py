@@ -48,10 +48,11 @@ async def test_a_shown_passkey_can_not_be_shown_again_or_for_another(api: Any) -
     assert await added(api, await api.signed_in(), device) == 204
     asked = (await api.front("POST", "/v1/sessions/passkey", origin=HERE)).json()
     body = {"ticket": asked["ticket"], "answer": device.get(asked["options"], "ada")}
-    statuses = [
-        (await api.front("POST", "/v1/sessions/passkey/answer", body, origin=HERE)).status_code for _ in range(2)
-    ]
-    assert statuses == [201, 403], "the same answer opens once"
+    statuses = []
+    for _ in range(3):
+        statuses.append((await api.front("POST", "/v1/sessions/passkey/answer", body, origin=HERE)).status_code)
+        del api.desk.passkeys  # as a new process would begin
+    assert statuses == [201, 403, 403], "the same answer opens once"
     assert (await signs_in(api, device, "eve")).status_code == 403
     assert (await signs_in(api, device, "nobody")).status_code == 403
     assert (await signs_in(api, device, origin="https://evil.test")).status_code == 403

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from authenticator import Authenticator
 
-from serai.errors import DeniedError, InvalidError
+from serai.errors import DeniedError, ExhaustedError, InvalidError
 from serai.identity.passkeys import Passkeys
 from serai.identity.people import Secrets
 from serai.identity.seal import Keyring
@@ -103,6 +103,39 @@ def test_a_million_questions_take_nobodys_away() -> None:
     for _ in range(10_100):  # as many as would have been kept, were they kept
         passkeys.ask(NOW)
     passkeys.shown(held, question["ticket"], device.get(question["options"], "ada"), NOW)
+
+
+def test_what_was_spent_stays_spent_after_a_restart_also_where_a_key_does_not_count() -> None:
+    device = authenticator()
+    device.count = -1  # of a key that does not count: it says 0
+    held = registered(Passkeys(SITE, KEYS), device)
+    device.count = -1
+    question = Passkeys(SITE, KEYS).ask(NOW)
+    answer = device.get(question["options"], "ada")
+    newer = Passkeys(SITE, KEYS).shown(held, question["ticket"], answer, NOW)
+    assert newer.passkeys[0].count == 0, "its count would not tell"
+    with pytest.raises(DeniedError, match="too long"):
+        Passkeys(SITE, KEYS).shown(newer, question["ticket"], answer, NOW + 299)
+    offer = Passkeys(SITE, KEYS).offer("ada", "Ada", newer, NOW)
+    made = device.create(offer["options"])
+    twice = Passkeys(SITE, KEYS).added("ada", newer, offer["ticket"], made, "", NOW)
+    with pytest.raises(DeniedError, match="too long"):
+        Passkeys(SITE, KEYS).added("ada", twice, offer["ticket"], made, "", NOW)
+
+
+def test_what_is_remembered_as_spent_has_an_end() -> None:
+    passkeys, device = Passkeys(SITE, KEYS), authenticator()
+    held = registered(passkeys, device)
+
+    def show(secrets: Secrets, now: float) -> Secrets:
+        question = passkeys.ask(now)
+        return passkeys.shown(secrets, question["ticket"], device.get(question["options"], "ada"), now)
+
+    for _ in range(99):
+        held = show(held, NOW)
+    with pytest.raises(ExhaustedError):
+        show(held, NOW)
+    assert len(show(held, NOW + 301).spent) == 1
 
 
 def test_a_ticket_can_not_be_made_by_others_nor_moved() -> None:

@@ -1,15 +1,16 @@
 """Passkeys: public keys in the place of passwords (WebAuthn level 3).
 
 A challenge opens once, within minutes, for the party that it was made for. It travels sealed with its ticket, and only
-what was used is remembered: whoever asks for a million of them takes nobody's away. A passkey shows that its user is
-there and verified (PIN, finger), so it is both factors at once.
+what was used is remembered: whoever asks for a million of them takes nobody's away. It is remembered with its user's
+secrets, in the very write that lets them in, so that it is spent for every process, now and after a restart. A passkey
+shows that its user is there and verified (PIN, finger), so it is both factors at once.
 """
 
 from __future__ import annotations
 
+import hashlib
 import hmac
 import json
-from collections import OrderedDict
 from typing import Any
 
 import msgspec
@@ -24,13 +25,13 @@ from webauthn.helpers.structs import (
 )
 
 from serai.errors import DeniedError, ExhaustedError, InvalidError, UnavailableError
-from serai.identity.people import Passkey, Secrets
+from serai.identity.people import Passkey, Secrets, Spent
 from serai.identity.sites import Site
 from serai.store.contract import Seals
 
 MOST = 20  # passkeys of a user
 MAX_ANSWER = 16 * 1024  # octets of a browser's answer
-_SPENT = 10_000  # challenges that are remembered as used
+_SPENT = 100  # challenges of a user that are remembered as used
 _ABOUT = "passkey"  # what sealed tickets are about
 _LIFETIME = 300.0  # seconds that a challenge waits
 _LATE = "That took too long: try again."
@@ -43,7 +44,6 @@ class Passkeys:
     def __init__(self, site: Site, seals: Seals) -> None:
         self._site = site
         self._seals = seals
-        self._spent: OrderedDict[bytes, float] = OrderedDict()  # challenge to when it is worth nothing anyway
 
     def offer(self, login: str, title: str, held: Secrets, now: float) -> dict[str, Any]:
         """Return what ``navigator.credentials.create`` needs, with ``ticket`` to be sent back."""
@@ -64,7 +64,7 @@ class Passkeys:
 
     def added(self, login: str, held: Secrets, ticket: str, answer: dict[str, Any], title: str, now: float) -> Secrets:
         """Return a user's secrets with the passkey that a browser made; `InvalidError` where the answer is not good."""
-        challenge = self._challenge(ticket, login, now)
+        challenge, until = self._challenge(held, ticket, login, now)
         try:
             made = webauthn.verify_registration_response(
                 credential=_bounded(answer),
@@ -75,7 +75,7 @@ class Passkeys:
             )
         except WebAuthnException as error:
             raise InvalidError("The browser's answer is not a passkey for this site.", path="answer") from error
-        self._spend(challenge, now)
+        spent = _spend(held, challenge, until, now)
         passkey = Passkey(
             id=bytes_to_base64url(made.credential_id),
             key=bytes_to_base64url(made.credential_public_key),
@@ -83,7 +83,7 @@ class Passkeys:
             title=title[:60],
             added=now,
         )
-        return msgspec.structs.replace(held, passkeys=(*held.passkeys, passkey))
+        return msgspec.structs.replace(spent, passkeys=(*held.passkeys, passkey))
 
     def ask(self, now: float) -> dict[str, Any]:
         """Return what ``navigator.credentials.get`` needs, with ``ticket``; the passkey itself tells whose it is."""
@@ -94,7 +94,7 @@ class Passkeys:
 
     def shown(self, held: Secrets, ticket: str, answer: dict[str, Any], now: float) -> Secrets:
         """Return the secrets of the user that `claimed` told after their passkey opened; else `DeniedError`."""
-        challenge = self._challenge(ticket, "", now)
+        challenge, until = self._challenge(held, ticket, "", now)
         wanted = str(answer.get("id", ""))
         passkey = next((one for one in held.passkeys if hmac.compare_digest(one.id.encode(), wanted.encode())), None)
         if passkey is None:
@@ -111,27 +111,36 @@ class Passkeys:
             )
         except WebAuthnException as error:
             raise DeniedError(_REFUSED) from error
-        self._spend(challenge, now)
+        spent = _spend(held, challenge, until, now)
         newer = msgspec.structs.replace(passkey, count=proof.new_sign_count)
-        return msgspec.structs.replace(held, passkeys=tuple(newer if one is passkey else one for one in held.passkeys))
+        return msgspec.structs.replace(spent, passkeys=tuple(newer if one is passkey else one for one in held.passkeys))
 
     def _ticket(self, challenge: bytes, login: str, now: float) -> str:
         return self._seals.seal(f"{int(now + _LIFETIME)} {bytes_to_base64url(challenge)} {login}", _ABOUT)
 
-    def _challenge(self, ticket: str, login: str, now: float) -> bytes:
+    def _challenge(self, held: Secrets, ticket: str, login: str, now: float) -> tuple[bytes, int]:
+        """Return a ticket's challenge, and when it is worth nothing any more; `DeniedError` where it is so already."""
         try:
             until, challenge, whose = self._seals.unseal(ticket, _ABOUT).split(" ")
         except (InvalidError, UnavailableError):
             raise DeniedError(_LATE) from None
         octets = base64url_to_bytes(challenge)
-        if int(until) <= now or whose != login or octets in self._spent:
+        known = _digest(octets)
+        if int(until) <= now or whose != login or any(one.digest == known for one in held.spent):
             raise DeniedError(_LATE)
-        return octets
+        return octets, int(until)
 
-    def _spend(self, challenge: bytes, now: float) -> None:
-        self._spent[challenge] = now + _LIFETIME
-        while len(self._spent) > _SPENT:
-            self._spent.popitem(last=False)
+
+def _spend(held: Secrets, challenge: bytes, until: int, now: float) -> Secrets:
+    """Return a user's secrets with a challenge that opens no more; those that time has ended are forgotten."""
+    left = tuple(one for one in held.spent if one.until > now)
+    if len(left) >= _SPENT:
+        raise ExhaustedError("So many passkeys were shown within minutes: wait a little.")
+    return msgspec.structs.replace(held, spent=(*left, Spent(digest=_digest(challenge), until=until)))
+
+
+def _digest(challenge: bytes) -> str:
+    return hashlib.sha256(challenge).hexdigest()
 
 
 def _plain(options: Any) -> dict[str, Any]:

@@ -159,11 +159,18 @@ class Passkey(msgspec.Struct, frozen=True, kw_only=True):
     added: float = 0.0
 
 
+class Spent(msgspec.Struct, frozen=True, kw_only=True):
+    """A passkey's challenge that opens no more, by its digest, until time (seconds since the epoch) has ended it."""
+
+    digest: str
+    until: int
+
+
 class Secrets(msgspec.Struct, frozen=True, kw_only=True):
     """What is sealed in `Credentials`.
 
-    The password's hash, the TOTP secret and its last spent step, digests of recovery codes, passkeys; ``pending`` is a
-    TOTP secret that was shown and not yet confirmed.
+    The password's hash, the TOTP secret and its last spent step, digests of recovery codes, passkeys and
+    what was spent of their challenges; ``pending`` is a TOTP secret that was shown and not yet confirmed.
     """
 
     password: str = ""
@@ -172,6 +179,7 @@ class Secrets(msgspec.Struct, frozen=True, kw_only=True):
     pending: str = ""
     recovery: tuple[str, ...] = ()
     passkeys: tuple[Passkey, ...] = ()
+    spent: tuple[Spent, ...] = ()
 
     def __repr__(self) -> str:
         """Tell nothing."""
