@@ -97,3 +97,24 @@ def test_following_goes_on_through_a_new_release(site: Installation, tmp_path: P
                     break
         finally:
             following.kill()
+
+
+def test_following_goes_on_through_an_upgrade_and_holds_nothing_up(own: Installation, tmp_path: Path) -> None:
+    own.up("host.drain_seconds=20")
+    own.run("tenant", "create", "demo")
+    own.run("deploy", write(tmp_path, KINDS["procfile"]), "--app", "followed", "--tenant", "demo")
+    own.get("demo.localhost", "/followed/first")
+    words = ("app", "logs", "followed", "-f", "--tenant", "demo")
+    with subprocess.Popen(own.command(*words), env=own.environment(), stdout=subprocess.PIPE, text=True) as following:
+        try:
+            assert following.stdout is not None
+            assert following.stdout.readline()
+            own.run("upgrade")
+            own.get("demo.localhost", "/followed/fail")
+            heard = [next(line for line in following.stdout if WORD in line)]
+            own.run("down")
+            heard += [line for line in following.stdout if WORD in line]
+            assert len(heard) == 1
+        finally:
+            following.kill()
+    assert "drain.late" not in (own.home / "logs" / "serai.jsonl").read_text()

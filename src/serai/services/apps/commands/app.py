@@ -12,6 +12,7 @@ from serai.errors import InvalidError
 from serai.services.apps.commands.target import PROD, AppName, Target, Wait, segment
 from serai.services.terminal import DryRunOption, JsonOption, TenantOption, Terminal
 
+MOST = 1000  # lines that can be asked for
 PAUSE = 0.3  # seconds until a stream that ended is asked for anew
 
 apps = typer.Typer(name="app", help="Programs: show, scale, configure, delete.", no_args_is_help=True)
@@ -50,7 +51,7 @@ def read_logs(
     app: AppName,
     tenant: TenantOption = None,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what is written next.")] = False,
-    lines: Annotated[int, typer.Option("--lines", "-n", min=1, max=1000, help="How many to begin with.")] = 100,
+    lines: Annotated[int, typer.Option("--lines", "-n", min=1, max=MOST, help="How many to begin with.")] = 100,
     name: Annotated[str, typer.Option(help="Only instances whose names begin so; build.3 is a build's log.")] = "",
     as_json: JsonOption = False,
 ) -> None:
@@ -119,14 +120,17 @@ def _main_url(terminal: Terminal, app: dict[str, Any]) -> str:
 
 
 def _lines(target: Target, query: dict[str, str | int | bool | None]) -> Iterator[Mapping[str, Any]]:
-    last: Any = None
+    seen: dict[str, str] = {}  # by instance the time, with which each line begins, of the last one
+    again = 0  # lines that a new stream begins with, and that may have been in the one before
     while True:
         for number, line in enumerate(target.terminal.api.stream(target.path("logs"), query)):
-            if number or line != last:
+            when = line["text"].partition(" ")[0]
+            if number >= again or when > seen.get(line["instance"], ""):
+                seen[line["instance"]] = when
                 yield line
-            last = line
         if not query["follow"]:
             return
-        # It ends early where the API is being replaced: ask the next one, from the line where this one left off.
-        query = {**query, "lines": 1}
+        # It ends early where the API is being replaced: ask the next one, from where this one left off.
+        again = MOST
+        query = {**query, "lines": MOST}
         time.sleep(PAUSE)
