@@ -65,7 +65,13 @@ ACTIONS = {
     ("GET", "/v1/export"): "export.read",
     ("GET", "/v1/openapi.json"): "schema.read",
     ("GET", "/v1/changes"): "change.watch",
+    ("GET", "/v1/push/tenants/{tenant}"): "push.read",
+    ("GET", "/v1/push/apps/{tenant}/{app}"): "push.read",
+    ("GET", "/v1/push/tasks/{task}"): "task.read",
     ("POST", "/v1/tenants"): "tenant.write",
+    ("GET", "/v1/hosts"): "host.read",
+    ("POST", "/v1/hosts/{host}/key"): "host.enrol",
+    ("DELETE", "/v1/hosts/{host}/key"): "host.enrol",
     ("GET", "/v1/status"): "host.status",
     ("GET", "/v1/plan"): "host.status",
     ("GET", "/v1/metrics"): "host.status",
@@ -168,7 +174,7 @@ KIND_ACTIONS = {"variables": "app.env", "gittoken": "app.env"}
 #: What each role may do in its own tenant, kind by kind where an action is about descriptors.
 MAY: dict[str, set[str]] = {
     "viewer": {"audit.read", "token.read", "invitation.read", "change.watch", "app.read", "app.logs", "task.read"}
-    | {"export.read", "channel.read", "limit.read", "provider.read", "usage.read", "series.read"}
+    | {"export.read", "channel.read", "limit.read", "provider.read", "usage.read", "series.read", "push.read"}
     | {f"{kind}.read" for kind in KINDS if kind not in KIND_ACTIONS},
     "billing": {"tenant.read", "usage.read"},
 }
@@ -189,6 +195,8 @@ MAY["developer"] = MAY["viewer"] | {
     "provider.write",
 }
 MAY["app"] = {"task.read", "task.cancel", "task.retry", "task.run", "task.schedule"}
+MAY["host"] = {"change.watch", "app.read", "host.read"}
+MAY["host"] |= {f"{kind}.read" for kind in ("domain", "instance", "need", "release", "route", "tenant")}
 MAY["owner"] = MAY["developer"] | {
     f"{noun}.{verb}" for noun in ("member", "role", "token", "invitation") for verb in ("read", "write", "delete")
 }

@@ -38,12 +38,13 @@ _GROUPS: dict[str, dict[str, Any]] = {
             "console.http",
             "tasks.clock",
             "apps.door",
+            "push.source",
             "series",
         ],
     },
     "bots": {"modules": ["tasks.bot"], "processes": "cores"},
     "agent": {"modules": ["apps.agent", "tasks.bot@host", "tasks.bot@work", "tasks.bot@store"]},
-    "edge": {"modules": ["edge.http"], "processes": "cores"},
+    "edge": {"modules": ["edge.http", "push"], "processes": "cores"},
 }
 
 

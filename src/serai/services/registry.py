@@ -12,6 +12,7 @@ from serai.daemon.service import Service, load
 SERVICES: dict[str, str] = {
     "apps": "serai.services.apps:SERVICE",
     "edge": "serai.services.edge:SERVICE",
+    "push": "serai.services.push:SERVICE",
     "series": "serai.services.series:SERVICE",
 }
 
