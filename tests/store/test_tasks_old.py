@@ -81,3 +81,22 @@ def test_tasks_of_an_older_store_go_on(cursor: sqlite3.Cursor) -> None:
     ROWS.retry(cursor, "broken", who="user:x", why="", now=13.0)
     assert {task.id for task in ROWS.exchange(cursor, "b1", [], WANT, now=60.0).claimed} == {"broken", "later"}
     assert moves(cursor, "broken")[2:] == [("is_processing", "error"), ("error", "to_do"), ("to_do", "is_processing")]
+
+
+def test_what_an_older_bot_runs_beside_newer_ones_is_handed_back(cursor: sqlite3.Cursor) -> None:
+    migrate(cursor.connection, shipped(), 1.0)
+    for bot in ("old", "new"):
+        ROWS.enlist(cursor, bot, ("any",), now=1.0)
+        ROWS.insert(cursor, NewTask(function="f"), who="user:x", now=1.0)
+        [task] = ROWS.exchange(cursor, bot, [], WANT, now=2.0).claimed
+        if bot == "old":  # older code puts what it takes into no lane
+            cursor.execute("UPDATE task SET lane = NULL WHERE number = ?", (task.number,))
+    running = ROWS.find(cursor, Filter(state="is_processing"))
+    assert [task.bot for task in running] == ["new", "old"]
+    assert ROWS.bury(cursor, "old", 1, "it died", who="user:x", now=3.0) == [running[1].id]
+    assert ROWS.cancel(cursor, running[0].id, who="user:x", why="", now=3.0) == "to_cancel"
+    assert ROWS.beat(cursor, "new") == [running[0].number]
+    older = "SELECT number FROM task WHERE bot = 'new' AND state IN ('is_processing', 'to_cancel') ORDER BY number"
+    assert cursor.execute(older).fetchall() == [(running[0].number,)]
+    assert [task.id for task in ROWS.find(cursor, Filter(state="to_cancel"))] == [running[0].id]
+    assert ROWS.bury(cursor, "new", 2, "it died", who="user:x", now=3.0) == [running[0].id]

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from serai.store.embedded.tasks.table import COLUMNS, Table, as_json
+from serai.store.embedded.tasks.table import COLUMNS, RUNNING, RUNS, Table, as_json
 from serai.store.taskrows.shelf import LOOSE, Done
 from serai.store.tasks import MAX_PAGE, Filter, Task
 
@@ -21,16 +21,16 @@ _ADD = (
 )
 _ONE, _MANY = "number = ?", "number IN (SELECT value FROM json_each(?))"
 #: RETURNING would take longer than the same rows looked up again: SQLite makes a trigger of it.
-_TAKE = """
-UPDATE task SET state = 'is_processing', wait = '', lane = NULL, bot = ?, run = run + 1, started = ?, progress = 0,
+_TAKE = f"""
+UPDATE task SET state = 'is_processing', wait = '', lane = {RUNS}, bot = ?, run = run + 1, started = ?, progress = 0,
                 sentence = '', ties = ties | ?
-WHERE {}
-"""
+WHERE {{}}
+"""  # noqa: S608 - constants
 _TAKE_ONE, _TAKE_MANY = _TAKE.format(_ONE), _TAKE.format(_MANY)
 _TAKEN = f"SELECT {COLUMNS}, arguments FROM task WHERE {{}}"  # noqa: S608 - constants
 _TAKEN_ONE, _TAKEN_MANY = _TAKEN.format(_ONE), _TAKEN.format(_MANY)
 _FINISH = """
-UPDATE task SET state = 'done', finished = ?, progress = 1
+UPDATE task SET state = 'done', lane = NULL, finished = ?, progress = 1
 WHERE {} AND bot = ? AND run = ? AND state = 'is_processing' AND ties & {} = 0
 """
 _FREE_ONE = _FINISH.format(_ONE, -1)
@@ -52,8 +52,8 @@ _PARTIAL = {"parent": "parent <> ''"}
 _STATES = {
     "error": "state IN ('error', 'canceled')",
     "canceled": "state IN ('error', 'canceled')",
-    "is_processing": "state IN ('is_processing', 'to_cancel')",
-    "to_cancel": "state IN ('is_processing', 'to_cancel')",
+    "is_processing": f"number IN ({RUNNING})",
+    "to_cancel": "number IN (SELECT number FROM task INDEXED BY task_to_cancel WHERE state = 'to_cancel')",
 }
 
 

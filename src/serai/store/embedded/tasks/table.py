@@ -17,6 +17,14 @@ COLUMNS = (
     "awaits, ties, options, failure"
 )
 
+#: The lane of what runs.
+RUNS = -1
+#: The numbers of what runs and is not to be cancelled; older code puts it into no lane.
+RUNNING = (
+    f"SELECT number FROM task WHERE lane = {RUNS} "  # noqa: S608 - constants
+    "UNION ALL SELECT number FROM task INDEXED BY task_laneless WHERE state = 'is_processing' AND lane IS NULL"
+)
+
 #: When the next row's time comes, and when the next one expires.
 DUE = "(SELECT min(not_before) FROM task WHERE wait = 'time')"
 EXPIRES = "(SELECT min(expires) FROM task WHERE expires > 0 AND state = 'to_do')"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from serai.store.embedded.tasks.table import COLUMNS, DUE, EXPIRES, Table, as_json
+from serai.store.embedded.tasks.table import COLUMNS, DUE, EXPIRES, RUNNING, Table, as_json
 from serai.store.taskrows.shelf import FOLLOWED, Head
 from serai.store.tasks import Ended, Scope, Task, Wait
 
@@ -29,7 +29,8 @@ WHERE t.number = (SELECT min(b.number) FROM task AS b WHERE b.wait = 'channel' A
       )
 """
 _LET_IN = "UPDATE task SET wait = ?, lane = ? WHERE number IN (SELECT value FROM json_each(?))"
-_RUNS = "state IN ('is_processing', 'to_cancel')"
+#: The numbers of all that runs.
+_UNDER_WAY = f"{RUNNING} UNION ALL SELECT number FROM task INDEXED BY task_to_cancel WHERE state = 'to_cancel'"  # noqa: S608 - constants
 
 
 class WaitTables(Table):
@@ -80,20 +81,18 @@ class WaitTables(Table):
 
     def held(self, bot: str) -> list[Task]:
         """Return what a bot runs."""
-        return self._rows(f"bot = ? AND {_RUNS} ORDER BY number", bot)
+        return self._rows(f"number IN ({_UNDER_WAY}) AND bot = ? ORDER BY number", bot)
 
     def to_cancel(self, bot: str) -> list[int]:
         """Return the numbers of what a bot runs and has to stop."""
-        sql = f"SELECT number FROM task WHERE bot = ? AND {_RUNS} AND state = 'to_cancel' ORDER BY number"  # noqa: S608 - constants
+        sql = "SELECT number FROM task WHERE bot = ? AND state = 'to_cancel' ORDER BY number"
         return [number for (number,) in self._cursor.execute(sql, (bot,))]
 
     def tie_running(self, scope: Scope, name: str, ties: int) -> int:
         """Add ties to all that runs in a scope; return how many that are."""
-        # The bots' names are the way into the index of what runs: the scope's own index holds all that ever was.
-        found = self._cursor.execute(
-            f"SELECT number FROM task WHERE bot IN (SELECT name FROM task_bot) AND {_RUNS} AND {scope} = ?",  # noqa: S608 - constants
-            (name,),
-        ).fetchall()
+        # By number: the scope's own index holds all that ever was. A plus keeps SQLite from it.
+        sql = f"SELECT number FROM task WHERE number IN ({_UNDER_WAY}) AND +{scope} = ?"  # noqa: S608 - constants
+        found = self._cursor.execute(sql, (name,)).fetchall()
         self._cursor.executemany(_TIE, [(ties, number) for (number,) in found])
         return len(found)
 
