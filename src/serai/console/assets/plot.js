@@ -1,5 +1,8 @@
-// Plots: <figure data-series="NAME…" data-range="1h" data-unit="ms">, drawn by uPlot, which is got when there is one.
+// Plots: <figure data-of="TENANT/APP" data-series="NAME,…" data-seconds="3600">, drawn by uPlot, which is got when there
+// is one on the page. All values are drawn as they are told; where nobody looked there is a gap.
 
+const HEIGHT = 140;
+const EVERY = 10000; // milliseconds
 let library = null;
 
 function load() {
@@ -17,41 +20,71 @@ function load() {
 }
 
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+const SCALES = { B: ["B", "KiB", "MiB", "GiB", "TiB"] };
 
-async function data(figure) {
-  const columns = [];
-  let times = null;
-  const names = figure.dataset.series.split(" ");
-  for (const name of names) {
-    const query = new URLSearchParams({ name, range: figure.dataset.range });
-    const answer = await fetch(`/v1/series?${query}`);
-    if (!answer.ok) throw new Error(answer.status);
-    const told = await answer.json();
-    times ??= told.times;
-    columns.push(told.values);
+/** Write a number with its unit: octets by 1024, seconds below one as milliseconds. */
+function shown(value, unit) {
+  if (value === null || value === undefined) return "";
+  if (unit in SCALES || unit === "octets" || unit === "bytes") {
+    let at = 0;
+    let size = value;
+    while (Math.abs(size) >= 1024 && at < 4) {
+      size /= 1024;
+      at += 1;
+    }
+    return `${+size.toPrecision(3)} ${SCALES.B[at]}`;
   }
-  return { names, columns: [times ?? [], ...columns] };
+  if ((unit === "s" || unit === "seconds") && Math.abs(value) < 1) return `${+(value * 1000).toPrecision(3)} ms`;
+  return `${+Number(value).toPrecision(3)} ${unit}`.trim();
 }
 
-async function draw(figure) {
-  const place = figure.querySelector(".canvas");
-  const [Plot, { names, columns }] = await Promise.all([load(), data(figure)]);
+async function told(figure) {
+  const { of, series, seconds } = figure.dataset;
+  const path = of.split("/").map(encodeURIComponent).join("/");
+  const answer = await fetch(`/v1/series/${path}?${new URLSearchParams({ names: series, from: `-${seconds}` })}`);
+  if (!answer.ok) throw new Error(answer.status);
+  return answer.json();
+}
+
+function draw(Plot, place, { names, units, columns }) {
   const axis = { stroke: colour("--muted"), grid: { stroke: colour("--line"), width: 1 }, ticks: { show: false } };
-  place.replaceChildren();
-  const series = names.map((label, index) => ({
-    label, stroke: colour(`--plot-${1 + index % 4}`), width: 1.5, points: { show: false },
+  const series = names.map((label, at) => ({
+    label, stroke: colour(`--plot-${1 + (at % 4)}`), width: 1.5, points: { show: false }, value: (_plot, one) => shown(one, units[at]),
   }));
-  const unit = figure.dataset.unit;
-  const values = (_plot, ticks) => ticks.map((tick) => `${tick} ${unit}`.trim());
-  new Plot(
-    { width: place.clientWidth, height: 140, legend: { show: names.length > 1 }, series: [{}, ...series],
-      axes: [axis, { ...axis, values, size: 64 }], cursor: { y: false } },
+  const values = (_plot, ticks) => ticks.map((tick) => shown(tick, units[0]));
+  place.replaceChildren();
+  return new Plot(
+    {
+      width: place.clientWidth, height: HEIGHT, legend: { show: false }, cursor: { y: false },
+      series: [{}, ...series], axes: [axis, { ...axis, values, size: 72 }], scales: { y: { range: { min: { soft: 0, mode: 1 } } } },
+    },
     columns, place,
   );
 }
 
+async function begin(figure) {
+  const place = figure.querySelector(".canvas");
+  const [Plot, first] = await Promise.all([load(), told(figure)]);
+  if (!first.columns[0].length) throw new Error("empty");
+  const plot = draw(Plot, place, first);
+  new ResizeObserver(() => plot.setSize({ width: place.clientWidth, height: HEIGHT })).observe(place);
+  const timer = setInterval(async () => {
+    if (!figure.isConnected) {
+      clearInterval(timer);
+      plot.destroy();
+      return;
+    }
+    if (document.hidden) return;
+    try {
+      plot.setData((await told(figure)).columns);
+    } catch { /* it stands as it was */ }
+  }, EVERY);
+}
+
 export function mount(root) {
-  for (const figure of root.querySelectorAll("[data-series]")) {
-    draw(figure).catch(() => { figure.querySelector(".canvas").textContent = "No figures yet."; });
+  for (const figure of root.querySelectorAll("figure[data-series]")) {
+    if (figure.dataset.drawn) continue;
+    figure.dataset.drawn = "1";
+    begin(figure).catch(() => { figure.querySelector(".canvas").textContent = "No figures yet."; });
   }
 }

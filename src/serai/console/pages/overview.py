@@ -29,7 +29,16 @@ async def overview(visit: Visitor) -> Response[str]:
         if where is None or visit.may("app.read", where)
     ]
     apps = Page([app for page in pages for app in page.items], pages[0].next if len(pages) == 1 else "")
-    return visit.page("overview.html", title="Overview", about=about, status=status, apps=apps.items, next=apps.next)
+    channels = [f"tenant/{tenant}" for tenant in visit.tenants() if visit.may("push.read", tenant)]
+    return visit.page(
+        "overview.html",
+        title="Overview",
+        about=about,
+        status=status,
+        apps=apps.items,
+        next=apps.next,
+        channels=channels,
+    )
 
 
 ROUTES: list[ControllerRouterHandler] = [overview]

@@ -1,0 +1,159 @@
+"""Tasks: what runs, waits and went wrong, of a tenant or of all; and the whole story of each one."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import Mapping
+from typing import Annotated, Any, get_args
+
+import msgspec
+from litestar import Response, get, post
+from litestar.params import FromPath
+from litestar.types import ControllerRouterHandler
+from msgspec import Meta
+
+from serai.api.answers import segment
+from serai.console.depend import Filled, Visitor
+from serai.console.nav import Crumb, Nav
+from serai.console.visit import Visit
+from serai.errors import SeraiError
+from serai.store.tasks import FINAL, State
+from serai.tasks.view import Story, TaskPage, TaskView
+
+NAV = (
+    Nav(title="Tasks", path="/tenants/{tenant}/tasks", order=30, action="task.read"),
+    Nav(title="All tasks", path="/tasks", order=31, action="task.read"),
+)
+AT_ONCE = 50  # tasks on a page
+LINES = 500  # of a log that a page shows
+CHILDREN = 100
+STATES: tuple[str, ...] = get_args(State)
+#: What a list can be narrowed by, as the API's query has it, and how it is called.
+FILTERS: Mapping[str, str] = {
+    "app": "App",
+    "function": "Function",
+    "channel": "Channel",
+    "provider": "Provider",
+    "queue": "Queue",
+    "parent": "Part of",
+}
+
+
+class Reason(msgspec.Struct, frozen=True):
+    """Why somebody moves a task."""
+
+    why: Annotated[str, Meta(max_length=500)] = ""
+
+
+@get("/tasks")
+async def all_tasks(visit: Visitor) -> Response[str]:
+    """List the tasks of all tenants, and the platform's own."""
+    return await _list(visit, None)
+
+
+@get("/tenants/{tenant:str}/tasks")
+async def tasks(visit: Visitor) -> Response[str]:
+    """List a tenant's tasks."""
+    return await _list(visit, visit.tenant or "-")
+
+
+async def _list(visit: Visit, tenant: str | None) -> Response[str]:
+    given = visit.request.query_params
+    wanted = {name: given.get(name, "").strip() for name in (*FILTERS, "state")}
+    narrowed = {name: value for name, value in wanted.items() if value}
+    # The first page is what people come back to while the API is away.
+    query = {"tenant": tenant, "limit": AT_ONCE, "before": given.get("before") or None, **narrowed}
+    found = await visit.calls.read(TaskPage, "/v1/tasks", query, keep=True)
+    return visit.page(
+        "tasks.html",
+        title="Tasks" if tenant is not None else "All tasks",
+        crumbs=_crumbs(visit.tenant, "Tasks") if visit.tenant else (),
+        tasks=found.items,
+        next=str(found.next or ""),
+        wanted=wanted,
+        narrowed=bool(narrowed),
+        filters=FILTERS,
+        states=STATES,
+        channels=[f"tasks/{tenant}"] if tenant is not None else [],
+        everywhere=tenant is None,
+    )
+
+
+@get("/tasks/{task:str}")
+async def show(visit: Visitor, task: FromPath[str]) -> Response[str]:
+    """Show a task: how it does, why it waits, its story, its log, and the tasks that it inserted."""
+    return await _show(visit, task)
+
+
+async def _show(visit: Visit, name: str) -> Response[str]:
+    path, calls = f"/v1/tasks/{segment(name)}", visit.calls
+    task = await calls.read(TaskView, path, keep=True)
+    family = {"parent": task.id, "limit": CHILDREN, "tenant": task.tenant or "-"}
+    story, children, lines = await asyncio.gather(
+        calls.read(Story, f"{path}/story", keep=True),
+        calls.read(TaskPage, "/v1/tasks", family, keep=True),
+        _log(visit, path),
+    )
+    return visit.page(
+        "task.html",
+        title=task.function,
+        crumbs=_crumbs(task.tenant, task.id),
+        task=task,
+        final=task.state in FINAL,
+        story=story.items,
+        children=children.items,
+        lines=lines,
+        most=LINES,
+        may_cancel=task.state not in FINAL and visit.may("task.cancel", task.tenant, task.app),
+        may_retry=task.state in {"error", "canceled"} and visit.may("task.retry", task.tenant, task.app),
+        may_pause=bool(task.channel) and visit.may("channel.pause", task.tenant, task.app),
+    )
+
+
+async def _log(visit: Visit, path: str) -> list[Any]:
+    """Return the newest lines of a task's log."""
+    try:
+        async with visit.calls.stream(f"{path}/log", accept="application/jsonl") as pieces:
+            octets = b"".join([piece async for piece in pieces])
+    except SeraiError:
+        return []
+    lines = octets.splitlines()
+    return [msgspec.json.decode(line) for line in itertools.islice(lines, max(0, len(lines) - LINES), None) if line]
+
+
+@post("/tasks/{task:str}/cancel")
+async def cancel(visit: Visitor, form: Filled[Reason], task: FromPath[str]) -> Response[str]:
+    """Cancel a task that waits; ask one that runs to clean up and end."""
+    return await _move(visit, form, task, "cancel")
+
+
+@post("/tasks/{task:str}/retry")
+async def retry(visit: Visitor, form: Filled[Reason], task: FromPath[str]) -> Response[str]:
+    """Run a task again."""
+    return await _move(visit, form, task, "retry")
+
+
+_SAID = {
+    "canceled": "The task is canceled.",
+    "to_cancel": "The task was asked to clean up and end.",
+    "to_do": "The task runs again as soon as a bot is free.",
+}
+
+
+async def _move(visit: Visit, form: Filled[Reason], name: str, verb: str) -> Response[str]:
+    path = f"/v1/tasks/{segment(name)}/{verb}"
+    if await form.send(lambda data: visit.calls.call("POST", path, query={"why": data.why})):
+        return visit.go(f"/tasks/{segment(name)}", _SAID.get(form.result["state"], "Done."))
+    return await _show(visit, name)
+
+
+def _crumbs(tenant: str, last: str) -> tuple[Crumb, ...]:
+    if not tenant:
+        return (Crumb("All tasks", "/tasks"), Crumb(last))
+    home = f"/tenants/{segment(tenant)}"
+    here = () if last == "Tasks" else (Crumb("Tasks", f"{home}/tasks"),)
+    return (Crumb(tenant, home), *here, Crumb(last))
+
+
+ROUTES: list[ControllerRouterHandler] = [all_tasks, tasks, show, cancel, retry]
