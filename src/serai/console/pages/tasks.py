@@ -13,7 +13,7 @@ from litestar.params import FromPath
 from litestar.types import ControllerRouterHandler
 from msgspec import Meta
 
-from serai.api.answers import segment
+from serai.api.answers import Parameters, segment
 from serai.console.depend import Filled, Visitor
 from serai.console.nav import Crumb, Nav
 from serai.console.visit import Visit
@@ -63,7 +63,7 @@ async def _list(visit: Visit, tenant: str | None) -> Response[str]:
     wanted = {name: given.get(name, "").strip() for name in (*FILTERS, "state")}
     narrowed = {name: value for name, value in wanted.items() if value}
     # The first page is what people come back to while the API is away.
-    query = {"tenant": tenant, "limit": AT_ONCE, "before": given.get("before") or None, **narrowed}
+    query: Parameters = {"tenant": tenant, "limit": AT_ONCE, "before": given.get("before") or None, **narrowed}
     found = await visit.calls.read(TaskPage, "/v1/tasks", query, keep=True)
     return visit.page(
         "tasks.html",
@@ -89,7 +89,7 @@ async def show(visit: Visitor, task: FromPath[str]) -> Response[str]:
 async def _show(visit: Visit, name: str) -> Response[str]:
     path, calls = f"/v1/tasks/{segment(name)}", visit.calls
     task = await calls.read(TaskView, path, keep=True)
-    family = {"parent": task.id, "limit": CHILDREN, "tenant": task.tenant or "-"}
+    family: Parameters = {"parent": task.id, "limit": CHILDREN, "tenant": task.tenant or "-"}
     story, children, lines = await asyncio.gather(
         calls.read(Story, f"{path}/story", keep=True),
         calls.read(TaskPage, "/v1/tasks", family, keep=True),
