@@ -20,22 +20,22 @@ function load() {
 }
 
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
-const SCALES = { B: ["B", "KiB", "MiB", "GiB", "TiB"] };
+const OCTETS = ["B", "KiB", "MiB", "GiB", "TiB"];
 
 /** Write a number with its unit: octets by 1024, seconds below one as milliseconds. */
 function shown(value, unit) {
   if (value === null || value === undefined) return "";
-  if (unit in SCALES || unit === "octets" || unit === "bytes") {
+  if (unit.startsWith("octets")) {
     let at = 0;
     let size = value;
-    while (Math.abs(size) >= 1024 && at < 4) {
+    while (Math.abs(size) >= 1024 && at < OCTETS.length - 1) {
       size /= 1024;
       at += 1;
     }
-    return `${+size.toPrecision(3)} ${SCALES.B[at]}`;
+    return `${+size.toPrecision(3)} ${OCTETS[at]}${unit.slice("octets".length)}`;
   }
-  if ((unit === "s" || unit === "seconds") && Math.abs(value) < 1) return `${+(value * 1000).toPrecision(3)} ms`;
-  return `${+Number(value).toPrecision(3)} ${unit}`.trim();
+  if (unit === "s" && Math.abs(value) < 1) return `${+(value * 1000).toPrecision(3)} ms`;
+  return `${+Number(value).toPrecision(3)} ${unit.replace(/^1/, "")}`.trim();
 }
 
 async function told(figure) {
