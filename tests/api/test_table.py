@@ -140,6 +140,12 @@ ACTIONS = {
     ("POST", f"{APP}/promote"): "app.promote",
     ("POST", f"{APP}/rollback"): "app.rollback",
     ("GET", f"{APP}/logs"): "app.logs",
+    ("GET", f"{APP}/shells"): "app.shell",
+    ("POST", f"{APP}/shells"): "app.shell",
+    ("GET", f"{APP}/shells/{{shell}}/output"): "app.shell",
+    ("POST", f"{APP}/shells/{{shell}}/input"): "app.shell",
+    ("POST", f"{APP}/shells/{{shell}}/size"): "app.shell",
+    ("DELETE", f"{APP}/shells/{{shell}}"): "app.shell",
     ("POST", f"{APP}/undelete"): "app.delete",
     ("DELETE", f"{APP}/trash/{{trash}}"): "app.delete",
     ("POST", f"{APP}/releases/{{number}}/undelete"): "app.delete",
@@ -166,6 +172,7 @@ KINDS = (
     "variables",
     "gittoken",
     "trash",
+    "shell",
 )
 
 #: Kinds that hold what few may see take one action, whatever is done to them.
@@ -182,6 +189,7 @@ MAY["developer"] = MAY["viewer"] | {
     "blob.write",
     "app.deploy",
     "app.scale",
+    "app.shell",
     "app.env",
     "apply.write",
     "app.domain",

@@ -22,6 +22,7 @@ import structlog
 from serai.api.entrance import SESSION
 from serai.api.guard import table
 from serai.identity import sessions
+from serai.identity.hosts import enrol, revoke
 from serai.identity.people import Token
 from serai.identity.principals import Scope
 from serai.identity.tokens import issue
@@ -66,6 +67,7 @@ class Visitor(msgspec.Struct, frozen=True, kw_only=True):
     headers: dict[str, str]
     grants: tuple[tuple[str, str, str], ...] | None
     scope: Scope | None = None
+    user: bool = True  # or a token that acts for one
 
 
 class Aim(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,7 +88,7 @@ def expected(visitor: Visitor, action: str, aim: Aim) -> int:
         return 0
     if visitor.grants is None:
         return 401
-    if action in TABLE.OPEN_TO_KNOWN or (action in TABLE.OPEN_TO_USERS and visitor.scope is None):
+    if action in TABLE.OPEN_TO_KNOWN or (action in TABLE.OPEN_TO_USERS and visitor.user and visitor.scope is None):
         return 0
     here = [role for role, *where in visitor.grants if reaches(*where, aim)]
     scope = visitor.scope
@@ -123,8 +125,17 @@ def aim(
     method: str, route: str, tasks: dict[str, str], tenant: str, there: bool, kind: str
 ) -> Iterator[tuple[str, Aim]]:
     name = "shop" if there else "absent"
-    values = dict.fromkeys(("app", "name", "schedule", "key", "trash"), name) | {"tenant": tenant, "kind": kind}
-    values |= {"login": "victim", "host": "a.test", "number": "1", "what": "channel", "limit": "x", "task": ""}
+    values = dict.fromkeys(("app", "name", "schedule", "key", "trash", "shell"), name)
+    values |= {
+        "tenant": tenant,
+        "kind": kind,
+        "login": "victim",
+        "host": "a.test",
+        "number": "1",
+        "what": "channel",
+        "limit": "x",
+        "task": "",
+    }
     values["channel"] = values["provider"] = f"tenant:{tenant}:{name}"
     if "{task}" in route:
         values["task"] = tasks.get(tenant, "") if there else "0" * 20
@@ -219,6 +230,10 @@ async def visitors(api: Any) -> list[Visitor]:
     made.append(Visitor(name="expired token", headers=headers, grants=None))
     headers = await token(api, "gone", Scope())
     await api.store.change("user:x", "test", (Delete(Token.KIND, "", "gone"),))
+    hosts = {name: {"authorization": f"Bearer {await enrol(api.store, 'user:x', name, 0)}"} for name in ("one", "two")}
+    made.append(Visitor(name="host", headers=hosts["one"], grants=(("host", "", ""),), user=False))
+    await revoke(api.store, "user:x", "two")
+    made.append(Visitor(name="revoked host", headers=hosts["two"], grants=None))
     made.append(Visitor(name="revoked token", headers=headers, grants=None))
     return [msgspec.structs.replace(one, headers={**one.headers, "x-forwarded-for": "192.0.2.7"}) for one in made]
 

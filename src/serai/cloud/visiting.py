@@ -3,9 +3,9 @@
 The socket keeps messages apart (SOCK_SEQPACKET); numbers are 8 octets, big-endian. Who connects is greeted with "h" and
 what whoever started the visit wanted told, and asks for one thing:
 
-- "o" FROM: what the program wrote from that octet on; all before it has arrived and is forgotten. Answers are "d"
-  (output) or "e" (error), their place and octets, and in the end "x", a place and how it ended, as JSON. A reading ends
-  after 256 KiB, so that the next one confirms them; one reader takes the place of another.
+- "o" FROM: what the program wrote from that octet on; all before it has arrived and is forgotten. After "k" and how
+  much input was taken come "d" (output) or "e" (error), their place and octets, and in the end "x", a place and how it
+  ended, as JSON. A reading ends after 256 KiB, and the next one confirms them; one reader replaces another.
 - "i" AT or "I" AT, and octets that the program is to read; at "I" they are the last. What was taken before is passed
   over, and only as much is taken as there is room for. The answer is "k" and how much was taken in all.
 - "w" and rows and columns, 2 octets each; "q" ends it. The answer is "k".
@@ -74,20 +74,25 @@ class Caller:
         """Hang up."""
         self._socket.close()
 
-    async def read(self, start: int) -> AsyncIterator[Said | Ended]:
-        """Yield what it says from an octet on, and how it ended; ends before that where it is to be asked again."""
+    async def begin(self, start: int) -> int:
+        """Begin to read from an octet on; return how many octets of input were taken so far.
+
+        `ConflictError` where there is nothing at that place.
+        """
+        return await self._ask(b"o" + start.to_bytes(8, "big"))
+
+    async def pieces(self) -> AsyncIterator[Said | Ended]:
+        """Yield what it says, and how it ended; after `begin`. Ends before that where it is to be asked again."""
         loop = asyncio.get_running_loop()
         try:
-            await loop.sock_sendall(self._socket, b"o" + start.to_bytes(8, "big"))
             while message := await loop.sock_recv(self._socket, MESSAGE):
                 kind, at, data = message[:1], int.from_bytes(message[1:9], "big"), message[9:]
                 if kind == b"x":
                     yield msgspec.json.decode(data, type=Ended)
                     return
-                _check(message)
                 yield Said(at, data, kind == b"e")
-        except OSError as error:
-            raise UnavailableError("The shell is gone.") from error
+        except OSError:  # it is gone: asking again tells so
+            return
 
     async def type(self, at: int, data: bytes, *, last: bool = False) -> int:
         """Give it input, of which ``at`` octets came before; return how many were taken in all, all of these or not.

@@ -33,6 +33,7 @@ _FOLDERS: tuple[tuple[str, int, Owner], ...] = (
     ("data/apps", 0o711, "root"),
     ("run", 0o711, "root"),
     ("run/instances", 0o711, "root"),
+    ("run/shells", 0o710, "root"),
     ("run/edge", 0o700, "edge"),
     ("keys", 0o700, "control"),
     ("logs", 0o751, "root"),

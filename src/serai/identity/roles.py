@@ -24,6 +24,7 @@ _DEVELOP = (
     "app.promote",
     "app.rollback",
     "app.scale",
+    "app.shell",
     "apply.write",
     "blob.write",
     "change.watch",
@@ -37,12 +38,19 @@ _DEVELOP = (
 #: What a program may do at the door of its own application.
 _APP = ("task.cancel", "task.read", "task.retry", "task.run", "task.schedule")
 
+#: What a host has to know to do its work: what there is to run and where, as it changes. Nothing of people.
+_HOST = (
+    "change.watch",
+    *(f"{kind}.read" for kind in ("app", "domain", "host", "instance", "need", "release", "route", "tenant")),
+)
+
 ROLES: Mapping[str, Sequence[str]] = {
     "operator": ("*.*",),
     "owner": (*_DEVELOP, "app.delete", "audit.*", "invitation.*", "member.*", "role.*", "token.*"),
     "developer": _DEVELOP,
     "viewer": ("*.read", "app.logs", "change.watch"),
     "app": _APP,
+    "host": _HOST,
     "billing": ("tenant.read", "usage.read"),
 }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 import msgspec
 
@@ -176,6 +176,7 @@ class Driver(Protocol):
         ...
 
 
+@runtime_checkable
 class Enterable(Protocol):
     """Run further programs inside of what runs: as locked in as it is, within its limits, and no longer than it."""
 

@@ -29,7 +29,6 @@ from serai.services.apps.fullness import Fullness
 from serai.services.apps.journal import Journal
 from serai.services.apps.keeper import Keeper, tally
 from serai.services.apps.lookout import look_around, sweep
-from serai.services.apps.place import place, uid_of
 from serai.services.apps.probing import probe_of
 from serai.services.apps.reconcile import (
     Action,
@@ -45,13 +44,15 @@ from serai.services.apps.reconcile import (
     decide,
     wake_at,
 )
+from serai.services.apps.shells.host import Shells
+from serai.services.apps.shells.wish import ShellConfig
 from serai.services.apps.usage import Meter
 
 DRAINING, IDLING = 0.2, 5.0  # seconds between two counts of connections: of what drains, of what runs on demand
 PATIENCE = 5.0  # seconds until what runs is kept up although the replica is behind the store
 
 
-class AgentConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class AgentConfig(ShellConfig, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Settings of the agent."""
 
     driver: Annotated[str, Meta(description="How instances are isolated.", pattern="^[a-z]+$")] = "process"
@@ -86,6 +87,7 @@ class Agent:
         if lacking := host.missing(self._probes):
             raise UnsupportedError(f"{lacking[0].ability}: {lacking[0].result}", path="driver")
         self._view = View(self._ctx.replica, self._ctx.host)
+        self._shells = Shells(self._ctx, self._driver, self._config, self._keepers, self._view, self._site)
 
     async def serve(self) -> None:
         """Reconcile until cancelled. The instances stay. An error that nobody foresaw ends it, and the worker."""
@@ -101,6 +103,7 @@ class Agent:
             await self._take_over()
             calls = Calls(self._ctx.store, self._site, self._apps, self._keepers, self._driver.expect)
             self._subscriptions += await calls.register(self._ctx.bus)
+            self._subscriptions.append(await self._shells.begin(self._ctx.bus, self._tasks.create_task))
             meter = Meter(self._ctx.registry, self._driver, self._apps)
             seconds = self._config.measure_seconds
             self._tasks.create_task(look_around(self._ctx, meter, self._keepers, self._probes, seconds))
@@ -163,6 +166,7 @@ class Agent:
     async def halt(self) -> None:
         """Stop all instances of this host, and start nothing more; the next agent starts them again."""
         self._halted = True
+        await self._shells.halt()
         # The driver knows them all, also those that this agent, just started, has not adopted yet.
         await asyncio.gather(*(self._end(handle) for handle in await self._driver.recover()))
         for data in sorted(self._apps.glob("*/*/data")):
@@ -230,10 +234,9 @@ class Agent:
         return self._keepers[key]
 
     async def _start(self, keeper: Keeper, known: Known) -> None:
-        record, release = known.record, known.release
-        where = place(self._ctx.home, self._site, record.tenant, release.app, uid_of(self._ctx.home, known.tenant))
-        await self._driver.prepare(where, release.data_mb)
-        workload = launch.instance(where, known.told(self._ctx.home), release, record.name, record.spec.process)
+        record = known.record
+        await self._driver.prepare(known.place(self._ctx.home, self._site), known.release.data_mb)
+        workload = known.workload(self._ctx.home, self._site)
         self._ctx.log.info("start", tenant=record.tenant, instance=record.name, restarts=keeper.seen.restarts)
         await keeper.start(workload, probe_of(known, self._site))
 

@@ -12,6 +12,7 @@ from msgspec import Meta
 from serai.cloud.descriptors import Host, Instance, Route
 from serai.services.apps.git.source import Source
 from serai.services.apps.git.token import GitToken
+from serai.services.apps.shell import Shell
 from serai.services.apps.variables import Variables
 from serai.store.contract import Spec
 
@@ -220,4 +221,6 @@ class Trash(Spec, frozen=True, kw_only=True):
 
 
 #: Instance, Route and Host are declared by the cloud, and brought by the service that writes them.
-KINDS: tuple[type[Spec], ...] = (App, Release, Domain, Variables, GitToken, Need, Trash, Instance, Route, Host)
+KINDS: tuple[type[Spec], ...] = (
+    App, Release, Domain, Variables, GitToken, Need, Trash, Shell, Instance, Route, Host,
+)  # fmt: skip

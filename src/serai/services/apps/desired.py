@@ -8,9 +8,14 @@ from pathlib import Path
 import msgspec
 
 from serai.cloud.descriptors import Instance
+from serai.cloud.drivers import Workload
 from serai.errors import InternalError, UnavailableError
 from serai.identity.descriptors import Tenant
+from serai.services.apps import launch
+from serai.services.apps.addresses import Site
 from serai.services.apps.descriptors import App, Release
+from serai.services.apps.launch import Place
+from serai.services.apps.place import place, uid_of
 from serai.services.apps.plan import WEB
 from serai.services.apps.reconcile import Desired, Key
 from serai.services.apps.variables import Told, Variables, told
@@ -29,6 +34,15 @@ class Known(msgspec.Struct, frozen=True):
     def told(self, home: Path) -> Told:
         """Return the variables in plain, from the key file of this home."""
         return told(home, self.variables, self.record.tenant, self.release.app)
+
+    def place(self, home: Path, site: Site) -> Place:
+        """Return where its app is on this host."""
+        return place(home, site, self.record.tenant, self.release.app, uid_of(home, self.tenant))
+
+    def workload(self, home: Path, site: Site) -> Workload:
+        """Return what runs as it."""
+        where, record = self.place(home, site), self.record
+        return launch.instance(where, self.told(home), self.release, record.name, record.spec.process)
 
 
 Owner = tuple[str, str]  # tenant, app

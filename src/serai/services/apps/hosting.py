@@ -16,7 +16,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
-from serai.cloud.drivers import Driver, Exit, Handle, Probe, Usage, Workload
+from serai.cloud.drivers import Driver, Enterable, Entry, Exit, Handle, Probe, Usage, Visit, Workload
 from serai.cloud.drivers.process import ProcessDriver
 from serai.cloud.volumes import Volumes
 from serai.errors import UnsupportedError
@@ -119,6 +119,27 @@ class SharedDriver:
     async def connections(self, handle: Handle) -> int:
         """Count its connections."""
         return await self.inner.connections(handle)
+
+    def _enterable(self) -> Enterable:
+        if not isinstance(self.inner, Enterable):
+            raise UnsupportedError(f"What the driver {self.NAME} runs can't be entered.")
+        return self.inner
+
+    async def enter(self, handle: Handle, entry: Entry) -> Visit:
+        """Run a further program inside of what runs."""
+        return await self._enterable().enter(handle, entry)
+
+    async def visits(self, folder: Path) -> Sequence[Visit]:
+        """Find those that were entered."""
+        return await self._enterable().visits(folder) if isinstance(self.inner, Enterable) else ()
+
+    async def left(self, visit: Visit) -> Exit:
+        """Return when it has ended."""
+        return await self._enterable().left(visit)
+
+    async def leave(self, visit: Visit) -> Exit:
+        """End it."""
+        return await self._enterable().leave(visit)
 
     async def prepare(self, where: Place, size_mb: int) -> None:
         """Have an app's folders and its data volume of so many MiB, with the right owners; safe to call again."""

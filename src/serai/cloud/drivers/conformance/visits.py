@@ -31,7 +31,8 @@ class Talk:
             while True:
                 caller = await Caller.call(self.visit.door)
                 with contextlib.closing(caller):
-                    async for piece in caller.read(self.at):
+                    await caller.begin(self.at)
+                    async for piece in caller.pieces():
                         if isinstance(piece, Ended):
                             return piece
                         self._take(piece)
@@ -146,7 +147,8 @@ async def what_is_not_read_waits(bench: Bench) -> None:
     async with bench.running("sleep", "60") as handle, entering(bench, handle, "python3", "-c", script) as talk:
         await asyncio.sleep(0.3)
         with contextlib.closing(await Caller.call(talk.visit.door)) as caller:
-            first = await anext(aiter(caller.read(0)))
+            await caller.begin(0)
+            first = await anext(aiter(caller.pieces()))
         expect(isinstance(first, Said) and first.data.startswith(b"0000000\n0000001\n"), first)
         ended = await talk.hear()
         expect(ended is not None and ended.code == 0, ended, talk.errors)
@@ -162,7 +164,7 @@ async def input_that_comes_twice_is_taken_once(bench: Bench) -> None:
         for wrong in ("type", "read"):
             try:
                 with contextlib.closing(await Caller.call(talk.visit.door)) as caller:
-                    await (caller.type(77, b"x") if wrong == "type" else anext(aiter(caller.read(77))))
+                    await (caller.type(77, b"x") if wrong == "type" else caller.begin(77))
             except ConflictError:
                 continue
             raise AssertionError(wrong)

@@ -156,6 +156,7 @@ class Stay:
                 self._callers.drop(self._reader)  # who reads last is who is there
             self._spool.forget(number)
             self._reader, self._at, self._until, self._full = fd, number, number + READING, False
+            self._confirm(fd)
         elif kind in (b"i", b"I") and number <= self._taken:
             self._type(fd, message)
         elif kind == b"w" and len(message) == 5:
