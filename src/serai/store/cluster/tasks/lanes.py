@@ -50,11 +50,12 @@ WITH o AS MATERIALIZED (SELECT id FROM task_lane WHERE id = ANY (%s) ORDER BY id
 UPDATE task_lane l SET time = l.time + n.step
 FROM o JOIN unnest(%s::bigint[], %s::double precision[]) n (id, step) ON n.id = o.id WHERE l.id = o.id
 """
-#: What another one is about to take stands there still.
-DROP = """
-DELETE FROM task_lane l USING (SELECT id FROM task_lane WHERE id = ANY (%s) FOR UPDATE SKIP LOCKED) o
+_DROP = """
+DELETE FROM task_lane l USING (SELECT id FROM task_lane WHERE id {} FOR UPDATE SKIP LOCKED) o
 WHERE l.id = o.id AND NOT EXISTS (SELECT 1 FROM task_place p WHERE p.lane = l.id)
 """
+#: What another one is about to take stands there still. One is dropped by itself, as one task is taken.
+DROP_ONE, DROP = _DROP.format("= %s"), _DROP.format("= ANY (%s)")
 PUT_TIME = """
 INSERT INTO task_time AS t (queue, time) VALUES (%s, %s)
 ON CONFLICT (queue) DO UPDATE SET time = greatest(t.time, excluded.time)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from serai.store.cluster.tasks.gates import GateTable
-from serai.store.cluster.tasks.lanes import DROP, MOVE, OPEN, OPEN_SHARED, PUT_TIME, LaneTable
+from serai.store.cluster.tasks.lanes import DROP, DROP_ONE, MOVE, OPEN, OPEN_SHARED, PUT_TIME, LaneTable
 from serai.store.cluster.tasks.people import BEAT, LOOK, PeopleTables
-from serai.store.cluster.tasks.rows import FINISH, KEEP, TAKE, RowTable
+from serai.store.cluster.tasks.rows import FINISH, KEEP, TAKE, TAKE_ONE, RowTable
 from serai.store.cluster.tasks.traces import TraceTables
 from serai.store.cluster.tasks.waits import TO_CANCEL, WaitTables
 from serai.store.cluster.tx import AloneError, Tx
@@ -24,7 +24,7 @@ class ClusterShelf(RowTable, WaitTables, LaneTable, GateTable, TraceTables, Peop
 #: With these, bots move their tasks at the same time: each writes what it holds or has just locked, and adds to times.
 #: All else that an exchange may need, be it a channel's next task, a limit, a retry or what is due, is a matter of what
 #: the others do, and wants the tasks for itself.
-SHARED = frozenset({LOOK, BEAT, TO_CANCEL, FINISH, KEEP, OPEN_SHARED, TAKE, MOVE, PUT_TIME, DROP})
+SHARED = frozenset({LOOK, BEAT, TO_CANCEL, FINISH, KEEP, OPEN_SHARED, TAKE, TAKE_ONE, MOVE, PUT_TIME, DROP, DROP_ONE})
 
 
 class ClusterRows(Rows[Tx]):
@@ -56,7 +56,7 @@ class ClusterRows(Rows[Tx]):
         if tx.shares and tx.lanes_seen and not done.claimed:
             raise AloneError  # perhaps somebody holds what is left, and will not take all of it
         if tx.emptied:
-            tx.later(DROP, (list(tx.emptied),))
+            tx.later(*((DROP, (list(tx.emptied),)) if len(tx.emptied) > 1 else (DROP_ONE, (tx.emptied[0],))))
             tx.emptied.clear()
             tx.sure.clear()
         return done
