@@ -203,6 +203,14 @@ class Driver(Protocol):
         """
         ...
 
+    async def listen_for_work(self, queues: Sequence[str], heard: Callable[[], None]) -> None:
+        """Tell when tasks for queues can be claimed, until cancelled; return where nothing will be told.
+
+        It is sooner than the bus: before who inserted them is told that they are durable. It may be one of several
+        that listen who is told, so whoever listens here listens to the bus as well.
+        """
+        ...
+
     async def close(self) -> None:
         """Finish what was accepted and let go; safe to call twice."""
         ...

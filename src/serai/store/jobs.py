@@ -38,10 +38,11 @@ class Kept:
 
 
 class Job(Kept, Generic[Tx, T]):
-    """Work that somebody awaits, and how it went."""
+    """Work that somebody awaits, and how it went; ``about`` is what its hand is told of it."""
 
-    def __init__(self, work: Callable[[Tx], T]) -> None:
+    def __init__(self, work: Callable[[Tx], T], about: Any = None) -> None:
         self.work = work
+        self.about = about
         self.loop = asyncio.get_running_loop()
         self.future: asyncio.Future[T] = self.loop.create_future()
         self._result: list[T] = []
@@ -92,12 +93,12 @@ class Worker(Generic[Tx]):
         self._lock = threading.Lock()
         self._closed = False
 
-    async def run(self, work: Callable[[Tx], T]) -> T:
+    async def run(self, work: Callable[[Tx], T], about: Any = None) -> T:
         """Run work within a transaction and return its result once that is durable.
 
         A caller that is cancelled does not undo it.
         """
-        job = Job(work)
+        job = Job(work, about)
         with self._lock:
             if self._closed:
                 raise UnavailableError("the store was closed", temporary=False)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 from serai.bus import Bus
+from serai.store.driver import Driver
 from serai.store.tasks import Task
 from serai.tasks import subjects
 
@@ -18,8 +19,15 @@ class Herald:
     """Wake a bot when its queues have work, pass wishes to cancel on, and tell who follows tasks that they moved."""
 
     def __init__(
-        self, bus: Bus | None, queues: Sequence[str], *, wake: Callable[[], None], cancel: Callable[[object], None]
+        self,
+        driver: Driver,
+        bus: Bus | None,
+        queues: Sequence[str],
+        *,
+        wake: Callable[[], None],
+        cancel: Callable[[object], None],
     ) -> None:
+        self._driver = driver
         self._bus = bus
         self._queues = frozenset(queues)
         self._wake = wake
@@ -40,9 +48,15 @@ class Herald:
 
     def helpers(self) -> list[Coroutine[Any, Any, None]]:
         """Return what has to run beside the bot."""
+        ears = [self._hear_store()]
         if self._bus is None:
-            return []
-        return [self._hear_new(self._bus), self._hear_cancel(self._bus), self._speak(self._bus)]
+            return ears
+        return [*ears, self._hear_new(self._bus), self._hear_cancel(self._bus), self._speak(self._bus)]
+
+    async def _hear_store(self) -> None:
+        """Listen to the store, which tells of insertions sooner than the bus, where it does."""
+        await self._driver.listen_for_work(tuple(self._queues), self._wake)
+        await asyncio.get_running_loop().create_future()
 
     async def _hear_new(self, bus: Bus) -> None:
         async for _, queue in await bus.subscribe(subjects.NEW):

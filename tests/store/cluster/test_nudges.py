@@ -7,6 +7,7 @@ import psycopg
 from hypothesis import given
 from hypothesis import strategies as st
 
+from serai.store import NewTask
 from serai.store.cluster.nudges import of_change, of_queue, read
 from serai.store.conformance import Lamp
 from serai.store.driver import Nudge
@@ -44,6 +45,24 @@ async def test_a_commit_is_told_to_who_listens_also_after_its_connection_broke(d
     assert await heard.get() == Nudge()
     await store.put(WHO, WHY, "ada", "desk", Lamp())
     assert await heard.get() == Nudge(change=4)
+    listening.cancel()
+    await asyncio.wait([listening])
+    await store.close()
+    await other.close()
+
+
+async def test_who_waits_for_work_is_told_of_its_queues_alone(database: Callable[[], str]) -> None:
+    store, other = open_store(address := database()), open_store(address)
+    await store.identity()
+    heard: asyncio.Queue[None] = asyncio.Queue()
+    listening = asyncio.create_task(other.driver.listen_for_work(("any", "host:a"), lambda: heard.put_nowait(None)))
+    await heard.get()  # something may have been missed
+    await store.put(WHO, WHY, "ada", "desk", Lamp())
+    await store.change(WHO, WHY, [NewTask(function="f", queue="host:b")])
+    for queue in ("any", "host:a"):
+        await store.change(WHO, WHY, [NewTask(function="f", queue=queue)])
+        await heard.get()
+    assert heard.empty()
     listening.cancel()
     await asyncio.wait([listening])
     await store.close()

@@ -120,6 +120,11 @@ class ClusterDriver:
         """Tell what is committed, by whichever host, until cancelled."""
         await listen(self.address, heard)
 
+    async def listen_for_work(self, queues: Sequence[str], heard: Callable[[], None]) -> None:
+        """Tell when queues get work, by whichever host, until cancelled."""
+        wanted = frozenset(("", *queues))
+        await listen(self.address, lambda nudge: None if nudge.change or nudge.queue not in wanted else heard())
+
     async def close(self) -> None:
         """Finish what was accepted and let go; safe to call twice."""
         for worker in (self._changes, self._writer, self._reader):

@@ -8,16 +8,18 @@ from pathlib import Path
 from typing import TypeVar
 
 from serai.store.audit import Refused, Wanted, Written
-from serai.store.contract import Change, Committed
+from serai.store.contract import Change, Committed, NewTask
 from serai.store.driver import Batch, Keep, Nudge, RevisionRow, Row
-from serai.store.embedded import audit, records, tasks
+from serai.store.embedded import audit, nudges, records, tasks
 from serai.store.embedded.prompt import Prompter
 from serai.store.embedded.session import File, Session
-from serai.store.embedded.thread import Transactor
+from serai.store.embedded.thread import Moves, Transactor
 from serai.store.jobs import Worker
 from serai.store.tasks import TaskRows
 
 T = TypeVar("T")
+
+_MOVES = Moves()
 
 
 class EmbeddedDriver:
@@ -29,9 +31,8 @@ class EmbeddedDriver:
     def __init__(self, path: Path, *, create: bool = True) -> None:
         self.path = path
         file = File(path, create=create)
-        self._writer: Worker[sqlite3.Cursor] = Worker(
-            "store-writer", lambda: Transactor(Session(file, waits=False), writes=True)
-        )
+        self._ears = path.with_name(f"{path.name}-ears")  # where who waits for work listens
+        self._writer: Worker[sqlite3.Cursor] = Worker("store-writer", lambda: self._writing(file))
         self._reader: Worker[sqlite3.Cursor] = Worker(
             "store-reader", lambda: Transactor(Session(file), writes=False), group=1
         )
@@ -48,7 +49,7 @@ class EmbeddedDriver:
         The work runs on the writer's thread: it must be short, and not commit or roll back itself. Where it raises,
         what it did is undone, and the caller gets the exception (`sqlite3.Error` as a coded one).
         """
-        return await self._writer.run(work)
+        return await self._writer.run(work, _MOVES)
 
     def write_here(self, work: Callable[[sqlite3.Cursor], T]) -> T:
         """Run work like `write`, but on the caller's thread; a temporary `UnavailableError` where it has to wait."""
@@ -76,7 +77,9 @@ class EmbeddedDriver:
 
     async def apply(self, batch: Batch) -> Committed:
         """Apply all of it or nothing, durably."""
-        return await self.write(lambda cursor: records.apply(cursor, batch))
+        queues = {each.queue for each in batch.operations if isinstance(each, NewTask)}
+        alone = all(isinstance(each, NewTask) for each in batch.operations)
+        return await self._writer.run(lambda cursor: records.apply(cursor, batch), Moves(alone, tuple(queues)))
 
     async def changes(self, after: int, limit: int) -> list[Change]:
         """Return entries of the feed by number, those greater than ``after``."""
@@ -88,7 +91,7 @@ class EmbeddedDriver:
 
     async def prune(self, keep: Keep, after: int, limit: int) -> tuple[int, int]:
         """Remove spent revisions among the next ``limit``."""
-        return await self.write(lambda cursor: records.prune(cursor, keep, after, limit))
+        return await self._writer.run(lambda cursor: records.prune(cursor, keep, after, limit))
 
     async def last_change(self) -> int:
         """Return the greatest change number, or 0."""
@@ -108,7 +111,7 @@ class EmbeddedDriver:
 
     async def refuse(self, refused: Sequence[Refused]) -> None:
         """Keep refused attempts, durably."""
-        await self.write(lambda cursor: audit.refuse(cursor, refused))
+        await self._writer.run(lambda cursor: audit.refuse(cursor, refused))
 
     async def refusals(self, wanted: Wanted) -> list[Refused]:
         """Return refused attempts that fit, newest first."""
@@ -116,13 +119,21 @@ class EmbeddedDriver:
 
     async def prune_refusals(self, before: float, limit: int) -> int:
         """Remove some of the oldest refused attempts."""
-        return await self.write(lambda cursor: audit.prune(cursor, before, limit))
+        return await self._writer.run(lambda cursor: audit.prune(cursor, before, limit))
 
     async def listen(self, heard: Callable[[Nudge], None]) -> None:
         """Return at once: who writes here tells it by the host's own bus."""
+
+    async def listen_for_work(self, queues: Sequence[str], heard: Callable[[], None]) -> None:
+        """Tell when queues get work, until cancelled, by a socket beside the file."""
+        await nudges.listen(self._ears, queues, heard)
 
     async def close(self) -> None:
         """Finish what was accepted and let go; safe to call twice."""
         await self._writer.close()
         await self._reader.close()
         self._prompter.close()
+
+    def _writing(self, file: File) -> Transactor:
+        late = Session(file, waits=False, late=True)
+        return Transactor(Session(file, waits=False), writes=True, late=late, nudger=nudges.Nudger(self._ears))

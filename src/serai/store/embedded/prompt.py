@@ -20,6 +20,8 @@ T = TypeVar("T")
 
 #: Seconds between two looks for a lock that another process holds, and altogether; then let a thread wait for it.
 _LOOK, _PATIENCE = 0.00005, 0.001
+#: Commits between two looks whether the log is long, and where it is and can't be emptied.
+_OFTEN, _SELDOM = 16, 256
 
 
 class Prompter:
@@ -29,6 +31,7 @@ class Prompter:
         self._session = session
         self._alone = threading.Lock()
         self._closed = False
+        self._left = _OFTEN  # commits until the next look at the log
 
     def run(self, work: Callable[[sqlite3.Cursor], T]) -> T:
         """Run work in a transaction that is durable when this returns; raise a temporary error where it has to wait."""
@@ -62,7 +65,10 @@ class Prompter:
         cursor.execute("COMMIT")
         if connection.total_changes != before:
             self._session.sync()
+            self._left -= 1
         self._session.check()
+        if self._left <= 0:  # all that may go wrong now is not the caller's any more
+            self._left = _OFTEN if self._session.shorten() else _SELDOM
         return result
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from serai.errors import UnavailableError
 from serai.store.embedded.errors import is_broken, translate
+from serai.store.embedded.log import Log, empty
 from serai.store.embedded.migrate import migrate, shipped
 
 #: Seconds that SQLite itself waits for another process's lock before it says that it is busy.
@@ -90,14 +91,14 @@ class File:
 class Session:
     """A connection of one thread, made when it is first needed and again after it broke.
 
-    With ``late`` its commits are durable only after `sync`.
+    With ``late`` its commits are durable only after `sync`, and the log grows until `shorten`.
     """
 
     def __init__(self, file: File, *, waits: bool = True, late: bool = False) -> None:
         self.file = file
         self._waits = waits  # SQLite itself waits for another process's lock
         self._late = late
-        self._log: int | None = None  # descriptor of the log, where syncing it is our business
+        self._log: Log | None = None  # where syncing it is our business
         self._connection: sqlite3.Connection | None = None
         self._inodes: tuple[Inode | None, Inode | None] = (None, None)
         self._names = str(file.path), f"{file.path}-wal"
@@ -112,7 +113,8 @@ class Session:
                 if self._late:
                     # SQLite goes on to sync around checkpoints and where the log begins anew, but for each commit.
                     self._connection.execute("PRAGMA synchronous = NORMAL")
-                    self._log = os.open(f"{self.file.path}-wal", os.O_RDONLY | os.O_CLOEXEC)
+                    self._connection.execute("PRAGMA wal_autocheckpoint = 0")
+                    self._log = Log(Path(self._names[1]))
             except (sqlite3.Error, OSError) as error:
                 self.close()
                 raise translate(error, self.file.path) from error
@@ -126,11 +128,21 @@ class Session:
         if self._log is None:
             return
         try:
-            os.fdatasync(self._log)
+            self._log.sync()
         except OSError as error:
             self.close()
             what = f"the log of the store {self.file.path} can't be synced: {error.strerror}"
             raise UnavailableError(what, temporary=False, outcome="unknown") from error
+
+    def shorten(self) -> bool:
+        """Empty the log where it is long; return False where somebody reads or writes for too long to do that now."""
+        if self._log is None or self._connection is None:
+            return True
+        try:
+            return not self._log.is_long or empty(self._connection)
+        except (sqlite3.Error, OSError) as error:
+            self.abandon(error)  # the next commit tells what is wrong, if it is that
+            return False
 
     def check(self) -> None:
         """Raise `UnavailableError` where the file or its log is not the one that this connection writes to.
@@ -159,7 +171,7 @@ class Session:
             self._connection.close()
             self._connection = None
         if self._log is not None:
-            os.close(self._log)  # takes no lock with it: SQLite locks the file and its index only
+            self._log.close()
             self._log = None
 
     def _look(self) -> tuple[Inode | None, Inode | None]:

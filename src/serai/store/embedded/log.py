@@ -1,0 +1,58 @@
+"""The log (WAL) that bots write to: synced by us after each commit, and emptied before it grows long."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import struct
+from pathlib import Path
+
+#: Frames from which it is put into the file.
+LONG = 1000
+#: Milliseconds that emptying it waits for whoever writes or reads just then.
+_PATIENCE = 10
+#: Octets before the first frame, and before the page in each (https://sqlite.org/fileformat2.html#walformat).
+_HEADER, _FRAME = 32, 24
+#: Size of a page, a number that goes up, and two that are drawn anew whenever the log begins anew.
+_BEGIN = struct.Struct(">8xII8s")
+#: Number of the page, size of the file, and those two numbers again: other ones are of a frame that counts no more.
+_ENTRY = struct.Struct(">8x8s")
+
+
+class Log:
+    """An open log. SQLite does not lock it, so that closing it takes nobody's lock away."""
+
+    def __init__(self, path: Path) -> None:
+        self._descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+
+    def sync(self) -> None:
+        """Make durable what was committed; raises `OSError`."""
+        os.fdatasync(self._descriptor)
+
+    @property
+    def is_long(self) -> bool:
+        """Tell whether it holds more than `LONG` frames; its length tells nothing, as frames are written anew."""
+        head = os.pread(self._descriptor, _BEGIN.size, 0)
+        if len(head) < _BEGIN.size:
+            return False
+        page, _, salts = _BEGIN.unpack(head)
+        entry = os.pread(self._descriptor, _ENTRY.size, _HEADER + LONG * (_FRAME + page))
+        return len(entry) == _ENTRY.size and _ENTRY.unpack(entry)[0] == salts
+
+    def close(self) -> None:
+        """Let go of it."""
+        os.close(self._descriptor)
+
+
+def empty(connection: sqlite3.Connection) -> bool:
+    """Put the log into the file and let it begin anew; return whether that could be done.
+
+    SQLite by itself does as much as it can beside others that write, after each commit to a long log: so it hardly gets
+    to the end while two bots are busy, and goes on to sync log and file for a part of it each time.
+    """
+    connection.execute(f"PRAGMA busy_timeout = {_PATIENCE}")
+    try:
+        busy, _, _ = connection.execute("PRAGMA wal_checkpoint(RESTART)").fetchone()
+    finally:
+        connection.execute("PRAGMA busy_timeout = 0")
+    return not busy
