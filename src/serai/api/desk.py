@@ -17,6 +17,7 @@ from serai.errors import DeadlineError, SeraiError, UnavailableError
 from serai.identity import sessions
 from serai.identity.audit import StoreAudit
 from serai.identity.directory import Directory
+from serai.identity.hosts import introduce
 from serai.identity.passwords import Passwords
 from serai.identity.recognise import Recogniser
 from serai.identity.seal import Keyring, create_key, open_keyring
@@ -42,7 +43,7 @@ class Desk:
         self.passwords = passwords or Passwords()
         self.audit = StoreAudit(ctx.store, ctx.clock.now)
         self.directory = Directory(ctx.store)
-        self._opened = False
+        self._opened = self._introduced = False
         self.recogniser = Recogniser(self.directory)
         self.vault = Vault(ctx.store, keyring)
         self._site = site
@@ -65,7 +66,10 @@ class Desk:
             log.warning("api.people_unknown", reason=error.public)
 
     async def follow(self, nudge: Nudge) -> None:
-        """Keep up with what other processes change, and end what has expired, until cancelled."""
+        """Keep up with what other processes change, and end what has expired, until cancelled.
+
+        It also gives this host its key, where it never had one.
+        """
         swept = self._ctx.clock.monotonic()
         while True:
             seen = nudge.count
@@ -74,6 +78,9 @@ class Desk:
                     await self.directory.open()
                     self._opened = True
                 await self.directory.follow()
+                if not self._introduced:
+                    await introduce(self._ctx.store, self._ctx.host, self._ctx.home, self._ctx.clock.now())
+                    self._introduced = True
                 if self._ctx.clock.monotonic() - swept >= _SWEEP:
                     swept = self._ctx.clock.monotonic()
                     await sessions.sweep(self._ctx.store, self.directory, self._ctx.clock.now())

@@ -27,6 +27,7 @@ COMMANDS = {
     "plan": "serai.cli.host:app",
     "reload": "serai.cli.host:app",
     "upgrade": "serai.cli.host:app",
+    "host": "serai.cli.hosts:app",
     "trust": "serai.cli.trust:app",
     "untrust": "serai.cli.trust:app",
     "tenant": "serai.cli.tenant:app",

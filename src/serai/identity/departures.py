@@ -14,10 +14,12 @@ from serai.errors import NotFoundError
 from serai.identity import sessions
 from serai.identity.descriptors import Tenant
 from serai.identity.directory import Directory
+from serai.identity.hosts import HostKey
 from serai.identity.people import Credentials, CustomRole, Invitation, Member, Reset, TokenUse, User
 from serai.identity.people import Token as ApiToken
 from serai.store import Delete, Spec, Store
 
+HOST = "host"  # the kind, which the cloud declares, of what hosts' keys are for
 AT_ONCE = 1000  # of what a tenant has, in the transaction that ends it
 
 
@@ -30,6 +32,8 @@ async def falling(
             return tuple(sessions.end_all(directory, name)) if spec.disabled else ()
         sealed = [Delete(one.KIND, "", name) for one in (Credentials, Reset) if await _is_there(store, one, name)]
         return (*_of_user(directory, name), *sealed)
+    if kind.KIND == HOST and spec is None and directory.host(name) is not None:
+        return (Delete(HostKey.KIND, "", name),)
     if kind is Tenant and spec is None:
         waiting = await store.find(Invitation, name, limit=AT_ONCE)
         invitations = [Delete(Invitation.KIND, name, one.name) for one in waiting]

@@ -1,4 +1,4 @@
-"""Everybody who can be recognised, in memory: users, members, roles, tokens and sessions, kept by the change feed.
+"""Everybody who can be recognised, in memory: users, members, roles, tokens, sessions, hosts; kept by the change feed.
 
 A request is recognised by look-ups in dictionaries. This process's own commits are seen at once, others' as soon as
 the bus tells of them: a session that was ended here ends here with that very commit.
@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from typing import Any, TypeVar
 
 from serai.errors import NotFoundError
+from serai.identity.hosts import HostKey
 from serai.identity.people import CustomRole, Member, Session, Token, TokenUse, User, same_address
 from serai.identity.principals import Grant
 from serai.identity.roles import ROLES
@@ -21,7 +22,9 @@ from serai.store.codec import decode
 S = TypeVar("S", bound=Spec)
 Key = tuple[str, str]  # tenant, name
 
-_KINDS: dict[str, type[Spec]] = {kind.KIND: kind for kind in (User, Member, CustomRole, Token, TokenUse, Session)}
+_KINDS: dict[str, type[Spec]] = {
+    kind.KIND: kind for kind in (User, Member, CustomRole, Token, TokenUse, Session, HostKey)
+}
 _PAGE = 1000
 
 
@@ -67,6 +70,11 @@ class Directory:
     def token(self, tenant: str, name: str) -> Token | None:
         """Return a token."""
         return self._find(Token, (tenant, name))
+
+    def host(self, name: str) -> HostKey | None:
+        """Return what proves a host; None also where that was revoked."""
+        found = self._find(HostKey, ("", name))
+        return found if found is not None and found.digest else None
 
     def token_use(self, tenant: str, name: str) -> TokenUse | None:
         """Return when a token was last used."""

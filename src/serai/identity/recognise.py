@@ -1,4 +1,4 @@
-"""From what a request shows to a principal: an API token, or the cookie of a session."""
+"""From what a request shows to a principal: an API token, a host's key, or the cookie of a session."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ import msgspec
 from serai.errors import NotFoundError
 from serai.identity import bearer
 from serai.identity.directory import Directory
+from serai.identity.hosts import MARK
 from serai.identity.people import Session, Token
-from serai.identity.principals import Principal
+from serai.identity.principals import Grant, Principal
 
 MOST = 1000  # principals that are remembered
 _NOBODY = bearer.digest("")  # what a secret is compared with where nothing has its name
@@ -38,7 +39,7 @@ class Recogniser:
         self._version = directory.version
 
     def token(self, text: str, address: str, now: float) -> Principal | None:
-        """Recognise an API token, shown from an address."""
+        """Recognise an API token, or a host by its key, shown from an address."""
         return self._recall("token", self._token, text, address, now)
 
     def session(self, cookie: str, address: str, now: float) -> Principal | None:
@@ -67,6 +68,8 @@ class Recogniser:
         shown = bearer.read(text)
         if shown is None:
             return None
+        if shown.tenant == MARK:
+            return self._host(shown, address)
         token = self._directory.token(shown.tenant, shown.name)
         if not bearer.proves(shown.secret, token.digest if token else _NOBODY) or token is None:
             return None
@@ -81,6 +84,12 @@ class Recogniser:
             address=address,
         )
         return _Known(principal, token.expires or _EVER)
+
+    def _host(self, shown: bearer.Bearer, address: str) -> _Known | None:
+        host = self._directory.host(shown.name)
+        if not bearer.proves(shown.secret, host.digest if host else _NOBODY) or host is None:
+            return None
+        return _Known(Principal(kind="host", name=shown.name, grants=(Grant("host"),), address=address), _EVER)
 
     def _session(self, cookie: str, address: str, now: float) -> _Known | None:
         name, _, secret = cookie.partition(".")

@@ -44,12 +44,19 @@ _HOST = (
     *(f"{kind}.read" for kind in ("app", "domain", "host", "instance", "need", "release", "route", "tenant")),
 )
 
+#: What a host has to know to do its work: what there is to run and where, as it changes. Nothing of people.
+_HOST = (
+    "change.watch",
+    *(f"{kind}.read" for kind in ("app", "domain", "host", "instance", "need", "release", "route", "tenant")),
+)
+
 ROLES: Mapping[str, Sequence[str]] = {
     "operator": ("*.*",),
     "owner": (*_DEVELOP, "app.delete", "audit.*", "invitation.*", "member.*", "role.*", "token.*"),
     "developer": _DEVELOP,
     "viewer": ("*.read", "app.logs", "change.watch"),
     "app": _APP,
+    "host": _HOST,
     "host": _HOST,
     "billing": ("tenant.read", "usage.read"),
 }
