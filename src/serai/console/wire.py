@@ -48,6 +48,7 @@ class Answer:
         self._pieces: deque[bytes] = deque()
         self._octets = 0
         self._has_head = False
+        self._keeps = False
         self.status = 0
         self.fields: Fields = []
         self.complete = False
@@ -84,7 +85,7 @@ class Answer:
     @property
     def reusable(self) -> bool:
         """Tell whether another request may follow on the connection."""
-        return self.complete and not self.early and bool(self._parser.should_keep_alive())
+        return self._keeps and not self.early
 
     async def _feed(self) -> None:
         data = await self._reader.read(PIECE)
@@ -101,7 +102,7 @@ class Answer:
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Take a header field."""
-        self._octets += len(name) + len(value)
+        self._octets += len(name) + len(value) + 4  # colon, space, line end
         if self._octets > MAX_HEAD:
             raise ExhaustedError("The head is too large.")
         self.fields.append((name.lower(), value))
@@ -118,6 +119,7 @@ class Answer:
     def on_message_complete(self) -> None:
         """Know that it is whole."""
         self.complete = True
+        self._keeps = bool(self._parser.should_keep_alive())  # here only: afterwards the parser has forgotten
 
 
 class Wire:
