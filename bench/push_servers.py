@@ -93,9 +93,9 @@ class Serai(Server):
         self.port = free_port()
         self.command = [str(Path(sys.executable).with_name("serai")), "--home", str(home)]
         sets = {
-            "edge.http".join(('modules."', '".http')): f'["tcp://127.0.0.1:{self.port}"]',
-            "edge.http".join(('modules."', '".https')): f'["tcp://127.0.0.1:{free_port()}"]',
-            "edge.http".join(('modules."', '".redirect_http')): "false",
+            'modules."edge.http".http': f'["tcp://127.0.0.1:{self.port}"]',
+            'modules."edge.http".https': f'["tcp://127.0.0.1:{free_port()}"]',
+            'modules."edge.http".redirect_http': "false",
             'modules."push".clients_per_address': "100000",
         }
         words = [word for key, value in sets.items() for word in ("--set", f"{key}={value}")]
