@@ -11,6 +11,7 @@ import msgspec
 from litestar import Request, Response
 from litestar.datastructures import Cookie
 
+from serai.api.answers import segment
 from serai.api.entrance import SESSION, cookie_of, refuse_foreign, seen
 from serai.api.people import Me
 from serai.console import forms
@@ -131,6 +132,16 @@ class Visit:
         query = [(name, value) for name, value in self.request.query_params.multi_items() if name != "part"]
         path = self.request.scope["path"]
         return f"{path}?{urlencode(query)}" if query else str(path)
+
+    @property
+    def where(self) -> str | None:
+        """Return the tenant of a list as the API's queries have it: "-" for the platform, None for a list of all."""
+        return (self.tenant or PLATFORM) if "tenant" in self.request.path_params else None
+
+    @property
+    def home(self) -> str:
+        """Return the path that pages of this tenant are below, "" where a page is about all."""
+        return "" if self.where is None else f"/tenants/{segment(self.where)}"
 
     def with_query(self, **changes: str) -> str:
         """Return the path and query of this request with some parameters changed; "" takes one away."""

@@ -46,28 +46,17 @@ class Reason(msgspec.Struct, frozen=True):
     why: Annotated[str, Meta(max_length=500)] = ""
 
 
-@get("/tasks")
-async def all_tasks(visit: Visitor) -> Response[str]:
-    """List the tasks of all tenants, and the platform's own."""
-    return await _list(visit, None)
-
-
-@get("/tenants/{tenant:str}/tasks")
+@get(["/tasks", "/tenants/{tenant:str}/tasks"])
 async def tasks(visit: Visitor) -> Response[str]:
-    """List a tenant's tasks."""
-    return await _list(visit, visit.tenant or "-")
-
-
-async def _list(visit: Visit, tenant: str | None) -> Response[str]:
+    """List a tenant's tasks, or those of all tenants and the platform's own."""
     given = visit.request.query_params
     wanted = {name: given.get(name, "").strip() for name in (*FILTERS, "state")}
     narrowed = {name: value for name, value in wanted.items() if value}
-    # The first page is what people come back to while the API is away.
-    query: Parameters = {"tenant": tenant, "limit": AT_ONCE, "before": given.get("before") or None, **narrowed}
+    query: Parameters = {"tenant": visit.where, "limit": AT_ONCE, "before": given.get("before") or None, **narrowed}
     found = await visit.calls.read(TaskPage, "/v1/tasks", query, keep=True)
     return visit.page(
         "tasks.html",
-        title="Tasks" if tenant is not None else "All tasks",
+        title="All tasks" if visit.where is None else "Tasks",
         crumbs=_crumbs(visit.tenant, "Tasks") if visit.tenant else (),
         tasks=found.items,
         next=str(found.next or ""),
@@ -75,8 +64,7 @@ async def _list(visit: Visit, tenant: str | None) -> Response[str]:
         narrowed=bool(narrowed),
         filters=FILTERS,
         states=STATES,
-        channels=[f"tasks/{tenant}"] if tenant is not None else [],
-        everywhere=tenant is None,
+        channels=[] if visit.where is None else [f"tasks/{visit.where}"],
     )
 
 
@@ -156,4 +144,4 @@ def _crumbs(tenant: str, last: str) -> tuple[Crumb, ...]:
     return (Crumb(tenant, home), *here, Crumb(last))
 
 
-ROUTES: list[ControllerRouterHandler] = [all_tasks, tasks, show, cancel, retry]
+ROUTES: list[ControllerRouterHandler] = [tasks, show, cancel, retry]
