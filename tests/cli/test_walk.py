@@ -45,6 +45,7 @@ NEEDS: dict[tuple[str, ...], tuple[str, tuple[str, ...]]] = {
     ("app", "restart"): ("app.deploy", ("shop",)),
     ("app", "delete"): ("app.delete", ("absent", "--confirm", "absent")),
     ("app", "logs"): ("app.logs", ("absent",)),
+    ("app", "shell"): ("app.shell", ("absent",)),
     ("app", "env", "list"): ("app.env", ("shop",)),
     ("app", "env", "set"): ("app.env", ("shop", "A=1")),
     ("app", "env", "unset"): ("app.env", ("shop", "A")),

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from serai.api.answers import MAX_ANSWER, MAX_TARGET, Parameters, descriptor, error_of, segment, with_query
+from serai.api.kept import Kept
 from serai.api.remote import Home, Server
 from serai.errors import DeadlineError, InternalError, InvalidError, UnavailableError
 
@@ -93,6 +94,15 @@ class Client:
             answer = self._ask(connection, "PUT", target, _framed(chunks), headers)
             stored: str = self._json(answer)["blob"]
             return stored
+
+    def keep(self) -> Kept:
+        """Return a connection that is kept for what is sent piece after piece."""
+        fields = {"content-type": "application/octet-stream"}
+
+        def post(connection: http.client.HTTPConnection, path: str, data: bytes, query: Parameters | None) -> Any:
+            return self._json(self._ask(connection, "POST", with_query(path, query), data, fields))
+
+        return Kept(self._open, post)
 
     def pages(self, path: str, query: Parameters | None = None) -> Iterator[Any]:
         """Yield the items of a list, page after page."""

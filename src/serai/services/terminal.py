@@ -14,6 +14,18 @@ import typer
 Parameters = Mapping[str, str | int | bool | None]
 
 
+class Kept(Protocol):
+    """A connection that is kept for what is sent piece after piece."""
+
+    def post(self, path: str, data: bytes, query: Parameters | None = None) -> Any:
+        """Send octets and return the JSON of the answer; they may arrive twice where the connection breaks."""
+        ...
+
+    def close(self) -> None:
+        """Close it."""
+        ...
+
+
 class Api(Protocol):
     """The HTTP API; answers are plain data. Errors are `SeraiError` by their code."""
 
@@ -23,6 +35,10 @@ class Api(Protocol):
 
     def stream(self, path: str, query: Parameters | None = None) -> Iterator[Any]:
         """Yield the JSON lines of an answer as they come."""
+        ...
+
+    def keep(self) -> Kept:
+        """Return a connection that is kept."""
         ...
 
     def upload(self, tenant: str, chunks: Iterable[bytes]) -> str:

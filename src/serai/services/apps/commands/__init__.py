@@ -11,12 +11,14 @@ from serai.services.apps.commands.env import envs
 from serai.services.apps.commands.git import gits
 from serai.services.apps.commands.release import releases
 from serai.services.apps.commands.runtime import runtimes
+from serai.services.apps.commands.shell import shell
 from serai.services.apps.commands.trash import trash, undelete
 
 apps.add_typer(envs)
 apps.add_typer(domains)
 apps.add_typer(gits)
 
+apps.command()(shell)
 apps.command()(undelete)
 
 COMMANDS = [deploying, apps, releases, runtimes, trash]
