@@ -73,7 +73,7 @@ def test_names_and_columns_that_make_no_sense_are_refused() -> None:
         recorder.hear(told((tenant, app, {2: 1}), gauges=[(tenant, app, {CPU: 1})]), NOW, 0.0)
     assert recorder.refused == 10
     recorder.hear(told(("acme", "", {CPU: 1}), gauges=[("acme", "", {2: 1})]), NOW, 0.0)
-    assert recorder.take(NOW + 100) == []
+    assert list(recorder.take(NOW + 100)) == []
 
 
 def test_no_more_targets_than_there_is_room_for_are_held() -> None:
@@ -90,8 +90,8 @@ def test_windows_are_taken_when_they_are_over() -> None:
     recorder = Recorder(10, 100)
     for second in (NOW, NOW + 9, NOW + 10):
         recorder.add(second, "a/b", {1: 1})
-    assert recorder.take(NOW + 9) == []
-    assert recorder.take(NOW + 10) == [(NOW, {"a/b": {NOW: {1: 1}, NOW + 9: {1: 1}}})]
+    assert list(recorder.take(NOW + 9)) == []
+    assert list(recorder.take(NOW + 10)) == [(NOW, {"a/b": {NOW: {1: 1}, NOW + 9: {1: 1}}})]
     assert recorder.pending("a/b") == {NOW + 10: {1: 1}}
 
 

@@ -46,12 +46,10 @@ def test_all_levels_tell_the_same_whenever_they_were_rolled_up(
     seconds: dict[int, Any], rolled: list[int], most: int
 ) -> None:
     kept, moments = history(), sorted(rolled)
-    for when in sorted(seconds):
-        while moments and moments[0] <= when:
+    for start in sorted({when - when % 10 for when in seconds}):
+        while moments and moments[0] <= start:
             roll(kept, moments.pop(0), most)
-        # A window is written once it is over: later ones of the same window are with it.
-        window = {each: seconds[each] for each in seconds if each // 10 == when // 10}
-        kept.write(when - when % 10, {"a/b": window})
+        kept.write(start, {"a/b": {when: seconds[when] for when in range(start, start + 10) if when in seconds}})
     until = BEGIN + 3 * HOUR + 60
     for number, level in enumerate(LEVELS):
         want = {when: point for when, point in sorted(coarsen(seconds, level.step).items()) if point}
@@ -125,6 +123,15 @@ def test_a_clock_that_was_set_back_does_no_harm() -> None:
     roll(kept, BEGIN + 700)
     assert kept.read("a/b", 1, BEGIN, BEGIN + 700)[BEGIN] == {1: 10}
     assert kept.roll(BEGIN + 700, 10) is False
+
+
+def test_a_row_that_an_earlier_process_began_is_added_to() -> None:
+    driver = MemorySeries(1 << 30)
+    history(driver=driver).write(BEGIN, {"a/b": {BEGIN: {1: 1}, BEGIN + 3: {1: 2}}})
+    again = history(driver=driver)
+    again.write(BEGIN, {"a/b": {BEGIN + 3: {1: 5}, BEGIN + 7: {1: 3}}, "c": {BEGIN + 8: {1: 1}}})
+    assert again.read("a/b", 0, BEGIN, BEGIN + 10) == {BEGIN: {1: 1}, BEGIN + 3: {1: 7}, BEGIN + 7: {1: 3}}
+    assert again.read("c", 1, BEGIN, BEGIN + 10) == {BEGIN: {1: 1}}
 
 
 class Broken(MemorySeries):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable
 
 from serai.daemon import figures
@@ -19,16 +20,8 @@ _LATE = 1.0
 _FRESH = 40  # seconds after which an app's last window is no longer how it does
 _P99 = 0.99
 
-Key = Callable[[Look], float]
-#: By what apps are sorted; the greatest first.
-_KEYS: dict[str, Key] = {
-    "requests": lambda look: look.requests,
-    "errors": lambda look: look.errors,
-    "latency": lambda look: look.latency or 0.0,
-    "cpu": lambda look: look.cpu or 0.0,
-    "memory": lambda look: float(look.memory or 0),
-    "data": lambda look: float(look.data or 0),
-}
+#: Gauges by which apps may be sorted.
+_GAUGES = {"cpu": figures.CPU, "memory": figures.MEMORY, "data": figures.DATA}
 
 
 def held(recorder: Recorder, target: str) -> tuple[dict[int, Point], dict[int, Point]]:
@@ -63,33 +56,56 @@ def glance(board: Board, recorder: Recorder, ask: AskGlance, span: int, now: flo
     """Return one page of apps."""
     names = set(ask.apps) or {*board.targets(), *(name for name in recorder.standing() if "/" in name)}
     chosen = sorted(name for name in names if "/" in name and (not ask.tenant or name.startswith(f"{ask.tenant}/")))
-    if ask.order == "name":
-        first = [name for name in chosen if name > ask.after][: ask.limit + 1]
-        looks = [_look(board, recorder, name, span, now, ask.points) for name in first]
-    else:
-        key = _KEYS[ask.order]
-        ranked = sorted((_look(board, recorder, name, span, now, 0) for name in chosen), key=key, reverse=True)
-        at = next((at for at, look in enumerate(ranked, 1) if f"{look.tenant}/{look.app}" == ask.after), 0)
-        first = [f"{look.tenant}/{look.app}" for look in ranked[at : at + ask.limit + 1]]
-        looks = [_look(board, recorder, name, span, now, ask.points) for name in first]
-    return Glance(items=looks[: ask.limit], next=first[ask.limit - 1] if len(first) > ask.limit else "")
+    if ask.order != "name":
+        # Many are compared, and few are shown.
+        chosen.sort(key=_key(board, recorder, ask.order, now), reverse=True)
+    at = bisect_right(chosen, ask.after) if ask.order == "name" else _index(chosen, ask.after)
+    first = chosen[at : at + ask.limit + 1]
+    looks = [_look(board, recorder, name, span, now, ask.points) for name in first[: ask.limit]]
+    return Glance(items=looks, next=first[ask.limit - 1] if len(first) > ask.limit else "")
+
+
+def _index(names: list[str], after: str) -> int:
+    """Return the place after a name, the first where it is no longer there."""
+    return names.index(after) + 1 if after in names else 0
+
+
+def _key(board: Board, recorder: Recorder, order: str, now: float) -> Callable[[str], float]:
+    gauge = _GAUGES.get(order)
+    if gauge is not None:
+        return lambda target: recorder.totals(target).get(gauge, 0)
+
+    def key(target: str) -> float:
+        point = _last(board, target, now)
+        if order == "latency":
+            return quantile(point, _P99) or 0.0 if point else 0.0
+        return _requests(point) if order == "requests" else number(point, figures.REQUESTS + 5)
+
+    return key
+
+
+def _last(board: Board, target: str, now: float) -> Point:
+    """Return what an app did in the last window, {} where that was nothing."""
+    lately = board.get(target)
+    return lately.point if lately is not None and now - lately.start < _FRESH else {}
+
+
+def _requests(point: Point) -> int:
+    return sum(number(point, column) for column in ALL_REQUESTS) if point else 0
 
 
 def _look(board: Board, recorder: Recorder, target: str, span: int, now: float, points: int) -> Look:
     tenant, _, app = target.partition("/")
     lately, gauges = board.get(target), recorder.totals(target)
-    point: Point = {}
+    point = _last(board, target, now)
     rates: tuple[Rates, Rates] = ([0] * points, [0] * points)
     if lately is not None:
-        if now - lately.start < _FRESH:
-            point = lately.point
-        if points:
-            rates = lately.hour(int(now), points)
+        rates = lately.hour(int(now), points)
     cpu = gauges.get(figures.CPU)
     return Look(
         tenant=tenant,
         app=app,
-        requests=rounded(sum(number(point, column) for column in ALL_REQUESTS) / span) or 0,
+        requests=rounded(_requests(point) / span) or 0,
         errors=rounded(number(point, figures.REQUESTS + 5) / span) or 0,
         latency=rounded(quantile(point, _P99)),
         cpu=None if cpu is None else cpu / 1000,

@@ -105,12 +105,6 @@ class Board:
         first = now // MINUTE - MINUTES
         self._apps = {target: each for target, each in self._apps.items() if each.minute > first}
 
-    def drop(self, target: str) -> None:
-        """Forget a target and what is below it."""
-        self._apps = {
-            name: each for name, each in self._apps.items() if name != target and not name.startswith(f"{target}/")
-        }
-
     def targets(self) -> Iterator[str]:
         """Yield their names."""
         yield from self._apps

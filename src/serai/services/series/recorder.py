@@ -111,10 +111,13 @@ class Recorder:
         """Yield the targets of which gauges stand."""
         yield from self._totals
 
-    def take(self, until: int) -> list[tuple[int, dict[str, dict[int, Point]]]]:
-        """Return, and no longer hold, the windows that end by ``until``: their start, and points by target and time."""
-        over = sorted(start for start in self._windows if start + self._span <= until)
-        return [(start, self._windows.pop(start)) for start in over]
+    def take(self, until: int) -> Iterator[tuple[int, dict[str, dict[int, Point]]]]:
+        """Yield the windows that end by ``until``: their start, and points by target and time.
+
+        Each is held until it is asked for, so that it is always to be found somewhere.
+        """
+        for start in sorted(start for start in self._windows if start + self._span <= until):
+            yield start, self._windows.pop(start)
 
     def pending(self, target: str) -> dict[int, Point]:
         """Return the points of a target that are still held."""

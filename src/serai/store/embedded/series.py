@@ -101,19 +101,6 @@ class EmbeddedSeries:
                 self._bind(connection)
             return removed
 
-    def forget(self, target: str) -> None:
-        """Remove a target's rows."""
-        with self._connection() as connection:
-            connection.execute("BEGIN IMMEDIATE")
-            numbers = connection.execute(
-                "SELECT number FROM target WHERE name = ? OR (name > ? AND name < ?)",
-                (target, f"{target}/", f"{target}0"),  # 0 is what follows the slash
-            ).fetchall()
-            connection.executemany("DELETE FROM row WHERE target = ?", numbers)
-            connection.executemany("DELETE FROM target WHERE number = ?", numbers)
-            connection.execute("COMMIT")
-            self._numbers.clear()
-
     def oldest(self, level: int) -> int | None:
         """Return the start of a level's oldest row."""
         with self._connection() as connection:

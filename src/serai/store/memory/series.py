@@ -46,12 +46,6 @@ class MemorySeries:
             del self._rows[key]
         return len(old)
 
-    def forget(self, target: str) -> None:
-        """Remove a target's rows."""
-        self._rows = {
-            key: data for key, data in self._rows.items() if key[2] != target and not key[2].startswith(f"{target}/")
-        }
-
     def oldest(self, level: int) -> int | None:
         """Return the start of a level's oldest row."""
         return min((start for each, start, _ in self._rows if each == level), default=None)

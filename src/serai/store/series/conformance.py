@@ -63,16 +63,6 @@ class SeriesConformance(ABC):
             equal(driver.drop(0, 50, 100), 0)
             equal((driver.oldest(0), driver.oldest(1)), (50, 0))
 
-    def test_a_target_is_forgotten_with_what_is_below_it(self) -> None:
-        """And with nothing that merely begins alike."""
-        with self.opened() as driver:
-            names = ["acme", "acme/shop", "acme-two", "acme0", "acme-two/shop", "other/acme"]
-            driver.put([Row(0, 0, name, b"x") for name in names], {})
-            driver.forget("acme")
-            equal(driver.targets(0, 0, 1), ["acme-two", "acme-two/shop", "acme0", "other/acme"])
-            driver.put([Row(0, 0, "acme", b"new")], {})
-            equal(driver.get(0, "acme", [0]), [(0, b"new")])
-
     def test_what_there_is_no_room_for_is_refused_and_what_was_dropped_makes_room(self) -> None:
         """All of a put or nothing; nothing that was kept suffers."""
         with self.opened(16 << 20) as driver:

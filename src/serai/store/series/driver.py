@@ -45,10 +45,6 @@ class SeriesDriver(Protocol):
         """Remove up to ``limit`` rows of a level that start earlier, the oldest first; return how many."""
         ...
 
-    def forget(self, target: str) -> None:
-        """Remove all rows of a target, and of those whose names begin with it and a slash."""
-        ...
-
     def oldest(self, level: int) -> int | None:
         """Return the start of a level's oldest row, None without rows."""
         ...

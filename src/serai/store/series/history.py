@@ -34,14 +34,29 @@ class History:
         self.shortened = 1.0  # part of what levels are to be kept for that there is room for
         self._driver = driver
         self._marks: dict[int, int] | None = None
+        self._written: int | None = None  # start of the latest row that this process wrote
         self._waiting: dict[int, tuple[int, list[str]]] = {}  # the row under way, and its targets to be rolled up yet
 
     def write(self, start: int, points: Mapping[str, Mapping[int, Point]]) -> int:
-        """Keep points by target and time, all of the finest level's row that begins at ``start``; return how many."""
-        step = self.levels[0].step
-        rows = [Row(0, start, target, codec.encode(each, start, step)) for target, each in points.items() if each]
+        """Keep points by target and time, of the finest level's row that begins at ``start``; return of how many.
+
+        What an earlier process, or a clock that was set back, wrote of the same row is added to.
+        """
+        step, again = self.levels[0].step, self._written is None or start <= self._written
+        rows = []
+        for target, each in points.items():
+            if each:
+                whole = self._added(target, start, each) if again else each
+                rows.append(Row(0, start, target, codec.encode(whole, start, step)))
         self._driver.put(rows, {})
+        self._written = start if self._written is None else max(start, self._written)
         return len(rows)
+
+    def _added(self, target: str, start: int, points: Mapping[int, Point]) -> dict[int, Point]:
+        before = self._rows(0, target, start, start + self.levels[0].span)
+        for when, point in points.items():
+            fold_into(before.setdefault(when, {}), point)
+        return before
 
     def roll(self, now: int, most: int) -> bool:
         """Make rows of coarser levels whose time is over, for at most ``most`` targets; say whether more is to do."""
@@ -125,10 +140,6 @@ class History:
     def _shorten(self, now: int, part: float) -> Iterator[int]:
         for number, level in enumerate(self.levels):
             yield self._driver.drop(number, now - int(level.keep * part) - level.span, _SLICE)
-
-    def forget(self, target: str) -> None:
-        """Remove everything of a target, and of what is below it."""
-        self._driver.forget(target)
 
     def oldest(self) -> list[int | None]:
         """Return the start of the oldest row of each level."""
