@@ -202,7 +202,7 @@ MAY["developer"] = MAY["viewer"] | {
     "channel.pause",
     "provider.write",
 }
-MAY["app"] = {"task.read", "task.cancel", "task.retry", "task.run", "task.schedule"}
+MAY["app"] = {"push.publish", "push.ticket", "task.read", "task.cancel", "task.retry", "task.run", "task.schedule"}
 MAY["host"] = {"change.watch", "app.read", "host.read"}
 MAY["host"] |= {f"{kind}.read" for kind in ("domain", "instance", "need", "release", "route", "tenant")}
 MAY["owner"] = MAY["developer"] | {

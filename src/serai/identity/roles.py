@@ -36,13 +36,7 @@ _DEVELOP = (
     "task.schedule",
 )
 #: What a program may do at the door of its own application.
-_APP = ("task.cancel", "task.read", "task.retry", "task.run", "task.schedule")
-
-#: What a host has to know to do its work: what there is to run and where, as it changes. Nothing of people.
-_HOST = (
-    "change.watch",
-    *(f"{kind}.read" for kind in ("app", "domain", "host", "instance", "need", "release", "route", "tenant")),
-)
+_APP = ("push.publish", "push.ticket", "task.cancel", "task.read", "task.retry", "task.run", "task.schedule")
 
 #: What a host has to know to do its work: what there is to run and where, as it changes. Nothing of people.
 _HOST = (
@@ -56,7 +50,6 @@ ROLES: Mapping[str, Sequence[str]] = {
     "developer": _DEVELOP,
     "viewer": ("*.read", "app.logs", "change.watch"),
     "app": _APP,
-    "host": _HOST,
     "host": _HOST,
     "billing": ("tenant.read", "usage.read"),
 }

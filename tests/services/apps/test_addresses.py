@@ -120,3 +120,11 @@ def test_a_release_is_tried_with_one_instance_even_where_it_is_scaled_to_nothing
     found = picture(App(scale={"web": 0}, host="here"), [release(1)], {})
     assert [put.name for put in plan.start(found, 1)] == ["hello.1.web.0"]
     assert plan.start(picture(App(host="here"), [release(1, processes={})], {}), 1) == ()
+
+
+def test_an_app_that_pushes_has_a_stream_below_each_of_its_addresses() -> None:
+    domain = record("domain", "www.example.test", Domain(app="hello"))
+    found = wanted(App(live={"prod": 1}), release(1, "live", push=True), release(2), domains=(domain,))
+    streams = {name for name, one in found.items() if one.target == "push"}
+    assert streams == {"demo.localhost/hello/.push/", "demo.localhost/hello/1/.push/", "www.example.test/.push/"}
+    assert all(Route.NAME.match(name) for name in streams)

@@ -69,6 +69,8 @@ def _of_release(tenant: str, host: str, path: str, release: Release) -> Iterator
     route = Route(tenant=tenant, app=release.app, release=release.number, prefix=path)
     if release.processes:
         yield f"{host}{path}", route
+    if release.push:
+        yield f"{host}{path}.push/", replace(route, target="push")
     for url, folder in release.static.items():
         below = path + url.removeprefix("/")
         absolute = str(PurePosixPath(release.folder) / folder)

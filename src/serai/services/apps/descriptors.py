@@ -134,6 +134,7 @@ class Release(Spec, frozen=True, kw_only=True):
     runtime: str = ""  # "python3.11"
     notes: tuple[str, ...] = ()  # sentences of the build for the person who deployed
     folder: str = ""  # where its files are on the app's host; absolute
+    push: bool = False  # its visitors follow what it publishes at ``.push``
     static: dict[str, str] = msgspec.field(
         default_factory=dict
     )  # URL path ("/static/") to a folder below `folder`, served by the edge

@@ -148,6 +148,7 @@ class Manifest(_Strict, frozen=True, kw_only=True):
     static: StaticConfig = StaticConfig()
     build: BuildConfig = BuildConfig()
     env: Annotated[dict[Variable, Value], Meta(max_length=256)] = {}
+    push: bool = False  # ``.push`` below its addresses is the platform's: streams of what it publishes
     keep_releases: Annotated[int, Meta(ge=1, le=1000)] = 50  # the newest ones; what is live stays in any case
 
 

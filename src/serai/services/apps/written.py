@@ -45,6 +45,7 @@ def written(release: Release, built: Built, now: float) -> Release:
         before_live=_command(plan.release, manifest.release.timeout_seconds) if plan.release else None,
         recurring=_recurring(built),
         keep=manifest.keep_releases,
+        push=manifest.push,
         data_mb=manifest.resources.disk_mb or DATA_MB,
     )
 

@@ -18,6 +18,7 @@ from serai.services.apps.door import answers, flow
 from serai.services.apps.door.answers import Answer
 from serai.services.apps.door.enqueue import Enqueue
 from serai.services.apps.door.http import Request
+from serai.services.apps.door.push import Push
 from serai.services.apps.door.rates import Bucket
 from serai.services.apps.door.schedules import Schedules
 from serai.services.apps.door.visitor import Visitor
@@ -70,7 +71,7 @@ class Routes:
         self._tasks = Tasks(ctx.store, ctx.bus)
         self.leaving = asyncio.Event()
         self.audit = StoreAudit(ctx.store, ctx.clock.now)
-        enqueue, schedules = Enqueue(ctx, self._tasks), Schedules(ctx)
+        enqueue, schedules, push = Enqueue(ctx, self._tasks), Schedules(ctx), Push(ctx)
         one = r"/v1/tasks/(?P<task>[^/]{1,64})"
         named = r"/v1/schedules/(?P<name>[^/]{1,128})"
         table: tuple[tuple[str, str, str, Handler], ...] = (
@@ -91,6 +92,8 @@ class Routes:
             ("GET", named, "task.read", schedules.show),
             ("PUT", named, "task.schedule", schedules.put),
             ("DELETE", named, "task.schedule", schedules.delete),
+            ("POST", r"/v1/push/publish", "push.publish", push.publish),
+            ("POST", r"/v1/push/tickets", "push.ticket", push.ticket),
         )
         self._table = [(method, re.compile(f"{path}\\Z"), action, handler) for method, path, action, handler in table]
 

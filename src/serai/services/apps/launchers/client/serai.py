@@ -1,4 +1,4 @@
-"""Hand work to Serai's task manager, and follow it; from a web request, a script, or another task.
+"""Hand work to Serai's task manager, and follow it; publish events to the application's visitors.
 
     import serai
 
@@ -36,7 +36,7 @@ from urllib.parse import quote, urlencode
 __all__ = [
     "Canceled", "Fail", "Function", "ProviderDown", "SeraiError", "Task", "call", "cancel", "canceled",
     "chain", "checkpoint", "command", "command_call", "current", "enqueue", "enqueue_many", "follow", "get", "group",
-    "log", "progress", "results", "schedule", "task", "tasks", "unschedule",
+    "log", "progress", "publish", "results", "schedule", "task", "tasks", "ticket", "unschedule",
 ]  # fmt: skip
 
 FINAL = frozenset({"done", "error", "canceled"})
@@ -296,6 +296,20 @@ def cancel(task_id: str, why: str = "") -> str:
 def follow(task_id: str) -> Iterator[Task]:
     """Yield a task at each change until it is over."""
     return get(task_id).follow()
+
+
+# What the application says to its visitors.
+
+
+def publish(channel: str, data: Any, event: str = "message") -> None:
+    """Say something, any JSON of up to 64 KiB, to all who follow a channel of the application's."""
+    _request("POST", "/v1/push/publish", {"channel": channel, "data": data, "event": event})
+
+
+def ticket(channels: Sequence[str], seconds: float = 3600.0) -> str:
+    """Return what lets a visitor follow channels at ``.push?ticket=…`` below the application's address, for a while."""
+    body = {"channels": list(channels), "seconds": seconds}
+    return str(_request("POST", "/v1/push/tickets", body)["ticket"])
 
 
 # Inside a running task.
