@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import time
+import urllib.parse
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from types import ModuleType
 from typing import Any
 
@@ -15,6 +17,7 @@ from litestar.di import Provide
 from litestar.exceptions import HTTPException
 from litestar.handlers import HTTPRouteHandler
 from litestar.routes import HTTPRoute
+from litestar.types import ASGIApp, Receive, Send
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
 from serai.api.framework import Bare, number
@@ -74,6 +77,7 @@ def build(wire: Wire, now: Callable[[], float], pages: Iterable[ModuleType] | No
             HTTPException: failures.on_http_exception,
             Exception: failures.on_bug,
         },
+        middleware=[_plainly],
         request_max_body_size=MAX_FORM,
         openapi_config=None,
         logging_config=None,
@@ -100,6 +104,18 @@ def _check(handler: HTTPRouteHandler) -> None:
             raise InternalError("A page that takes a POST has a parameter form: Filled[STRUCT].", handler=str(handler))
     elif methods != {"GET"}:
         raise InternalError("A page is got by GET and sent by POST.", handler=str(handler))
+
+
+def _plainly(app: ASGIApp) -> ASGIApp:
+    """Give handlers the text that a path's segments mean; the router has seen them percent-encoded."""
+
+    async def call(scope: Any, receive: Receive, send: Send) -> None:
+        with suppress(UnicodeDecodeError):  # what is no text stays as it is, and so names nothing
+            given = scope["path_params"].items()
+            scope["path_params"] = {name: urllib.parse.unquote(str(value), errors="strict") for name, value in given}
+        await app(scope, receive, send)
+
+    return call
 
 
 class Door:

@@ -1,0 +1,298 @@
+"""What every page does: who may come, what is sent with it, and that nothing typed is lost."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import msgspec
+import pytest
+from browsing import HOST, forms
+from consoling import consoling
+from litestar import Response, get, post
+
+from serai.console import nav
+from serai.console.app import build
+from serai.console.depend import Filled, Visitor
+from serai.console.forms import MAX_FORM, Secret, Short
+from serai.console.nav import Nav
+from serai.console.visit import local
+from serai.console.wire import Wire
+from serai.errors import ConflictError, InternalError
+from serai.identity.testing import PASSPHRASE
+
+POLICY = "default-src 'none'; script-src 'self'; style-src 'self'"
+taken: list[Note] = []
+
+
+class Note(msgspec.Struct, frozen=True, kw_only=True):
+    title: Short
+    text: str = ""
+    pin: Secret = ""
+
+
+@get("/notes/{tenant:str}/{name:str}")
+async def show(visit: Visitor, name: str) -> Response[str]:
+    return visit.page("error.html", title=name, detail=visit.tenant, advice="", code=0, carried=None)
+
+
+@post("/notes")
+async def write(visit: Visitor, form: Filled[Note]) -> Response[str]:
+    if await form.send(lambda note: keep(visit, note)):
+        return visit.go("/", f"{form.data.title} is kept.")
+    return visit.page("reset.html", title="Note")
+
+
+async def keep(visit: Any, note: Note) -> None:
+    await visit.calls.get("/v1/me")
+    if note.title == "taken":
+        raise ConflictError("Somebody wrote one of that name.", path="title")
+    taken.append(note)
+
+
+NOTES = SimpleNamespace(ROUTES=[show, write], NAV=(Nav(title="Notes", path="/notes/{tenant}/x", order=5),))
+
+
+@pytest.fixture
+async def notes(tmp_path: Any) -> Any:
+    taken.clear()
+    async with consoling(tmp_path, pages=[*nav.modules(), NOTES]) as house:
+        yield house
+
+
+async def test_every_page_says_what_browsers_must_not_do(house: Any) -> None:
+    ada = await house.visitor("ada", ("", "operator"))
+    for path in ("/", "/sign-in", "/nowhere", "/join"):
+        fields = (await ada.get(path)).headers
+        assert fields["content-security-policy"].startswith(POLICY)
+        assert "unsafe" not in fields["content-security-policy"]
+        assert "frame-ancestors 'none'" in fields["content-security-policy"]
+        assert fields["x-content-type-options"] == "nosniff"
+        assert fields["referrer-policy"] == "same-origin"
+        assert fields["cross-origin-opener-policy"] == "same-origin"
+        assert fields["cache-control"] == "no-store"
+        assert fields["strict-transport-security"] == "max-age=31536000"
+        assert fields["x-request-id"]
+
+
+async def test_cookies_are_of_this_host_alone_and_out_of_reach_for_scripts(house: Any) -> None:
+    await house.api.person("ada", ("", "operator"))
+    answer = await house.browser().post("/sign-in", {"login": "ada", "password": PASSPHRASE})
+    lines = answer.headers.get_list("set-cookie")
+    assert {line.partition("=")[0] for line in lines} == {"__Host-serai", "__Host-serai-device"}
+    for line in lines:
+        assert {"Secure", "HttpOnly", "Path=/", "SameSite=lax"} <= set(re.split(r";\s*", line)), line
+
+
+async def test_a_wrong_password_is_told_and_the_login_kept(house: Any) -> None:
+    await house.api.person("ada", ("", "operator"))
+    page = await house.browser().post("/sign-in", {"login": "ada", "password": "wrong", "next": "/x"})
+    assert page.status_code == 403
+    assert "Login, password or code is wrong." in page.text
+    assert forms(page.text)[-1].fields | {"code": ""} == {"login": "ada", "password": "", "code": "", "next": "/x"}
+
+
+@pytest.mark.parametrize(
+    "target", ["//evil.test/", "https://evil.test/", "/\\evil.test", "javascript:alert(1)", "/a\r\nb: c"]
+)
+async def test_nobody_is_led_elsewhere(house: Any, target: str) -> None:
+    await house.api.person("ada", ("", "operator"))
+    answer = await house.browser().post("/sign-in", {"login": "ada", "password": PASSPHRASE, "next": target})
+    assert (answer.status_code, answer.headers["location"]) == (303, "/")
+    assert local(target) == "/"
+
+
+async def test_signing_out_ends_the_session(house: Any) -> None:
+    ada = await house.visitor("ada", ("", "operator"))
+    old = dict(ada.cookies)
+    answer = await ada.submit(await ada.get("/"), {}, action="/sign-out")
+    assert "You are signed out." in (await ada.follow(answer)).text
+    ada.cookies = old
+    assert (await ada.get("/")).status_code == 401
+
+
+async def test_what_was_done_is_said_once(notes: Any) -> None:
+    ada = await notes.visitor("ada", ("", "operator"))
+    answer = await ada.submit(await ada.get("/"), {"title": "<b>one</b>"}, action="/theme")
+    assert answer.status_code == 400, "a form takes its own fields only"
+    token = forms((await ada.get("/")).text)[0].fields["csrf"]
+    page = await ada.follow(await ada.post("/notes", {"title": "<b>one</b>", "csrf": token}))
+    assert "&lt;b&gt;one&lt;/b&gt; is kept." in page.text
+    assert "is kept" not in (await ada.get("/")).text
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"origin": "https://evil.test"},
+        {"origin": "null"},
+        {"origin": f"http://{HOST}"},
+        {"origin": f"https://{HOST}:8443"},
+        {"origin": ""},
+    ],
+)
+async def test_another_sites_form_is_refused_whatever_it_knows(notes: Any, fields: dict[str, str]) -> None:
+    ada = await notes.visitor("ada", ("", "operator"))
+    token = forms((await ada.get("/")).text)[0].fields["csrf"]
+    answer = await ada.post("/notes", {"title": "one", "csrf": token}, **fields)
+    assert answer.status_code == 403
+    await notes.api.person("eve", ("", "operator"))
+    for path in ("/sign-in", "/sign-out", "/theme", "/join", "/reset"):
+        assert (await ada.post(path, {"login": "eve", "password": PASSPHRASE}, **fields)).status_code == 403
+    assert taken == []
+
+
+async def test_the_token_of_another_session_is_no_token_and_nothing_typed_is_lost(notes: Any) -> None:
+    ada = await notes.visitor("ada", ("", "operator"))
+    bob = await notes.visitor("bob", ("", "operator"))
+    token = forms((await bob.get("/")).text)[0].fields["csrf"]
+    for wrong in (token, "", "x"):
+        page = await ada.post("/notes", {"title": "one", "text": "a\nb", "pin": "1234", "csrf": wrong})
+        assert page.status_code == 409
+        assert "1234" not in page.text
+        assert taken == []
+    answer = await ada.submit(page, {}, action="/notes")
+    assert answer.status_code == 303
+    assert taken == [Note(title="one", text="a\nb")]
+
+
+async def test_a_session_that_ends_under_an_open_form_loses_nothing(notes: Any) -> None:
+    ada = await notes.visitor("ada", ("", "operator"))
+    token = forms((await ada.get("/")).text)[0].fields["csrf"]
+    [(name, _)] = notes.api.desk.directory.sessions("ada")
+    await notes.api.call("DELETE", f"/v1/users/ada/sessions?session={name}")
+    text = 'one\n"two" <three> & vier'
+    page = await ada.post("/notes", {"title": "kept", "text": text, "pin": "1234", "csrf": token})
+    assert page.status_code == 401
+    assert "What you typed is kept" in page.text
+    assert "1234" not in page.text
+    wrong = await ada.submit(page, {"login": "ada", "password": "wrong"})
+    assert "Login, password or code is wrong." in wrong.text
+    page = await ada.submit(wrong, {"login": "ada", "password": PASSPHRASE})
+    assert page.status_code == 200
+    assert taken == [], "it is shown before it is sent"
+    answer = await ada.submit(page, {}, action="/notes")
+    assert (answer.status_code, taken) == (303, [Note(title="kept", text=text)])
+
+
+async def test_a_browser_that_forgot_its_session_loses_nothing_either(notes: Any) -> None:
+    ada = await notes.visitor("ada", ("", "operator"))
+    token = forms((await ada.get("/")).text)[0].fields["csrf"]
+    ada.cookies.pop("__Host-serai")
+    page = await ada.post("/notes?a=b", {"title": "kept", "csrf": token})
+    page = await ada.submit(page, {"login": "ada", "password": PASSPHRASE})
+    assert forms(page.text)[-1].action == "/notes?a=b"
+    assert (await ada.submit(page, {})).status_code == 303
+
+
+async def test_what_the_api_refuses_stands_beside_what_was_typed(notes: Any) -> None:
+    ada = await notes.visitor("ada", ("", "operator"))
+    token = forms((await ada.get("/")).text)[0].fields["csrf"]
+    page = await ada.post("/notes", {"title": "taken", "csrf": token})
+    assert page.status_code == 409
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        (b"title=a&title=b", 400),
+        (b"title=a&other=b", 400),
+        (b"title=%ff", 400),
+        (b"title=" + b"x" * MAX_FORM, 413),
+        (b"&".join(b"a%d=1" % number for number in range(501)), 400),
+    ],
+)
+async def test_doubled_unknown_and_oversize_fields_are_refused_in_a_sentence(
+    notes: Any, body: bytes, status: int
+) -> None:
+    ada = await notes.visitor("ada", ("", "operator"))
+    token = forms((await ada.get("/")).text)[0].fields["csrf"]
+    page = await ada.post("/notes", b"csrf=" + token.encode() + b"&" + body)
+    assert page.status_code == status
+    assert "<h1>" in page.text
+    assert taken == []
+
+
+async def test_only_forms_are_taken(notes: Any) -> None:
+    ada = await notes.visitor("ada", ("", "operator"))
+    page = await ada.post("/notes", b'{"title": "a"}', content_type="application/json")
+    assert page.status_code == 400
+
+
+async def test_the_api_away_shows_what_was_known_and_takes_nothing(notes: Any, tmp_path: Any) -> None:
+    ada = await notes.visitor("ada", ("", "operator"))
+    bob = await notes.visitor("bob", ("", "operator"))
+    page = await ada.get("/")
+    token = forms(page.text)[0].fields["csrf"]
+    (tmp_path / "front.sock").rename(tmp_path / "away.sock")
+    notes.wire.close()
+    known = await ada.get("/")
+    assert known.status_code == 200
+    assert "does not answer now" in known.text
+    assert "ada" in known.text
+    unknown = await bob.get("/")
+    assert unknown.status_code == 503
+    assert "does not answer now" in unknown.text
+    refused = await ada.post("/notes", {"title": "one", "csrf": token})
+    assert refused.status_code == 503
+    assert (await bob.post("/sign-in", {"login": "bob", "password": PASSPHRASE})).status_code == 503
+    (tmp_path / "away.sock").rename(tmp_path / "front.sock")
+    assert "does not answer now" not in (await ada.get("/")).text
+
+
+async def test_an_error_of_ours_says_nothing_about_its_inside(tmp_path: Any) -> None:
+    @get("/broken")
+    async def broken(visit: Visitor) -> Response[str]:
+        raise ValueError(f"secret of {visit.login}")
+
+    async with consoling(tmp_path, pages=[*nav.modules(), SimpleNamespace(ROUTES=[broken])]) as house:
+        ada = await house.visitor("ada", ("", "operator"))
+        page = await ada.get("/broken")
+        assert page.status_code == 500
+        assert "secret" not in page.text
+
+
+async def test_a_name_may_hold_anything(notes: Any) -> None:
+    ada = await notes.visitor("ada", ("acme", "owner"))
+    page = await ada.get("/notes/acme/a%2Fb%20%3Cscript%3E")
+    assert "a/b &lt;script&gt;" in page.text
+
+
+async def test_the_navigation_shows_where_one_is_and_only_what_one_may(notes: Any) -> None:
+    ada = await notes.visitor("ada", ("acme", "owner"))
+    assert "/notes/" not in (await ada.get("/")).text
+    page = await ada.get("/notes/acme/x")
+    assert '<a href="/notes/acme/x" aria-current="page">' in page.text
+
+
+async def test_a_part_is_answered_alone_to_scripts_and_whole_to_all_else(house: Any) -> None:
+    ada = await house.visitor("ada", ("", "operator"))
+    part = await ada.get("/?part=apps", hx_request="true")
+    assert part.text.lstrip().startswith('<section id="apps"')
+    assert "<html" in (await ada.get("/?part=apps")).text
+    assert "<html" in (await ada.get("/?part=main", hx_request="true")).text
+
+
+async def test_the_appearance_is_kept_by_the_browser(house: Any) -> None:
+    ada = await house.visitor("ada", ("", "operator"))
+    assert 'data-theme="auto"' in (await ada.get("/")).text
+    answer = await ada.submit(await ada.get("/"), {"theme": "dark"}, action="/theme")
+    assert 'data-theme="dark"' in (await ada.follow(answer)).text
+    ada.cookies["__Host-serai-theme"] = '"><script>'
+    assert 'data-theme="auto"' in (await ada.get("/")).text
+
+
+def test_a_page_that_nobody_guards_can_not_be_built() -> None:
+    @get("/open")
+    async def unguarded() -> str:
+        return ""
+
+    @post("/formless")
+    async def formless(visit: Visitor) -> str:
+        return visit.login
+
+    for handler in (unguarded, formless):
+        with pytest.raises(InternalError):
+            build(Wire(Path("none")), lambda: 0.0, [SimpleNamespace(ROUTES=[handler])])

@@ -1,0 +1,110 @@
+"""A visitor of the console for tests: keeps cookies, reads forms, follows links."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import httpx
+
+from serai.identity.testing import PASSPHRASE
+
+HOST = "console.localhost"
+ORIGIN = f"https://{HOST}"
+
+
+class Browser:
+    """A visitor: keeps cookies, follows what pages say, and sends forms as browsers do."""
+
+    def __init__(self, path: Path) -> None:
+        transport = httpx.AsyncHTTPTransport(uds=str(path))
+        self._client = httpx.AsyncClient(transport=transport, base_url=f"http://{HOST}", timeout=30)
+        self.cookies: dict[str, str] = {}
+
+    async def get(self, path: str, **fields: str) -> httpx.Response:
+        return await self._send("GET", path, None, fields)
+
+    async def post(self, path: str, form: Any = None, **fields: str) -> httpx.Response:
+        """Send a form as it is: a mapping, pairs, or octets."""
+        body = form if isinstance(form, bytes) else urlencode(form or {}).encode()
+        sent = {"origin": ORIGIN, "content-type": "application/x-www-form-urlencoded", **fields}
+        return await self._send("POST", path, body, sent)
+
+    async def submit(self, page: httpx.Response, form: Mapping[str, str], *, action: str = "") -> httpx.Response:
+        """Fill the form of a page that goes to ``action`` (or the last), hidden fields included, and send it."""
+        found = [one for one in forms(page.text) if not action or one.action == action][-1]
+        return await self.post(found.action, {**found.fields, **form})
+
+    async def sign_in(self, login: str = "ada") -> None:
+        answer = await self.post("/sign-in", {"login": login, "password": PASSPHRASE})
+        assert answer.status_code == 303, answer.text
+
+    async def follow(self, answer: httpx.Response) -> httpx.Response:
+        assert answer.status_code == 303, answer.text
+        return await self.get(answer.headers["location"])
+
+    async def _send(self, method: str, path: str, body: bytes | None, fields: Mapping[str, str]) -> httpx.Response:
+        sent = {"host": HOST, "x-forwarded-for": "192.0.2.7", "accept": "text/html"}
+        if self.cookies:
+            sent["cookie"] = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
+        sent |= {name.replace("_", "-"): value for name, value in fields.items()}
+        answer = await self._client.request(method, path, content=body, headers=sent)
+        for line in answer.headers.get_list("set-cookie"):
+            name, _, value = line.partition(";")[0].partition("=")
+            if "max-age=0" in line.lower():
+                self.cookies.pop(name, None)
+            else:
+                self.cookies[name] = value
+        return answer
+
+    async def close(self) -> None:
+        await self._client.aclose()
+
+
+class Found:
+    """A form of a page: where it goes, and what its fields hold."""
+
+    def __init__(self, action: str) -> None:
+        self.action = action
+        self.fields: dict[str, str] = {}
+
+
+class _Reader(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.forms: list[Found] = []
+        self._text: str | None = None
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        fields = dict(attrs)
+        if tag == "form":
+            self.forms.append(Found(fields.get("action") or ""))
+        elif self.forms and tag == "input" and fields.get("type") not in {"checkbox", "radio"}:
+            self.forms[-1].fields[fields["name"] or ""] = fields.get("value") or ""
+        elif self.forms and tag == "textarea":
+            self._text = fields["name"]
+            self.forms[-1].fields[self._text or ""] = ""
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag == "textarea":
+            self._text = None
+
+    def handle_data(self, data: str) -> None:
+        if self._text is not None:
+            self.forms[-1].fields[self._text] += data
+
+
+def forms(text: str) -> list[Found]:
+    """Return the forms of a page."""
+    reader = _Reader()
+    reader.feed(text)
+    return reader.forms
+
+
+def links(text: str) -> set[str]:
+    """Return the local paths that a page leads to."""
+    return {path.replace("&amp;", "&") for path in re.findall(r'<a\b[^>]*\bhref="(/[^"#]*)', text)}
