@@ -15,6 +15,7 @@ from serai.daemon import config, launch, linux, plan, record
 from serai.daemon.ask import answer
 from serai.daemon.home import Home, prepare
 from serai.daemon.registry import Registry
+from serai.daemon.room import is_full, no_room
 from serai.daemon.supervisor import Supervisor
 from serai.errors import InternalError, SeraiError, UnavailableError
 
@@ -35,7 +36,7 @@ def main(registry: Registry, arguments: Sequence[str] | None = None) -> int:
     except SeraiError as error:
         refusal = error
     except OSError as error:
-        refusal = UnavailableError(f"The host can't start: {error}.")
+        refusal = no_room(options.home) if is_full(error) else UnavailableError(f"The host can't start: {error}.")
     _say(options.ready_fd, answer(refusal))
     sys.stderr.write(f"serai: {refusal.public}\n")
     return 1

@@ -21,6 +21,7 @@ from serai.daemon.fork import BUG, REFUSED
 from serai.daemon.module import Module
 from serai.daemon.plan import GroupPlan, ModulePlan
 from serai.daemon.registry import Registry
+from serai.daemon.room import is_full, no_room
 from serai.errors import DeadlineError, InternalError, SeraiError
 
 CLOSE_SECONDS = 5.0  # for one module's close()
@@ -131,6 +132,8 @@ class Worker:
                 f"The modules were not ready within {self._job.plan.host.start_seconds} seconds.",
                 module=self._parts[-1].plan.ref if self._parts else "",
             )
+        if is_full(error):
+            error = no_room(self._job.setting.home.path)
         if isinstance(error, SeraiError):
             self._status = REFUSED
             told = error
