@@ -27,7 +27,7 @@ def deploy(site: Installation, example: str, app: str, *words: str) -> str:
         ("php", "", b"<"),
         ("perl-cgi", "", None),
         ("psgi", "2d6", None),
-        ("cgi-shell", "cgi-bin/status.sh", None),
+        ("cgi-shell", "", b"cgi-bin/status.sh"),
         ("procfile", "", None),
     ],
 )

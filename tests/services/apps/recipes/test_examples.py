@@ -123,6 +123,7 @@ def test_a_perl_script_reads_its_query_and_its_path(example):
 def test_a_shell_script_gets_the_body(example):
     answer = example.client.post("/cgi-bin/status.sh", content=b"hello there")
     assert answer.text.endswith("You sent:\nhello there")
+    assert "cgi-bin/status.sh" in example.client.get("/").text
 
 
 @using("psgi")
