@@ -69,3 +69,18 @@ async def test_what_the_store_refused_is_told_with_the_next_call(store, ledger, 
             await ledger.report()
     await ledger.report()
     assert [line.text for line in await Tasks(store).log(task.id)] == ["first", "second"]
+
+
+async def test_a_bot_that_leaves_a_busy_store_does_not_pass_for_dead(store, ledger, monkeypatch) -> None:
+    task = await claimed(store, ledger)
+    write, refusals = store.driver.write, [UnavailableError("the store is locked")] * 3
+
+    async def busy(work: Any) -> Any:
+        if refusals:
+            raise refusals.pop()
+        return await write(work)
+
+    monkeypatch.setattr(store.driver, "write", busy)
+    await ledger.leave("its bot ended", 3.0)
+    assert await Tasks(store).bots() == []
+    assert (await Tasks(store).get(task.id)).lost == 0

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Sequence
+from functools import partial
 from time import monotonic
 from typing import Any, TypeVar
 
 from serai.errors import SeraiError, UnavailableError
 from serai.store.driver import Driver, Prompt
+from serai.store.retry import Patience, repeat
 from serai.store.tasks import Exchange, Finish, Note, Want
 from serai.tasks.fence import Fence, Lease, boottime
 from serai.tasks.process import identity, is_dead
@@ -121,7 +123,9 @@ class Ledger:
         rows, bot = self._driver.tasks, self.bot
         await self.drop()
         if bot:
-            await self._driver.write(lambda tx: rows.bury(tx, bot, None, why, who=f"bot:{bot}", now=now))
+            # The store may be busy just when many leave: who is not struck off passes for dead later.
+            bury = partial(rows.bury, bot=bot, beat=None, why=why, who=f"bot:{bot}", now=now)
+            await repeat(Patience(), lambda: self._driver.write(bury))
 
     async def drop(self, *, stuck: bool = False) -> None:
         """Forget a lease, and all that was to be told under it; the fence stays where something is ``stuck``."""
