@@ -10,11 +10,13 @@ from typing import Any
 
 import pytest
 
-from serai.errors import NotFoundError, SeraiError
+from serai.errors import ExhaustedError, NotFoundError, SeraiError
 from serai.identity import Grant, Principal
+from serai.identity.descriptors import Tenant
 from serai.store.contract import NewTask
 from serai.store.tasks import Finish, Note, Want
 from serai.tasks import Tasks
+from serai.tasks.schedule import Schedule
 
 
 class Bot:
@@ -164,3 +166,18 @@ async def test_what_of_a_quota_is_used_can_be_seen(api: Any) -> None:
     assert await api.call("GET", "/v1/tenants/mine/usage") == {"tasks_waiting": 2, "tasks": 3}
     with pytest.raises(NotFoundError):
         await api.call("GET", "/v1/tenants/theirs/usage")
+
+
+async def test_what_operators_insert_for_an_app_is_refused_where_no_more_may_wait(api: Any) -> None:
+    api.store.kinds.add(Tenant)
+    await api.store.put("x", "", "demo", "demo", Tenant(uid=1, tasks=1))
+    body = {"function": "apps.prune", "tenant": "demo", "app": "shop"}
+    await api.call("POST", "/v1/tasks", body)
+    with pytest.raises(ExhaustedError, match="All applications of demo have 1 tasks that wait, and may have 1") as full:
+        await api.call("POST", "/v1/tasks", body)
+    assert full.value.fields["quota"] == "tasks"
+    await api.call("POST", "/v1/tasks", {"function": "nothing.of.an.app", "tenant": "demo"})
+    plan = Schedule(when="@daily", function="jobs:f", app="shop")
+    await api.store.put("x", "", "demo", "shop.nightly", plan)
+    with pytest.raises(ExhaustedError):
+        await api.call("POST", "/v1/schedules/demo/shop.nightly/run")

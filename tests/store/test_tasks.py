@@ -77,6 +77,24 @@ def test_a_claim_looks_past_few_tasks_that_it_has_no_room_for() -> None:
     assert embedded.get(cursor, last).state == "to_do"
 
 
+def test_what_code_that_does_not_count_left_behind_is_set_right_once() -> None:
+    cursor = database().cursor()
+    for name in ("a", "a", "b"):
+        embedded.insert(cursor, NewTask(function="f", tenant="t", app=name), who="x", now=0.0)
+    cursor.execute("UPDATE task_count SET waiting = 9 WHERE app = 'a'")
+    cursor.execute("DELETE FROM task_count WHERE app = 'b'")
+    cursor.execute("INSERT INTO task_count (tenant, app, waiting) VALUES ('t', 'gone', 7)")
+    found = embedded.miscounted(cursor)
+    assert {(one.app, one.by) for one in found} == {("a", -7), ("b", 1), ("gone", -7)}
+    embedded.insert(cursor, NewTask(function="f", tenant="t", app="a"), who="x", now=0.0)
+    for _ in range(2):  # two clocks saw the same
+        embedded.recount(cursor, found)
+    assert [embedded.waiting(cursor, "t", app, 100) for app in ("a", "b", "gone", "")] == [3, 1, 0, 4]
+    assert [(one.app, one.by) for one in embedded.miscounted(cursor)] == [("gone", 0)]
+    embedded.recount(cursor, embedded.miscounted(cursor))
+    assert embedded.miscounted(cursor) == []
+
+
 def test_only_a_bots_moves_settle_a_finish() -> None:
     with pytest.raises(InternalError):
         settle("is_processing", Finish(number=1, run=1, state="canceled"))

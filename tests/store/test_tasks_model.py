@@ -65,6 +65,7 @@ class TwoEngines(RuleBasedStateMachine):
     @rule(
         channel=st.sampled_from(["", "", "x", "y"]),
         tenant=st.sampled_from(["a", "b"]),
+        app=st.sampled_from(["", "m", "n"]),
         priority=st.integers(0, 1),
         delay=st.sampled_from([0, 0, 7]),
         expires=st.sampled_from([0, 0, 0, 9]),
@@ -180,6 +181,10 @@ class TwoEngines(RuleBasedStateMachine):
         self.both("bury", bot, beats.get(bot) if died else None, "gone", who="clock", now=self.now)
         self.held.pop(bot, None)
 
+    @rule(tenant=st.sampled_from(["a", "b"]), app=st.sampled_from(["m", "n"]))
+    def unpark(self, tenant: str, app: str) -> None:
+        self.both("unpark", tenant, app, now=self.now)
+
     @rule(seconds=st.sampled_from([1, 6, -3]))
     def wait(self, seconds: int) -> None:
         self.now += seconds
@@ -192,6 +197,7 @@ class TwoEngines(RuleBasedStateMachine):
         self.channels_hold(tasks)
         live = Counter((t.tenant, t.key) for t in tasks if t.key and t.chosen.unique == "live" and t.state not in FINAL)
         assert all(count <= 1 for count in live.values()), live
+        assert not [one for one in self.both("miscounted") if one.by]
         states = {task.id: task.state for task in tasks}
         for task in tasks:
             assert bool(task.bot) == (task.state in RUNS)

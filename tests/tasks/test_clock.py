@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime
+from typing import Any, ClassVar, Literal
 
 import pytest
 from hypothesis import given, settings
@@ -11,7 +12,8 @@ from hypothesis import strategies as st
 
 from serai.errors import ExhaustedError
 from serai.store import Delete, NewTask
-from serai.store.contract import Backoff
+from serai.store.contract import Backoff, Spec
+from serai.store.memory.tasks.table import table
 from serai.store.open import open_store
 from serai.store.tasks import BotRow, Filter, Finish, Want
 from serai.tasks import Tasks
@@ -93,6 +95,35 @@ async def test_the_task_of_a_due_time_is_all_that_its_schedule_says(store, hand,
     whole = await Tasks(store).get(task.id)
     assert {name: getattr(whole, name) for name in said} == said
     assert whole.chosen.backoff == Backoff(first=1.0)
+
+
+class Shop(Spec, frozen=True, kw_only=True):
+    """Says how many tasks of its app may wait."""
+
+    KIND: ClassVar[str] = "shop"
+    TASKS: ClassVar[Literal["", "app", "tenant"]] = "app"
+
+    tasks: int
+
+
+async def test_a_time_at_which_no_more_may_wait_is_told_as_an_error_and_can_be_run_later(store, hand, clock) -> None:
+    store.kinds.add(Shop)
+    await store.put("user:x", "", "acme", "shop", Shop(tasks=1))
+    await put(store, when="every 10m", app="shop")
+    await clock.insert_due()
+    for _ in range(2):
+        hand.time += 600
+        other = TaskClock(store, clock=hand)
+        await asyncio.gather(clock.insert_due(), other.insert_due())
+    tasks = Tasks(store)
+    late, first = await tasks.find()
+    assert (first.state, late.state, late.error["code"]) == ("to_do", "error", "exhausted")
+    assert [(line.new, line.who, line.why) for line in await tasks.story(late.id)] == [
+        ("to_do", "schedule:acme/nightly", ""),
+        ("error", "schedule:acme/nightly", "it was due and not let wait: shop has 1 tasks that wait, and may have 1."),
+    ]
+    await tasks.retry("user:x", late.id)
+    assert (await tasks.get(late.id)).state == "to_do"
 
 
 @pytest.mark.parametrize(
@@ -266,6 +297,37 @@ async def test_finished_tasks_are_forgotten_after_their_time(store, hand, clock)
     assert not await clock.forget()
     assert [task.id for task in await tasks.find(Filter())] == [waiting]
     assert old != waiting
+
+
+async def test_a_bot_that_left_or_beat_just_as_it_was_to_be_struck_off_is_not_told_dead(
+    store, clock, monkeypatch
+) -> None:
+    await claim(store, "left")
+    await claim(store, "late")
+    rows, driver = store.driver.tasks, store.driver
+    for _ in range(3):
+        assert await clock.reap() == []
+    write = driver.write
+
+    async def slow(work: Any) -> Any:
+        await write(lambda tx: rows.bury(tx, "left", None, "it ended", who="bot:left", now=NOON))
+        await write(lambda tx: rows.beat(tx, "late"))
+        monkeypatch.undo()
+        return await write(work)
+
+    monkeypatch.setattr(driver, "write", slow)
+    assert await clock.reap() == []
+    assert (clock.buried, [bot.name for bot in await Tasks(store).bots()]) == (0, ["late"])
+
+
+async def test_what_was_miscounted_of_waiting_tasks_is_set_right(store, clock) -> None:
+    tasks = Tasks(store)
+    await tasks.add("user:x", NewTask(function="f", tenant="acme", app="shop"))
+    assert await clock.recount() == 0
+    state: Any = await store.driver.write(lambda tx: tx)
+    table(state).counts["acme", "shop"] = 9
+    assert (await clock.recount(), await clock.recount()) == (1, 0)
+    assert await tasks.waiting("acme", "shop", 100) == 1
 
 
 async def test_a_clock_whose_store_refuses_says_so_and_goes_on(store, monkeypatch, hand) -> None:

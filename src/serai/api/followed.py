@@ -13,6 +13,7 @@ import msgspec
 from serai.daemon.module import Context
 from serai.daemon.service import load
 from serai.store import Delete, NewTask, Operation, Put
+from serai.store.contract import Holding
 
 
 async def followed(ctx: Context, who: str, tenant: str, operations: Sequence[Operation]) -> list[Operation]:
@@ -31,8 +32,8 @@ def combined(operations: Iterable[Operation]) -> list[Operation]:
     """
     found: dict[object, Operation] = {}
     for one in operations:
-        if isinstance(one, NewTask):
-            found[one.id] = one
+        if isinstance(one, (NewTask, Holding)):
+            found[one.id if isinstance(one, NewTask) else one] = one
             continue
         key = (one.spec.KIND if isinstance(one, Put) else one.kind, one.tenant, one.name)
         first = found.get(key)

@@ -95,12 +95,15 @@ async def find(
 
 @post("/v1/tasks", action="task.insert", status_code=201, summary="Insert a task", operation_id="insertTask")
 async def insert(ctx: Ctx, principal: Caller, data: JSONBody[TaskBody]) -> Inserted:
-    """Insert a task of the platform's own; applications' tasks are inserted below their app."""
+    """Insert a task of the platform's own; applications' tasks are inserted below their app.
+
+    One that is about an app counts among those of it that wait, and is refused where no more may.
+    """
     fields = msgspec.structs.asdict(data)
     delay = fields.pop("delay")
     if delay:
         fields["not_before"] = max(data.not_before, ctx.clock.now() + delay)
-    return Inserted(await Tasks(ctx.store, ctx.bus).add(principal.who, NewTask(**fields), "by hand"))
+    return Inserted(await Tasks(ctx.store, ctx.bus).add(principal.who, NewTask(**fields), "by hand", bounded=True))
 
 
 @get(PATH, action="task.read", target=of_task, summary="Show a task", operation_id="getTask")

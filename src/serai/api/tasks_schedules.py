@@ -85,7 +85,8 @@ async def run(ctx: Ctx, principal: Caller, target: Aim, name: FromPath[str]) -> 
     """Insert its task now, whatever the time; when it is due it runs all the same."""
     record = await ctx.store.get(Schedule, target.tenant, name)
     task = msgspec.structs.replace(new_task(record, 0.0), key="")
-    return Inserted(await Tasks(ctx.store, ctx.bus).add(principal.who, task, f"by hand, of the schedule {name}"))
+    why = f"by hand, of the schedule {name}"
+    return Inserted(await Tasks(ctx.store, ctx.bus).add(principal.who, task, why, bounded=True))
 
 
 @post(

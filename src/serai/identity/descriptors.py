@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from serai.store.contract import Spec
 
@@ -27,6 +27,7 @@ class Tenant(Spec, frozen=True, kw_only=True):
     EXPORTED: ClassVar[re.Pattern[str] | None] = NAME
     RETURNS: ClassVar[bool] = False  # it is more than this
     DERIVED: ClassVar[Mapping[str, Any]] = {"uid": 0}
+    TASKS: ClassVar[Literal["", "app", "tenant"]] = "tenant"
 
     uid: int
     title: str = ""

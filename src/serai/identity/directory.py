@@ -18,6 +18,7 @@ from serai.identity.principals import Grant
 from serai.identity.roles import ROLES
 from serai.store import Change, Spec, Store, Transaction
 from serai.store.codec import decode
+from serai.store.contract import Holding
 
 S = TypeVar("S", bound=Spec)
 Key = tuple[str, str]  # tenant, name
@@ -165,6 +166,8 @@ class Directory:
     # Ahead of the feed, which brings the same once more: nothing of these kinds is judged by its version.
     def _applied(self, transaction: Transaction, _done: object) -> None:
         for operation in transaction.operations:
+            if isinstance(operation, Holding):
+                continue
             spec = getattr(operation, "spec", None)
             kind = type(spec) if spec is not None else _KINDS.get(getattr(operation, "kind", ""))
             if kind in self._held:

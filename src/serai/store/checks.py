@@ -6,9 +6,9 @@ import re
 
 from serai.errors import InvalidError
 from serai.store import codec
-from serai.store.contract import NAME, Delete, NewTask, Operation, Put, RawSpec, Spec, Transaction
+from serai.store.contract import NAME, Delete, Holding, NewTask, Operation, Put, RawSpec, Spec, Transaction
 from serai.store.driver import Batch, DeleteRow, PutRow
-from serai.store.tasks_rules import arguments_of
+from serai.store.tasks_rules import arguments_of, check_rule
 
 #: Octets. Kind, tenant and name together are a key of the replica, whose engine takes at most 511.
 MAX_KIND, MAX_TENANT, MAX_NAME = 40, 63, 400
@@ -88,12 +88,17 @@ def batch(transaction: Transaction, when: float) -> Batch:
     operations = tuple(_operation(operation) for operation in transaction.operations)
     owners = {one.tenant for one in transaction.operations if isinstance(one, Put) and not one.spec.OUTLIVES} - {""}
     living = tuple((TENANT, owner, owner) for owner in sorted(owners))
-    return Batch(transaction.who, transaction.why, when, operations, living)
+    return Batch(transaction.who, transaction.why, when, operations, living, transaction.allowances)
 
 
-def _operation(operation: Operation) -> PutRow | DeleteRow | NewTask:
+def _operation(operation: Operation) -> PutRow | DeleteRow | NewTask | Holding:
     if isinstance(operation, NewTask):
         _check_task(operation)
+        return operation
+    if isinstance(operation, Holding):
+        check_text(operation.name, "name", MAX_NAME)
+        if operation.verb == "limit":
+            check_rule(operation.scope, operation.name, operation.rule)
         return operation
     if operation.expect is not None:
         check_number(operation.expect, "expect")

@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import asyncio
 
+import msgspec
+
 from serai.errors import ConflictError, InvalidError, NotFoundError, UnavailableError
 from serai.store.audit_conformance import AuditConformance
 from serai.store.conformance_kit import (
@@ -27,8 +29,9 @@ from serai.store.conformance_kit import (
     equal,
     refused,
 )
-from serai.store.contract import Delete, NewTask, Put, RawSpec, Transaction
+from serai.store.contract import Delete, Holding, NewTask, Put, RawSpec, Transaction
 from serai.store.past_conformance import PastConformance
+from serai.store.tasks_holds import Rule
 
 __all__ = ["Lamp", "NewLamp", "OldLamp", "StoreConformance"]
 
@@ -108,6 +111,27 @@ class StoreConformance(PastConformance, AuditConformance):
             await one.put(WHO, WHY, "ada", "old", Relic())
             await one.change(WHO, WHY, [Put("ada", "desk", Lamp()), Put("ada", "ada", Owner(), 0)])
             equal((await two.get(Lamp, "ada", "desk")).version, 1)
+
+    async def test_tasks_are_held_back_with_what_tells_of_it_or_not_at_all(self) -> None:
+        """Pause, limit and the like belong to the transaction."""
+        async with self.opened() as store:
+            rows = store.driver.tasks
+            pause = Holding(verb="pause", name="c", at=1.0)
+            bad = (Put("ada", "desk", Lamp()), pause, Delete("lamp", "ada", "nowhere"))
+            await refused(NotFoundError, store.apply(Transaction(WHO, WHY, bad)))
+            equal((await store.last_change(), await store.driver.read(rows.pauses)), (0, []))
+            down = Holding(verb="down", name="p", at=1.0)
+            limit = Holding(verb="limit", scope="tenant", name="ada", rule=Rule(most=3), at=1.0)
+            await store.apply(Transaction(WHO, WHY, (pause, Put("ada", "desk", Lamp()), down, limit)))
+            [held] = await store.driver.read(rows.pauses)
+            equal((held.channel, held.who, held.why), ("c", WHO, WHY))
+            equal([one.state for one in await store.driver.read(rows.providers)], ["down"])
+            equal([one.rule.most for one in await store.driver.read(rows.limits)], [3])
+            ends = (Holding(verb="resume", name="c", at=2.0), Holding(verb="up", name="p", at=2.0))
+            await store.apply(Transaction(WHO, WHY, (*ends, msgspec.structs.replace(limit, rule=Rule()))))
+            equal(await store.driver.read(rows.pauses), [])
+            equal([one.state for one in await store.driver.read(rows.providers)], ["resuming"])
+            equal(await store.driver.read(rows.limits), [])
 
     async def test_a_conflict_fails_nobody_who_commits_at_the_same_time(self) -> None:
         """Numbers stay gap-free."""

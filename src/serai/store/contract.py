@@ -12,6 +12,13 @@ from typing import Any, ClassVar, Generic, Literal, Protocol, TypeVar
 
 import msgspec
 
+from serai.store.contract_tasks import Allowance, Backoff, Holding, NewTask, Verb
+
+__all__ = [
+    "NAME", "Allowance", "Backoff", "Change", "Committed", "Delete", "Holding", "NewTask", "Operation", "Put",
+    "RawSpec", "Record", "Revision", "Seals", "Spec", "Transaction", "Verb",
+]  # fmt: skip
+
 # A name is what people type: it is safe in a path, a URL and a cgroup. A kind may narrow it, or widen it with its
 # own NAME pattern (a route's name holds a host and a path).
 NAME = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?\Z")
@@ -42,6 +49,8 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Fals
     (None: nothing of the kind) the platform derives. So it does with the fields of ``DERIVED``, which begin like that.
     ``RETURNS``: once it is deleted, its last version brings it back; not so where it is more than that, or a secret.
     Nothing is written into a tenant that was deleted, but for kinds that ``OUTLIVES`` says do.
+    ``TASKS`` is for kinds whose field ``tasks`` says how many tasks may wait (0: nothing of its own): of the app that
+    has its name, or of all apps of the tenant that has.
     """
 
     KIND: ClassVar[str] = ""
@@ -55,6 +64,7 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Fals
     DERIVED: ClassVar[Mapping[str, Any]] = {}
     RETURNS: ClassVar[bool] = True
     OUTLIVES: ClassVar[bool] = False
+    TASKS: ClassVar[Literal["", "app", "tenant"]] = ""
 
     @classmethod
     def derived(cls, fields: Mapping[str, Any]) -> Mapping[str, Any]:  # noqa: ARG003 - for kinds where it depends
@@ -161,69 +171,20 @@ class Delete(msgspec.Struct, frozen=True):
     expect: int | None = None
 
 
-class Backoff(msgspec.Struct, frozen=True, kw_only=True):
-    """How long to wait before a run is repeated: ``first`` seconds, times ``factor`` each time, at most ``longest``.
-
-    ``jitter`` is the share of that which chance takes away, so that what failed together does not come back together.
-    """
-
-    first: float = 2.0
-    factor: float = 2.0
-    longest: float = 600.0
-    jitter: float = 0.5
-
-    def delay(self, failures: int, chance: float) -> float:
-        """Return the seconds to wait after so many failures before the last one; ``chance`` is 0 to 1."""
-        try:
-            whole = min(self.longest, self.first * self.factor**failures)
-        except OverflowError:
-            whole = self.longest
-        return whole * (1.0 - self.jitter * (1.0 - chance))
-
-
-class NewTask(msgspec.Struct, frozen=True, kw_only=True):
-    """A task to be inserted with the transaction that causes it.
-
-    ``function`` is a registered name; ``arguments`` are data (MessagePack, at most 1 MiB); ``queue`` says who may
-    run it: "any" bot, or the bot of one host ("host:NAME"). Times are seconds since the epoch, ``deadline`` is
-    seconds of run time; one that did not start by ``expires`` is an error. Tasks with the same ``channel`` run one
-    after the other in order of insertion, or as many at once as its limit says.
-
-    ``key`` makes a second insert return the first task: for good ("ever"), or while that one is "live", or "waiting".
-    It starts once all tasks of ``after`` (IDs of the same tenant, also of tasks earlier in the same transaction) are
-    over; where one of them did not end well, ``on_error`` says whether this one fails, too, or runs anyway.
-    """
-
-    function: str
-    arguments: dict[str, Any] = {}
-    tenant: str = ""
-    app: str = ""
-    queue: str = "any"
-    channel: str = ""
-    priority: int = 0
-    not_before: float = 0.0
-    deadline: float = 600.0
-    retries: int = 0
-    provider: str = ""
-    key: str = ""
-    parent: str = ""
-    id: str = ""  # a UUIDv7; the store fills it where empty
-    unique: Literal["ever", "live", "waiting"] = "ever"
-    after: tuple[str, ...] = ()
-    on_error: Literal["fail", "run"] = "fail"
-    expires: float = 0.0  # 0: never
-    backoff: Backoff | None = None  # None: as the function says
-
-
-Operation = Put | Delete | NewTask
+Operation = Put | Delete | NewTask | Holding
 
 
 class Transaction(msgspec.Struct, frozen=True):
-    """All or nothing: descriptors and the tasks that they cause, with who did it and why."""
+    """All or nothing: descriptors and the tasks that they cause, with who did it and why.
+
+    Where one of its tasks were more than ``allowances`` let wait, it is refused: `ExhaustedError`. Tasks that no
+    allowance is about are not bounded.
+    """
 
     who: str
     why: str
     operations: tuple[Operation, ...]
+    allowances: tuple[Allowance, ...] = ()
 
 
 class Committed(msgspec.Struct, frozen=True):

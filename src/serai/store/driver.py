@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
 
 import msgspec
 
-from serai.store.contract import Change, Committed, NewTask
+from serai.store.contract import Allowance, Change, Committed, Holding, NewTask
 from serai.store.tasks import TaskRows
 
 if TYPE_CHECKING:
@@ -81,8 +81,9 @@ class Batch(msgspec.Struct, frozen=True):
     who: str
     why: str
     when: float
-    operations: tuple[PutRow | DeleteRow | NewTask, ...]
+    operations: tuple[PutRow | DeleteRow | NewTask | Holding, ...]
     living: tuple[tuple[str, str, str], ...] = ()
+    allowances: tuple[Allowance, ...] = ()
 
 
 class Keep(msgspec.Struct, frozen=True):

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Literal, Protocol, TypeVar
 
-from serai.store.contract import NewTask
+from serai.store.contract import Allowance, NewTask
 from serai.store.tasks_holds import Limit, Pause, Provider, Rule, Scope
+from serai.store.tasks_steering import Steering
 from serai.store.tasks_values import (
     BotRow,
     Ended,
@@ -18,6 +19,7 @@ from serai.store.tasks_values import (
     Filter,
     Finish,
     LogLine,
+    Miscount,
     Note,
     Options,
     State,
@@ -49,6 +51,7 @@ __all__ = [
     "Finish",
     "Limit",
     "LogLine",
+    "Miscount",
     "Mover",
     "Note",
     "Options",
@@ -100,19 +103,33 @@ MAX_AT_ONCE = 10_000  # the widest limit of a channel
 Tx_contra = TypeVar("Tx_contra", contravariant=True)
 
 
-class TaskRows(Protocol[Tx_contra]):
+class TaskRows(Steering[Tx_contra], Protocol[Tx_contra]):
     """What an engine does with tasks, each within the open transaction that it is given.
 
     ``now`` is in seconds since the epoch. `NotFoundError` for an unknown id, `ConflictError` where a task's state
     does not allow the move or a bot is no longer enlisted.
     """
 
-    def insert(self, tx: Tx_contra, task: NewTask, *, who: str, now: float) -> str:
-        """Insert a task, or find the one with the same tenant and key; return its id."""
+    def insert(
+        self, tx: Tx_contra, task: NewTask, *, who: str, now: float, allowances: Sequence[Allowance] = ()
+    ) -> str:
+        """Insert a task, or find the one with the same tenant and key; return its id.
+
+        `ExhaustedError`, with nothing changed, where more would wait than ``allowances`` let.
+        """
         ...
 
-    def insert_all(self, tx: Tx_contra, tasks: Sequence[NewTask], *, who: str, now: float) -> list[str]:
-        """Insert tasks in this order, like `insert`; return their ids."""
+    def insert_all(
+        self, tx: Tx_contra, tasks: Sequence[NewTask], *, who: str, now: float, allowances: Sequence[Allowance] = ()
+    ) -> list[str]:
+        """Insert tasks in this order, like `insert`; return their ids. Where it raises, the caller rolls back."""
+        ...
+
+    def refuse(self, tx: Tx_contra, task: NewTask, *, who: str, why: str, now: float) -> str:
+        """Insert a task that ends in error before it begins, to be looked at and run again; return its id.
+
+        Where another one holds its key nothing is inserted, and that one's id is returned.
+        """
         ...
 
     def get(self, tx: Tx_contra, task: str) -> Task:
@@ -124,7 +141,18 @@ class TaskRows(Protocol[Tx_contra]):
         ...
 
     def waiting(self, tx: Tx_contra, tenant: str, app: str, most: int) -> int:
-        """Count the tasks in to_do of an app, or with "" of all apps of a tenant; stop at ``most``."""
+        """Return how many tasks in to_do an app has, or with "" all apps of a tenant; ``most`` at most."""
+        ...
+
+    def miscounted(self, tx: Tx_contra) -> list[Miscount]:
+        """Look at all tasks in to_do; return of which apps what was counted is not what there is.
+
+        Code that did not count yet may have worked beside. What is found may be set right in a later transaction.
+        """
+        ...
+
+    def recount(self, tx: Tx_contra, found: Sequence[Miscount]) -> None:
+        """Set right what was miscounted, where nobody did meanwhile."""
         ...
 
     def story(self, tx: Tx_contra, task: str) -> list[StoryLine]:
@@ -175,7 +203,10 @@ class TaskRows(Protocol[Tx_contra]):
         ...
 
     def unpark(self, tx: Tx_contra, tenant: str, app: str, *, now: float) -> int:
-        """Let tasks of an app go that wait for who knows their function; return how many, `MAX_DUE` at most."""
+        """Let tasks of an app go that wait for who knows their function; return how many, `MAX_DUE` at most.
+
+        What runs at that moment does not wait for it either when it is parked: it is run again.
+        """
         ...
 
     def retry(self, tx: Tx_contra, task: str, *, who: str, why: str, now: float) -> None:
@@ -183,50 +214,6 @@ class TaskRows(Protocol[Tx_contra]):
 
         `ConflictError` also where its key was given to another one, or what it comes after did not end well.
         """
-        ...
-
-    def pause(self, tx: Tx_contra, channel: str, *, who: str, why: str, now: float) -> None:
-        """Start nothing more of a channel; what runs goes on."""
-        ...
-
-    def resume(self, tx: Tx_contra, channel: str, *, now: float) -> bool:
-        """End a pause; return whether there was one."""
-        ...
-
-    def pauses(self, tx: Tx_contra) -> list[Pause]:
-        """Return the paused channels, by name."""
-        ...
-
-    def limit(self, tx: Tx_contra, scope: Scope, name: str, rule: Rule, *, who: str, why: str, now: float) -> None:
-        """Set what is allowed at most in a scope; an empty rule ends it. `InvalidError` for one that means nothing."""
-        ...
-
-    def limits(self, tx: Tx_contra) -> list[Limit]:
-        """Return the limits in force, by scope and name."""
-        ...
-
-    def providers(self, tx: Tx_contra) -> list[Provider]:
-        """Return the providers that are or were down or have a probe, by name."""
-        ...
-
-    def provider_down(self, tx: Tx_contra, name: str, *, who: str, why: str, now: float) -> None:
-        """Declare a provider down: nothing is tried until it is declared up."""
-        ...
-
-    def provider_up(self, tx: Tx_contra, name: str, *, who: str, why: str, now: float) -> None:
-        """Declare a provider up: its tasks resume gradually where it was down."""
-        ...
-
-    def provider_probe(self, tx: Tx_contra, name: str, function: str, *, now: float) -> None:
-        """Say which function tries whether a provider is up, called with ``{"provider": name}``; "" for none."""
-        ...
-
-    def marks(self, tx: Tx_contra) -> dict[str, float]:
-        """Return how far each schedule was dealt with."""
-        ...
-
-    def mark(self, tx: Tx_contra, schedule: str, at: float | None) -> None:
-        """Keep how far a schedule was dealt with; None forgets it."""
         ...
 
     def forget(self, tx: Tx_contra, after: int, before: float, limit: int) -> int:

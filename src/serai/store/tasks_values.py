@@ -180,6 +180,15 @@ class BotRow(msgspec.Struct, frozen=True):
     since: float
 
 
+class Miscount(msgspec.Struct, frozen=True):
+    """An app of which ``by`` more tasks wait than were counted; ``turn`` is how often that was set right before."""
+
+    tenant: str
+    app: str
+    by: int
+    turn: int
+
+
 class Note(msgspec.Struct, frozen=True, kw_only=True):
     """Progress (None: unchanged) and new log lines, as (time, text), of one run."""
 

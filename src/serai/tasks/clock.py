@@ -14,7 +14,8 @@ import msgspec
 import structlog
 
 from serai.bus import Bus
-from serai.errors import SeraiError
+from serai.errors import ExhaustedError, SeraiError
+from serai.store.allowances import allowances
 from serai.store.contract import Record
 from serai.store.store import Store
 from serai.store.tasks import BotRow
@@ -26,6 +27,7 @@ T = TypeVar("T")
 
 _WHO = "system"
 _PAGE = 1000
+_RECOUNT = 600.0  # seconds between two looks at all that waits, a tenth of a second for a million tasks
 _STEP = 500  # tasks looked at in one transaction of forgetting
 
 
@@ -74,7 +76,7 @@ class TaskClock:
         self.settings = settings or ClockSettings()
         self.buried = 0
         self.inserted = 0
-        self.trouble = ""
+        self._troubles: dict[str, str] = {}
         self._store = store
         self._bus = bus
         self._clock: Clock = clock or SystemClock()
@@ -82,13 +84,19 @@ class TaskClock:
         self._watch = Watch(self.settings.looks)
         self._forgot = 0
 
+    @property
+    def trouble(self) -> str:
+        """Return why something of this can't be done now, "" where all can."""
+        return next(iter(self._troubles.values()), "")
+
     async def run(self) -> None:
         """Watch, insert and forget until cancelled."""
         every = self.settings.lease / self.settings.looks
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._again(self.reap, lambda _: every))
-            group.create_task(self._again(self.insert_due, self._until))
-            group.create_task(self._again(self.forget, lambda more: 1.0 if more else 3600.0))
+            group.create_task(self._again("reap", self.reap, lambda _: every))
+            group.create_task(self._again("insert_due", self.insert_due, self._until))
+            group.create_task(self._again("forget", self.forget, lambda more: 1.0 if more else 3600.0))
+            group.create_task(self._again("recount", self.recount, lambda _: _RECOUNT))
 
     async def reap(self) -> list[str]:
         """Strike off bots that are dead; return the ids of the tasks that go back."""
@@ -96,6 +104,8 @@ class TaskClock:
         back: list[str] = []
         for bot in self._watch.look(await driver.read(driver.tasks.bots)):
             ids = await driver.write(partial(self._bury, bot))
+            if ids is None:
+                continue
             self._log.warning("tasks.bot_died", bot=bot.name, tasks=len(ids))
             self.buried += 1
             back += ids
@@ -131,9 +141,24 @@ class TaskClock:
         self._forgot = await driver.write(lambda tx: driver.tasks.forget(tx, self._forgot, before, _STEP))
         return self._forgot != 0
 
-    def _bury(self, bot: BotRow, tx: Any) -> list[str]:
+    async def recount(self) -> int:
+        """Set right how many tasks of apps wait, where code that did not count worked beside; return for how many."""
+        driver = self._store.driver
+        found = await driver.read(driver.tasks.miscounted)
+        if found:
+            await driver.write(lambda tx: driver.tasks.recount(tx, found))
+        wrong = [one for one in found if one.by]
+        if wrong:
+            self._log.info("tasks.recounted", apps=len(wrong), tasks=sum(one.by for one in wrong))
+        return len(wrong)
+
+    def _bury(self, bot: BotRow, tx: Any) -> list[str] | None:
+        """Return the ids of the tasks that go back; None where the bot lives after all, or has left by itself."""
+        rows = self._store.driver.tasks
+        if (bot.name, bot.beat) not in {(one.name, one.beat) for one in rows.bots(tx)}:
+            return None
         why = f"lease lost: no heartbeat of {bot.name} for {self.settings.lease:g} s"
-        return self._store.driver.tasks.bury(tx, bot.name, bot.beat, why, who=_WHO, now=self._clock.now())
+        return rows.bury(tx, bot.name, bot.beat, why, who=_WHO, now=self._clock.now())
 
     async def _schedules(self) -> AsyncIterator[Record[Schedule]]:
         after = ""
@@ -155,13 +180,17 @@ class TaskClock:
         due = schedule.due(record.spec, last, now)
         if due is None:
             return
-        task = schedule.new_task(record, due.time)
+        task, who = schedule.new_task(record, due.time), f"schedule:{key}"
+        most = await allowances(self._store, record.tenant, record.spec.app)
 
         def work(tx: Any) -> bool:
             # A key that is given on with its task's end can't tell that another clock was here first; the mark does.
             run = due.run and (task.unique == "ever" or rows.marks(tx).get(key) == last)
-            if run:
-                rows.insert(tx, task, who=f"schedule:{key}", now=now)
+            try:
+                if run:
+                    rows.insert(tx, task, who=who, now=now, allowances=most)
+            except ExhaustedError as error:  # it is told where people look for it, and can be run later
+                rows.refuse(tx, task, who=who, why=f"it was due and not let wait: {error.public}", now=now)
             rows.mark(tx, key, due.time)
             return run
 
@@ -174,13 +203,13 @@ class TaskClock:
         most = self.settings.schedules
         return most if due is None else min(most, max(0.05, due - self._clock.now()))
 
-    async def _again(self, step: Callable[[], Awaitable[T]], pause: Callable[[T], float]) -> None:
+    async def _again(self, name: str, step: Callable[[], Awaitable[T]], pause: Callable[[T], float]) -> None:
         while True:
             try:
                 seconds = pause(await step())
-                self.trouble = ""
+                self._troubles.pop(name, None)
             except SeraiError as error:  # the store is away or full: nothing is lost by waiting
-                self.trouble = error.public
+                self._troubles[name] = error.public
                 self._log.warning("tasks.clock_refused", error=error)
                 seconds = self.settings.lease / self.settings.looks
             await self._clock.sleep(seconds)

@@ -1,6 +1,7 @@
 """What people did to hold tasks back, or to let them go: a descriptor for each, whose history says who, when and why.
 
-What holds is in the rows of tasks, where bots look; this is what remains of it once it is over.
+What holds is in the rows of tasks, where bots look; this is what remains of it once it is over. Both are written in one
+transaction: nothing holds of which nobody could tell who did it, and nothing is told that does not hold.
 """
 
 from __future__ import annotations
@@ -8,14 +9,20 @@ from __future__ import annotations
 import hashlib
 import re
 import urllib.parse
+from collections.abc import Mapping
 from typing import ClassVar, Literal
 
+import msgspec
+
 from serai.errors import NotFoundError
-from serai.store.contract import NAME, Delete, Put, Spec
+from serai.store.contract import NAME, Delete, Holding, Put, Spec, Verb
 from serai.store.store import Store
 
 What = Literal["limit", "outage", "pause"]
 
+_WHAT: Mapping[Verb, What] = {
+    "pause": "pause", "resume": "pause", "limit": "limit", "down": "outage", "up": "outage",
+}  # fmt: skip
 _LONGEST = 370  # characters of a name as it is written here
 _SAFE = "/@._-"  # and no colon, which ends the scope
 
@@ -56,16 +63,24 @@ def name_of(what: What, name: str) -> str:
     return f"{what}:{scope}{mark}{quoted}"
 
 
-async def record(store: Store, who: str, why: str, what: What, name: str, hold: Hold | None) -> None:
-    """Write down that somebody holds tasks back, or lets them go (None)."""
-    scope, _, called = name.partition(":") if what == "limit" else ("", "", name)
-    tenant = called if scope == "tenant" and NAME.fullmatch(called) else owner_of(called)[0]
-    key = name_of(what, name)
-    if hold is not None:
-        await store.change(who, why, (Put(tenant, key, hold),))
-        return
+async def put(store: Store, who: str, why: str, act: Holding) -> None:
+    """Hold tasks back and write down that somebody did, in one transaction."""
+    tenant, key = _key(act)
+    await store.change(who, why, (Put(tenant, key, Hold(**msgspec.structs.asdict(act.rule))), act))
+
+
+async def end(store: Store, who: str, why: str, act: Holding) -> None:
+    """Let tasks go and write down that somebody did, in one transaction."""
+    tenant, key = _key(act)
+    gone = Delete(Hold.KIND, tenant, key)
     try:
-        await store.change(who, why, (Delete(Hold.KIND, tenant, key),))
+        await store.change(who, why, (gone, act))
     except NotFoundError:  # it holds since a time when that was not written down
-        await store.change(who, why, (Put(tenant, key, Hold()),))
-        await store.change(who, why, (Delete(Hold.KIND, tenant, key),))
+        await store.change(who, why, (Put(tenant, key, Hold()), gone, act))
+
+
+def _key(act: Holding) -> tuple[str, str]:
+    """Return the tenant and the name of an act's descriptor."""
+    name = f"{act.scope}:{act.name}" if act.verb == "limit" else act.name
+    whole = act.verb == "limit" and act.scope == "tenant" and NAME.fullmatch(act.name)
+    return act.name if whole else owner_of(act.name)[0], name_of(_WHAT[act.verb], name)

@@ -10,7 +10,8 @@ from typing import Any, TypeVar
 
 from serai.bus import Bus, Subscription
 from serai.errors import DeadlineError
-from serai.store.contract import NewTask, Transaction
+from serai.store.allowances import allowances
+from serai.store.contract import Holding, NewTask, Transaction, Verb
 from serai.store.retry import Patience, repeat
 from serai.store.store import Store
 from serai.store.tasks import (
@@ -46,9 +47,13 @@ class Tasks:
         self._bus = bus
         self._now = now
 
-    async def add(self, who: str, task: NewTask, why: str = "") -> str:
-        """Insert one task by itself; return its id, or that of an earlier one with the same key."""
-        done = await self._store.apply(Transaction(who, why, (task,)))
+    async def add(self, who: str, task: NewTask, why: str = "", *, bounded: bool = False) -> str:
+        """Insert one task by itself; return its id, or that of an earlier one with the same key.
+
+        Where it is ``bounded`` and no more tasks of its app may wait, it is refused: `ExhaustedError`.
+        """
+        most = await allowances(self._store, task.tenant, task.app) if bounded else ()
+        done = await self._store.apply(Transaction(who, why, (task,), most))
         await self._tell(subjects.NEW, task.queue)
         return done.tasks[0]
 
@@ -115,17 +120,15 @@ class Tasks:
 
     async def pause(self, who: str, channel: str, why: str = "") -> None:
         """Start nothing more of a channel until `resume`, across restarts."""
-        await hold.record(self._store, who, why, "pause", channel, hold.Hold())
-        await self._write(lambda rows, tx: rows.pause(tx, channel, who=who, why=why, now=self._now()))
+        await hold.put(self._store, who, why, self._hold("pause", channel))
 
     async def resume(self, who: str, channel: str, why: str = "") -> bool:
         """End a pause; return whether there was one."""
         if not any(one.channel == channel for one in await self.pauses()):
             return False
-        await hold.record(self._store, who, why, "pause", channel, None)
-        was_paused = await self._write(lambda rows, tx: rows.resume(tx, channel, now=self._now()))
+        await hold.end(self._store, who, why, self._hold("resume", channel))
         await self._tell(subjects.NEW, None)
-        return was_paused
+        return True
 
     async def limit(
         self,
@@ -146,10 +149,11 @@ class Tasks:
         """
         rule = Rule(most=most, rate=rate, per=per, burst=burst)
         check_rule(scope, name, rule)
-        kept = None if most is None and rate is None else hold.Hold(most=most, rate=rate, per=per, burst=burst)
-        if kept or any((one.scope, one.name) == (scope, name) for one in await self.limits()):
-            await hold.record(self._store, who, why, "limit", f"{scope}:{name}", kept)
-        await self._write(lambda rows, tx: rows.limit(tx, scope, name, rule, who=who, why=why, now=self._now()))
+        act = self._hold("limit", name, scope=scope, rule=rule)
+        if most is not None or rate is not None:
+            await hold.put(self._store, who, why, act)
+        elif any((one.scope, one.name) == (scope, name) for one in await self.limits()):
+            await hold.end(self._store, who, why, act)
         await self._tell(subjects.NEW, None)
 
     async def limits(self) -> list[Limit]:
@@ -162,14 +166,12 @@ class Tasks:
 
     async def provider_down(self, who: str, name: str, why: str = "") -> None:
         """Declare a provider down: its tasks wait, and none of them tries it, until `provider_up`."""
-        await hold.record(self._store, who, why, "outage", name, hold.Hold())
-        await self._write(lambda rows, tx: rows.provider_down(tx, name, who=who, why=why, now=self._now()))
+        await hold.put(self._store, who, why, self._hold("down", name))
 
     async def provider_up(self, who: str, name: str, why: str = "") -> None:
         """Declare a provider up: its tasks resume, few at first."""
         if any(one.name == name and one.state == "down" for one in await self.providers()):
-            await hold.record(self._store, who, why, "outage", name, None)
-        await self._write(lambda rows, tx: rows.provider_up(tx, name, who=who, why=why, now=self._now()))
+            await hold.end(self._store, who, why, self._hold("up", name))
         await self._tell(subjects.NEW, None)
 
     async def provider_probe(self, name: str, function: str) -> None:
@@ -210,6 +212,9 @@ class Tasks:
             if listening and subscription:
                 listening.cancel()
                 await subscription.close()
+
+    def _hold(self, verb: Verb, name: str, **more: Any) -> Holding:
+        return Holding(verb=verb, name=name, at=self._now(), **more)
 
     async def _moved(self, task: str) -> None:
         await self._tell(subjects.CHANGED, [task])

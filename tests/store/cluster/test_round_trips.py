@@ -13,7 +13,7 @@ from serai.errors import ConflictError, SeraiError
 from serai.store.cluster.connection import Connection, connect
 from serai.store.cluster.driver import ClusterDriver
 from serai.store.cluster.tx import Tx
-from serai.store.contract import NewTask
+from serai.store.contract import Allowance, NewTask
 from serai.store.driver import Batch
 from serai.store.tasks import Exchange, Finish, Want
 
@@ -54,6 +54,20 @@ async def exchange(driver: ClusterDriver, done: Exchange | None = None) -> Excha
 async def test_an_enqueue_is_one_round_trip(driver: ClusterDriver, flights: list[int]) -> None:
     await add(driver, *[NewTask(function="noop")] * 10)
     assert len(flights) == 1
+
+
+async def test_an_enqueue_of_no_more_than_may_wait_is_two(driver: ClusterDriver, flights: list[int]) -> None:
+    allowances = (Allowance("t", "a", 10), Allowance("t", "", 10))
+    tasks = tuple(NewTask(function="noop", tenant="t", app="a") for _ in range(10))
+    await driver.apply(Batch(who="user:ada", why="", when=time.time(), operations=tasks, allowances=allowances))
+    assert len(flights) == 2
+
+
+async def test_to_claim_an_apps_tasks_is_no_more_than_others(driver: ClusterDriver, flights: list[int]) -> None:
+    await add(driver, *[NewTask(function="noop", tenant="t", app="a")] * 3)
+    flights.clear()
+    assert (len((await exchange(driver)).claimed), len(flights)) == (3, 3)
+    assert await driver.read(lambda tx: driver.tasks.waiting(tx, "t", "a", 100)) == 0
 
 
 async def test_a_claim_is_three_and_an_acknowledgement_with_nothing_to_claim_is_two(

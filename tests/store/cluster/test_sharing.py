@@ -112,3 +112,29 @@ def test_who_shares_may_say_nothing_that_needs_the_tasks_alone(database: Callabl
             driver.tasks.pause(tx, "channel", who="ada", why="", now=1.0)
         with pytest.raises(AloneError):
             tx.rows("SELECT 1")
+
+
+async def test_bots_that_share_count_right_what_waits(drivers: list[ClusterDriver]) -> None:
+    await add(drivers[0], [NewTask(function="short", tenant="t", app=f"a{n % 3}") for n in range(600)])
+    ran: list[Task] = []
+    await asyncio.gather(*(work(driver, f"bot{n}", ran, 300) for n, driver in enumerate(drivers)))
+    left = await drivers[0].read(lambda tx: drivers[0].tasks.waiting(tx, "t", "", 10_000))
+    assert left == 600 - len(ran)
+    assert [one for one in await drivers[0].read(drivers[0].tasks.miscounted) if one.by] == []
+
+
+async def test_what_older_code_left_uncounted_is_set_right_once(drivers: list[ClusterDriver]) -> None:
+    one = drivers[0]
+    await add(one, [NewTask(function="short", tenant="t", app="a") for _ in range(5)])
+    with connect(one.address, "test") as connection:
+        connection.execute("UPDATE task_count SET waiting = 1")
+        connection.execute("INSERT INTO task_count (tenant, app, waiting) VALUES ('t', 'gone', 3)")
+    found = await one.read(one.tasks.miscounted)
+    await add(one, [NewTask(function="short", tenant="t", app="a")])
+    for driver in drivers[:2]:
+        await driver.write(partial(driver.tasks.recount, found=found))
+    assert await one.read(lambda tx: one.tasks.waiting(tx, "t", "", 100)) == 6
+    found = await one.read(one.tasks.miscounted)
+    assert [(each.app, each.by) for each in found] == [("gone", 0)]
+    await one.write(partial(one.tasks.recount, found=found))
+    assert await one.read(one.tasks.miscounted) == []

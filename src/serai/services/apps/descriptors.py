@@ -90,6 +90,7 @@ class App(Spec, frozen=True, kw_only=True):
     NAME: ClassVar[re.Pattern[str]] = APP_NAME
     EXPORTED: ClassVar[re.Pattern[str] | None] = APP_NAME
     RETURNS: ClassVar[bool] = False  # see `Trash`
+    TASKS: ClassVar[Literal["", "app", "tenant"]] = "app"
     DERIVED: ClassVar[Mapping[str, Any]] = {"host": "", "next_release": 1, "live": {}, "before": {}}
 
     host: str = ""  # where its instances run and its data folder is

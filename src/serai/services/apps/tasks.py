@@ -14,7 +14,6 @@ from serai.services.apps import departing, fetching, folders, hosting, once, pru
 from serai.services.apps.addresses import Site
 from serai.services.apps.git.outside import Outside
 from serai.services.apps.rollout import BUILD_SECONDS, RETRIES, STEP_SECONDS
-from serai.services.apps.running import parked
 from serai.services.apps.work import Work
 from serai.store.blobs import Blobs
 from serai.tasks import TaskContext, task
@@ -120,9 +119,7 @@ async def drain(ctx: TaskContext, which: OfRelease) -> Any:
 @task("apps.stop", deadline=STEP_SECONDS, retries=RETRIES)
 async def stop(ctx: TaskContext, which: OfRelease) -> Any:
     """See to it that what drains ends."""
-    said = await switching.stop(work_of(ctx, which))
-    await parked.let_go(ctx, which.tenant, which.app)
-    return said
+    return await switching.stop(work_of(ctx, which))
 
 
 @task("apps.unpark", deadline=STEP_SECONDS, retries=RETRIES)

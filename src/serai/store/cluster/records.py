@@ -13,7 +13,7 @@ from serai.errors import InternalError
 from serai.store import rules
 from serai.store.cluster import tasks
 from serai.store.cluster.tx import Head, Tx
-from serai.store.contract import Change, Committed, NewTask
+from serai.store.contract import Change, Committed, Holding, NewTask
 from serai.store.driver import Batch, DeleteRow, Keep, PutRow, RevisionRow, Row
 
 _ROW = """
@@ -136,22 +136,19 @@ def apply(tx: Tx, batch: Batch) -> Committed:
     waits for it reads what the one before wrote, since each statement sees all that was committed when it began.
     """
     staged = _Staged(tx, batch) if changes_something(batch) else None
-    new_tasks = []
     for operation in batch.operations:
-        if isinstance(operation, NewTask):
-            new_tasks.append(operation)
-        elif staged is not None:
+        if staged is not None and not isinstance(operation, (NewTask, Holding)):
             staged.write(operation)
     if staged is not None:
         staged.finish()
-    inserted = tasks.ROWS.insert_all(tx, new_tasks, who=batch.who, now=batch.when) if new_tasks else []
+    inserted = tasks.ROWS.apply(tx, batch)
     written = staged.changes if staged is not None else []
     return Committed([c.number for c in written], inserted, [c.version for c in written])
 
 
 def changes_something(batch: Batch) -> bool:
     """Tell whether a transaction writes descriptors, and not only tasks."""
-    return any(not isinstance(operation, NewTask) for operation in batch.operations)
+    return any(not isinstance(operation, (NewTask, Holding)) for operation in batch.operations)
 
 
 def prune(tx: Tx, keep: Keep, after: int, limit: int) -> tuple[int, int]:
@@ -179,7 +176,7 @@ class _Staged:
             tx.head = Head(*_one(tx.row(_LOCK_HEAD)))
         self._rows: dict[Key, Row | None] = {}
         self._versions: dict[Key, int] = {}
-        keys = {_key(operation) for operation in batch.operations if not isinstance(operation, NewTask)}
+        keys = {_key(operation) for operation in batch.operations if not isinstance(operation, (NewTask, Holding))}
         keys.update(batch.living)
         for *key, version, change, schema, spec, last_version in tx.rows(_CURRENT, _columns(keys, 3)):
             at = (key[0], key[1], key[2])

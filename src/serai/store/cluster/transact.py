@@ -33,6 +33,12 @@ ON CONFLICT (id) DO UPDATE SET at = excluded.at, seen = excluded.seen
 _SOON = "SET LOCAL synchronous_commit = off"
 _DURABLE = "UPDATE writer SET seen = now() WHERE id = %s AND at = %s"
 _HEAD = "UPDATE head SET number = %s, mark = %s"
+#: Last, since others who do it, too, wait from here to the end; and in one order.
+_COUNT = """
+INSERT INTO task_count AS c (tenant, app, waiting)
+SELECT * FROM unnest(%s::text[], %s::text[], %s::bigint[])
+ON CONFLICT (tenant, app) DO UPDATE SET waiting = c.waiting + excluded.waiting
+"""
 _FORGET = "DELETE FROM writer WHERE id = %s OR seen < now() - interval '7 days'"
 
 #: Transactions that want the tasks for themselves at once, after one that had to find out that it needed that.
@@ -131,6 +137,8 @@ class Writing:
         nudges = ([of_change(tx.head.number)] if tx.head is not None else []) + [of_queue(q) for q in sorted(tx.queues)]
         if nudges:
             tx.later(NOTIFY, (CHANNEL, nudges))
+        if counts := sorted((*whose, by) for whose, by in tx.counts.items() if by):
+            tx.later(_COUNT, [list(column) for column in zip(*counts, strict=True)])
         tx.later(_NOTE, (self._id, self._at))
         if self._tasks:
             tx.later(_SOON)

@@ -32,6 +32,14 @@ class Head(msgspec.Struct, frozen=True):
     mark: int
 
 
+class Place(NamedTuple):
+    """What a transaction has to bring with its commit, as it was at a savepoint."""
+
+    head: Head | None
+    queues: frozenset[str]
+    counts: dict[tuple[str, str], int]
+
+
 class AloneError(Exception):
     """Work that turned out to need the tasks for itself: it is done again with them."""
 
@@ -58,6 +66,7 @@ class Tx:
         self.connection = connection
         self.head: Head | None = None  # where this transaction writes changes, the last of them
         self.queues: set[str] = set()  # that have new work, of which all hosts are told
+        self.counts: dict[tuple[str, str], int] = {}  # tenant and app: by how many more of their tasks wait
         self.lanes: list[tuple[str, str, str, str]] = []  # keys of those that were asked for
         self.sure: set[tuple[str, str, str, str]] = set()  # and that are surely there
         self.places = 0  # of the bot that is about to claim
@@ -154,16 +163,16 @@ class Tx:
         self.run("COMMIT")
         return done
 
-    def save(self) -> tuple[Head | None, frozenset[str]]:
+    def save(self) -> Place:
         """Make a savepoint; return what `go_back` wants."""
         self.run("SAVEPOINT job")
-        return self.head, frozenset(self.queues)
+        return Place(self.head, frozenset(self.queues), dict(self.counts))
 
-    def go_back(self, place: tuple[Head | None, frozenset[str]]) -> None:
+    def go_back(self, place: Place) -> None:
         """Undo what was done since `save`, in the database and here."""
         self.run("ROLLBACK TO job")
         self.run("RELEASE job")
-        self.head, self.queues = place[0], set(place[1])
+        self.head, self.queues, self.counts = place.head, set(place.queues), dict(place.counts)
         self.sure.clear()
 
     def _permit(self, statement: str) -> None:

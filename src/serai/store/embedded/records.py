@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 
 from serai.store import rules
-from serai.store.contract import Change, Committed, NewTask
+from serai.store.contract import Change, Committed, Holding, NewTask
 from serai.store.driver import Batch, DeleteRow, Keep, PutRow, RevisionRow, Row
 from serai.store.embedded import tasks
 
@@ -120,11 +120,9 @@ def apply(cursor: sqlite3.Cursor, batch: Batch) -> Committed:
     The write lock is held, so the newest number stays the newest until this is committed: no gaps, no reordering.
     """
     done = Committed([], [], [])
-    new_tasks: list[NewTask] = []
     number, mark = last(cursor)
     for operation in batch.operations:
-        if isinstance(operation, NewTask):
-            new_tasks.append(operation)
+        if isinstance(operation, (NewTask, Holding)):
             continue
         number += 1
         change = _write(cursor, batch, operation, number, mark)
@@ -134,8 +132,7 @@ def apply(cursor: sqlite3.Cursor, batch: Batch) -> Committed:
     for key in batch.living:
         live = cursor.execute(_LIVE, key).fetchone() is not None
         rules.check_living(*key, live=live, version=0 if live else _last_version(cursor, key))
-    if new_tasks:
-        done.tasks.extend(tasks.ROWS.insert_all(cursor, new_tasks, who=batch.who, now=batch.when))
+    done.tasks.extend(tasks.ROWS.apply(cursor, batch))
     return done
 
 

@@ -13,7 +13,7 @@ import msgspec
 from serai.errors import UnavailableError
 from serai.store import rules
 from serai.store.audit import Refused, Wanted, Written
-from serai.store.contract import Change, Committed, NewTask
+from serai.store.contract import Change, Committed, Holding, NewTask
 from serai.store.driver import Batch, DeleteRow, Keep, Nudge, PutRow, RevisionRow, Row
 from serai.store.memory import audit, tasks
 from serai.store.tasks import TaskRows
@@ -79,18 +79,18 @@ class MemoryDriver:
         """Apply all of it or nothing."""
         self._check_open()
         staged = _Staged(self._rows, self._history, self._feed, batch)
-        new_tasks = []
+        others = []  # than descriptors
         for operation in batch.operations:
-            if isinstance(operation, NewTask):
-                new_tasks.append(operation)
+            if isinstance(operation, (NewTask, Holding)):
+                others.append(operation)
             else:
                 staged.write(operation)
         staged.check_living()
         # Records raise while they are staged, before any task is inserted; what a task's insert may leave behind
         # is undone by going back to a copy, which only a transaction with several of them needs.
-        before = copy.deepcopy(self._state) if len(new_tasks) > 1 else None
+        before = copy.deepcopy(self._state) if len(others) > 1 else None
         try:
-            inserted = tasks.ROWS.insert_all(self._state, new_tasks, who=batch.who, now=batch.when)
+            inserted = tasks.ROWS.apply(self._state, batch)
         except BaseException:
             if before is not None:
                 self._state.clear()

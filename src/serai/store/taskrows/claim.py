@@ -127,6 +127,8 @@ def claim(desk: Desk, bot: str, want: Want) -> list[Task]:
     if places.gated:
         started += desk.shelf.take(places.gated, bot, desk.now, GATED)
     for task in started:
+        if task.app:
+            desk.counts.add(task.tenant, task.app, -1)
         if task.ties & UNIQUE and task.chosen.unique == "waiting":
             desk.shelf.change(task.number, lock=None)
     return started

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from serai.errors import ConflictError
+from serai.store.contract import Holding
 from serai.store.taskrows.desk import Desk
 from serai.store.taskrows.gates import Gate
 from serai.store.taskrows.shelf import FOLLOWED, UNIQUE
@@ -57,7 +58,11 @@ def retry(desk: Desk, task: Task, *, who: str, why: str) -> None:
 
 
 def unpark(desk: Desk, tenant: str, app: str) -> int:
-    """Let tasks of an app go that wait for somebody who knows their function; return how many."""
+    """Let tasks of an app go that wait for somebody who knows their function; return how many.
+
+    What runs now may have looked for it just before, and is not parked either when it says so.
+    """
+    desk.shelf.release_running(tenant, app)
     found = desk.shelf.parked_of(tenant, app, MAX_DUE)
     for task in found:
         desk.admit(task)
@@ -99,6 +104,18 @@ def declare(desk: Desk, name: str, *, up: bool, who: str, why: str) -> None:
     elif gate.state == "down":
         gate.resume(who, why, desk.now)
     desk.touch(gate, was_in_force=was)
+
+
+def hold(desk: Desk, what: Holding, *, who: str, why: str) -> None:
+    """Do what an operation of a transaction says."""
+    if what.verb == "pause":
+        pause(desk, what.name, who=who, why=why)
+    elif what.verb == "resume":
+        resume(desk, what.name)
+    elif what.verb == "limit":
+        limit(desk, what.scope, what.name, what.rule, who=who, why=why)
+    else:
+        declare(desk, what.name, up=what.verb == "up", who=who, why=why)
 
 
 def set_prober(desk: Desk, name: str, function: str) -> None:

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from serai.errors import InternalError
+from serai.store.taskrows.counts import Counts
 from serai.store.taskrows.gates import NEVER, Gate
-from serai.store.taskrows.shelf import FOLLOWED, GATED, PROBE, UNIQUE, Head, Shelf
+from serai.store.taskrows.shelf import FOLLOWED, GATED, PROBE, RELEASED, UNIQUE, Head, Shelf
 from serai.store.taskrows.story import unwritten
 from serai.store.tasks import FINAL, MAX_WHY, TRANSITIONS, Scope, State, StoryLine, Task, Wait
 from serai.store.tasks_rules import failure
@@ -22,6 +23,7 @@ class Desk:
     def __init__(self, shelf: Shelf, now: float) -> None:
         self.shelf = shelf
         self.now = now
+        self.counts = Counts(shelf)
         self.timed = False  # something began to wait for its time
         self._gated: bool | None = None
         self._gates: dict[tuple[Scope, str], Gate | None] = {}
@@ -50,10 +52,12 @@ class Desk:
         leaves = task.state in RUNNING and new not in RUNNING
         final = new in FINAL
         columns |= {"state": new, "wait": wait, "lane": None, "finished": self.now if final else 0.0}
-        columns["ties"] = task.ties & ~GATED if leaves else task.ties
+        columns["ties"] = task.ties & ~(GATED | RELEASED) if leaves else task.ties
         if final and task.ties & UNIQUE:
             columns["lock"] = None
         self.shelf.change(task.number, **columns)
+        if task.app and task.state != new:
+            self.counts.add(task.tenant, task.app, (new == "to_do") - (task.state == "to_do"))
         if (leaves and task.ties & (GATED | PROBE)) or (final and task.ties & PROBE):
             self.leave_gates(task, well=new == "done", counted=leaves)
         if final and task.channel and task.wait not in {"channel", "tasks"}:
@@ -70,7 +74,7 @@ class Desk:
         return found
 
     def close(self, who: str) -> None:
-        """Release or fail what waited for tasks that are over, and write changed gates; ``who`` caused it."""
+        """Release or fail what waited for tasks that are over, write changed gates and counts; ``who`` caused it."""
         while self._over:
             first, end = self._over.popleft()
             for follower in self.shelf.followers(first.number):
@@ -83,6 +87,7 @@ class Desk:
             else:
                 self.shelf.put_gate(gate, gate.opens(self.now) if gate.in_force else None, self.now)
         self._changed.clear()
+        self.counts.write()
 
     # Waiting.
 

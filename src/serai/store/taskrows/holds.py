@@ -1,4 +1,4 @@
-"""What an engine brings about lanes and gates; part of `serai.store.taskrows.shelf.Shelf`."""
+"""What an engine brings about lanes, gates and counts; part of `serai.store.taskrows.shelf.Shelf`."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import Protocol
 
 from serai.store.taskrows.gates import Gate
 from serai.store.taskrows.lanes import Lane
-from serai.store.tasks import Scope
+from serai.store.tasks import Miscount, Scope
 
 
 class Holds(Protocol):
-    """Statements over lanes and gates."""
+    """Statements over lanes, gates and counts."""
 
     def lane(self, queue: str, tenant: str, provider: str, channel: str) -> int:
         """Return the id of a lane; a new one begins at its queue's time, one task behind its tenant's others."""
@@ -79,4 +79,20 @@ class Holds(Protocol):
 
     def next_opening(self, now: float) -> float | None:
         """Return when the next gate opens after now, of those that lanes stand under, or calls its prober."""
+        ...
+
+    def waiting(self, tenant: str, app: str) -> int:
+        """Return how many rows in to_do were counted of an app, or with "" of all apps of a tenant."""
+        ...
+
+    def count(self, changes: Sequence[tuple[str, str, int]]) -> None:
+        """Add to what was counted of apps: tenant, app, by how many."""
+        ...
+
+    def miscounted(self) -> list[Miscount]:
+        """Look at all rows; return of which apps what was counted is not what there is."""
+        ...
+
+    def recount(self, found: Sequence[Miscount]) -> None:
+        """Set right what was miscounted, once: where nobody set it right meanwhile. What was rightly 0 is forgotten."""
         ...

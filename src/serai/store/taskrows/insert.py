@@ -2,29 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 
 from serai.errors import AlreadyExistsError, NotFoundError
-from serai.store.contract import NewTask
+from serai.store.contract import Allowance, NewTask
 from serai.store.taskrows.desk import Desk
 from serai.store.taskrows.shelf import CHANNEL, PROBE, UNIQUE
 from serai.store.tasks import FINAL, Options, Task, Wait
 from serai.store.tasks_rules import arguments_of, failure, new_id
 
 
-def insert(desk: Desk, new: NewTask, *, who: str) -> str:
-    """Insert a task, or find the one that holds its key; return its id."""
+def insert(desk: Desk, new: NewTask, *, who: str, allowances: Sequence[Allowance] = ()) -> str:
+    """Insert a task, or find the one that holds its key; return its id. `ExhaustedError` where too many wait."""
     payload = arguments_of(new)
     shelf = desk.shelf
     if new.key and (holder := shelf.holder(new.tenant, new.key)):
         return holder
     if new.id and shelf.number(new.id) is not None:
         raise AlreadyExistsError(f"There is a task {new.id}.", id=new.id)
+    if allowances:
+        desk.counts.demand(new, allowances)
     firsts = [_first(desk, new, before) for before in new.after]
     awaits = sum(first.state not in FINAL for first in firsts)
     wait: Wait = "tasks" if awaits else _wait(desk, new)
     task = _row(new, payload, who=who, now=desk.now, wait=wait, awaits=awaits)
     lane = desk.lane(task) if wait == "ready" else None
+    if new.app:
+        desk.counts.add(new.tenant, new.app, 1)
     if not firsts:
         shelf.append(task, lane=lane, lock=new.key or None)
         return task.id
@@ -32,6 +38,17 @@ def insert(desk: Desk, new: NewTask, *, who: str) -> str:
     shelf.link(number, [first.number for first in firsts])
     _fail_early(desk, number, firsts, who)
     return task.id
+
+
+def refuse(desk: Desk, new: NewTask, *, who: str, why: str) -> str:
+    """Insert a task that ends in error before it begins, unless one holds its key; return its id."""
+    if new.key and (holder := desk.shelf.holder(new.tenant, new.key)):
+        return holder
+    name = insert(desk, new, who=who)
+    number = desk.shelf.number(name)
+    if number is not None:
+        desk.move(desk.row(number), "error", who=who, why=why, failure=failure("exhausted", why))
+    return name
 
 
 def probe(desk: Desk, function: str, provider: str) -> int:

@@ -8,10 +8,11 @@ from typing import Generic, TypeVar
 import msgspec
 
 from serai.errors import ConflictError, NotFoundError
-from serai.store.contract import NewTask
+from serai.store.contract import Allowance, Holding, NewTask
+from serai.store.driver import Batch
 from serai.store.taskrows import control, run
 from serai.store.taskrows.desk import RUNNING, Desk
-from serai.store.taskrows.insert import insert
+from serai.store.taskrows.insert import insert, refuse
 from serai.store.taskrows.shelf import Shelf
 from serai.store.taskrows.story import unwritten
 from serai.store.tasks import (
@@ -23,6 +24,7 @@ from serai.store.tasks import (
     Finish,
     Limit,
     LogLine,
+    Miscount,
     Note,
     Pause,
     Provider,
@@ -43,19 +45,34 @@ class Rows(Generic[Tx]):
     def __init__(self, shelf: Callable[[Tx], Shelf]) -> None:
         self._shelf = shelf
 
-    def insert(self, tx: Tx, task: NewTask, *, who: str, now: float) -> str:
+    def insert(self, tx: Tx, task: NewTask, *, who: str, now: float, allowances: Sequence[Allowance] = ()) -> str:
         """Insert a task, or find the one with the same tenant and key; return its id."""
+        return self.insert_all(tx, (task,), who=who, now=now, allowances=allowances)[0]
+
+    def insert_all(
+        self, tx: Tx, tasks: Sequence[NewTask], *, who: str, now: float, allowances: Sequence[Allowance] = ()
+    ) -> list[str]:
+        """Insert tasks in this order, like `insert`; return their ids."""
         desk = self._desk(tx, now)
-        inserted = insert(desk, task, who=who)
+        inserted = [insert(desk, task, who=who, allowances=allowances) for task in tasks]
         desk.close(who)
         return inserted
 
-    def insert_all(self, tx: Tx, tasks: Sequence[NewTask], *, who: str, now: float) -> list[str]:
-        """Insert tasks in this order, like `insert`; return their ids."""
-        desk = self._desk(tx, now)
-        inserted = [insert(desk, task, who=who) for task in tasks]
-        desk.close(who)
+    def apply(self, tx: Tx, batch: Batch) -> list[str]:
+        """Do what a transaction says of tasks: insert, then hold; return the ids of those that were inserted."""
+        new = [operation for operation in batch.operations if isinstance(operation, NewTask)]
+        inserted = self.insert_all(tx, new, who=batch.who, now=batch.when, allowances=batch.allowances) if new else []
+        for operation in batch.operations:
+            if isinstance(operation, Holding):
+                self.hold(tx, operation, who=batch.who, why=batch.why)
         return inserted
+
+    def refuse(self, tx: Tx, task: NewTask, *, who: str, why: str, now: float) -> str:
+        """Insert a task that ends in error before it begins, unless one holds its key; return its id."""
+        desk = self._desk(tx, now)
+        refused = refuse(desk, task, who=who, why=why)
+        desk.close(who)
+        return refused
 
     def get(self, tx: Tx, task: str) -> Task:
         """Return one task, arguments and result included."""
@@ -72,7 +89,15 @@ class Rows(Generic[Tx]):
 
     def waiting(self, tx: Tx, tenant: str, app: str, most: int) -> int:
         """Count the tasks in to_do of an app, or with "" of all apps of a tenant; stop at ``most``."""
-        return self._shelf(tx).waiting(tenant, app, most)
+        return min(most, self._shelf(tx).waiting(tenant, app))
+
+    def miscounted(self, tx: Tx) -> list[Miscount]:
+        """Look at all tasks in to_do; return of which apps what was counted is not what there is."""
+        return self._shelf(tx).miscounted()
+
+    def recount(self, tx: Tx, found: Sequence[Miscount]) -> None:
+        """Set right what was miscounted, where nobody did meanwhile."""
+        self._shelf(tx).recount(found)
 
     def story(self, tx: Tx, task: str) -> list[StoryLine]:
         """Return all transitions, oldest first."""
@@ -137,6 +162,12 @@ class Rows(Generic[Tx]):
         """Put a task that ended in error or canceled back to to_do, with all its retries."""
         desk = self._desk(tx, now)
         control.retry(desk, self._row(desk, task), who=who, why=why)
+        desk.close(who)
+
+    def hold(self, tx: Tx, what: Holding, *, who: str, why: str) -> None:
+        """Hold tasks back, or let them go, as an operation of a transaction says."""
+        desk = self._desk(tx, what.at)
+        control.hold(desk, what, who=who, why=why)
         desk.close(who)
 
     def pause(self, tx: Tx, channel: str, *, who: str, why: str, now: float) -> None:

@@ -10,7 +10,7 @@ from serai.errors import ConflictError
 from serai.store.taskrows.claim import claim
 from serai.store.taskrows.desk import RUNNING, Desk
 from serai.store.taskrows.insert import probe
-from serai.store.taskrows.shelf import CHANNEL, GATED, UNIQUE
+from serai.store.taskrows.shelf import CHANNEL, GATED, RELEASED, UNIQUE
 from serai.store.tasks import (
     MAX_DUE,
     MAX_LINE,
@@ -160,7 +160,7 @@ def _end(desk: Desk, bot: str, finish: Finish) -> bool:
     if finish.provider and new == "to_do":
         changed["provider"] = finish.provider
     who = f"bot:{bot}"
-    parks = finish.park and new == "to_do"
+    parks = finish.park and new == "to_do" and not task.ties & RELEASED
     _moved(desk, task, new, who=who, why=finish.why, parks=parks, **changed)
     if finish.provider:
         desk.fail_provider(finish.provider, task.started, who=who, why=finish.why)

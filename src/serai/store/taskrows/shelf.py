@@ -14,6 +14,8 @@ from serai.store.tasks import BotRow, Ended, Filter, LogLine, Pause, Scope, Stor
 
 #: Bits of a task's ``ties``: what has to be seen to when it moves.
 CHANNEL, FOLLOWED, UNIQUE, GATED, PROBE = 1, 2, 4, 8, 16
+#: It runs, and its app's code has changed since it began: it has not looked at what there is now, and is not parked.
+RELEASED = 32
 #: Those with which a run that went well may still be acknowledged together with others.
 LOOSE = CHANNEL | GATED
 
@@ -83,10 +85,6 @@ class Shelf(Holds, Protocol):
         """List rows, newest first, at most `serai.store.tasks.MAX_PAGE`."""
         ...
 
-    def waiting(self, tenant: str, app: str, most: int) -> int:
-        """Count rows in to_do of an app, or with "" of all apps of a tenant, up to so many."""
-        ...
-
     def change(self, number: int, **columns: Any) -> None:
         """Set columns of a row: fields of `Task`, and ``lane``, ``lock``."""
         ...
@@ -144,6 +142,10 @@ class Shelf(Holds, Protocol):
 
     def tie_running(self, scope: Scope, name: str, ties: int) -> int:
         """Add ties to all that runs in a scope; return how many that are."""
+        ...
+
+    def release_running(self, tenant: str, app: str) -> None:
+        """Tie all that runs of an app with `RELEASED`."""
         ...
 
     def children(self, parent: str, limit: int) -> list[Task]:

@@ -10,6 +10,7 @@ from serai.store.tasks_conformance.life import LifeConformance
 from serai.store.tasks_conformance.limits import LimitConformance
 from serai.store.tasks_conformance.looks import LookConformance
 from serai.store.tasks_conformance.providers import ProviderConformance
+from serai.store.tasks_conformance.quotas import QuotaConformance
 
 
 class TaskConformance(
@@ -20,6 +21,7 @@ class TaskConformance(
     FlowConformance,
     BotConformance,
     LookConformance,
+    QuotaConformance,
 ):
     """The whole suite."""
 

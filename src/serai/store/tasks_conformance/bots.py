@@ -90,6 +90,25 @@ class BotConformance:
         expect((await bench.get(theirs)).wait == "function", "another app's came as well")
         expect(await bench.do(lambda tx: bench.rows.unpark(tx, "t", "a", now=bench.now)) == 0, "it counts what runs")
 
+    async def test_what_runs_as_its_apps_code_changes_is_not_parked_after_that(self, driver: Driver) -> None:
+        """Run it again: it looked at the code that was there before. The next time it has looked at what there is."""
+        bench = Bench(driver)
+        mine = await bench.insert("jobs:f", tenant="t", app="a")
+        theirs = await bench.insert("jobs:f", tenant="t", app="b")
+        both = await bench.claim("b1")
+        await bench.do(lambda tx: bench.rows.unpark(tx, "t", "a", now=bench.now))
+        parks = [done(task, state="to_do", park=True, why="unknown") for task in both]
+        [again] = (await bench.exchange("b1", *parks)).claimed
+        expect(again.id == mine, "another one came")
+        expect((await bench.get(theirs)).wait == "function", "another app's was not parked")
+        await bench.exchange("b1", done(again, state="to_do", park=True, why="unknown"))
+        expect((await bench.get(mine)).wait == "function", "it is never parked again")
+        await bench.do(lambda tx: bench.rows.unpark(tx, "t", "a", now=bench.now))
+        [again] = await bench.claim("b1")
+        await bench.do(lambda tx: bench.rows.unpark(tx, "t", "a", now=bench.now))
+        expect((await bench.exchange("b1", done(again))).refused == [], "one that went well was refused")
+        expect((await bench.get(mine)).state == "done", "it did not end")
+
     async def test_progress_and_log_lines_are_kept_bounded(self, driver: Driver) -> None:
         """Keep the newest lines, and only those of the run that the bot holds."""
         bench = Bench(driver)

@@ -284,12 +284,15 @@ async def test_one_transaction_holds_all_or_nothing(street: Street) -> None:
 
 
 async def test_a_quota_of_waiting_tasks_is_told_at_once_and_nothing_is_inserted(street: Street) -> None:
+    street.ctx.store.kinds.add(Tenant)
     await street.ctx.store.put("system", "test", "demo", "demo", Tenant(uid=1, tasks=5))
     client = street.client
     await street.as_app("demo", "shop", client.enqueue_many, [client.call("jobs:f") for _ in range(4)])
     began = time.monotonic()
     for call in (client.enqueue_many, client.group, client.chain):
-        with pytest.raises(client.SeraiError, match="shop has 4 tasks that wait, and may have 5") as refused:
+        with pytest.raises(
+            client.SeraiError, match="All applications of demo have 4 tasks that wait, and may have 5"
+        ) as refused:
             await street.as_app("demo", "shop", call, [client.call("jobs:f") for _ in range(2)])
         assert (refused.value.code, refused.value.status) == ("exhausted", 429)
     assert time.monotonic() - began < client.PATIENCE, "there is no use in trying again"

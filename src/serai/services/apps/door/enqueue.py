@@ -17,7 +17,7 @@ from serai.services.apps.running import wishes
 from serai.services.apps.running.room import room_of
 from serai.services.apps.running.schedules import owner_of
 from serai.services.apps.running.wishes import MAX_ITEMS, Wish
-from serai.store.contract import NewTask, Transaction
+from serai.store.contract import NewTask
 from serai.store.tasks_rules import new_id
 from serai.tasks import Tasks, flow
 
@@ -80,8 +80,8 @@ class Enqueue:
     async def _insert(self, visit: Visit, made: Sequence[NewTask]) -> Answer:
         visit.tasks.demand("tasks", len(made))
         why = "its application asked for it"
-        async with room_of(self._ctx.store).take(visit.visitor.tenant, visit.visitor.app, len(made)):
-            done = await self._ctx.store.apply(Transaction(visit.visitor.principal.who, why, tuple(made)))
+        visitor = visit.visitor
+        done = await room_of(self._ctx.store).insert(visitor.principal.who, why, visitor.tenant, visitor.app, made)
         items = [{"id": name, "function": one.function} for name, one in zip(done.tasks, made, strict=True)]
         return answers.of({"items": items}, 201)
 

@@ -12,7 +12,6 @@ from serai.daemon.module import Context
 from serai.services.apps.routes.common import PATH, Aim, AppName, Caller, Ctx, Limit
 from serai.services.apps.running import schedules, wishes
 from serai.services.apps.running.room import room_of
-from serai.store.contract import Transaction
 from serai.store.tasks import State
 from serai.tasks import Filter, Tasks
 from serai.tasks.view import TaskPage, page
@@ -56,8 +55,8 @@ async def run(request: Request[Any, Any, Any], ctx: Ctx, principal: Caller, targ
     wanted = wishes.decode(await request.body())
     own = await schedules.owner_of(ctx, target.tenant, app)
     made = tuple(wishes.new_task(one, own, ctx.clock.now()) for one in wanted)
-    async with room_of(ctx.store).take(target.tenant, app, len(made)):
-        return Enqueued((await ctx.store.apply(Transaction(principal.who, "by hand", made))).tasks)
+    done = await room_of(ctx.store).insert(principal.who, "by hand", target.tenant, app, made)
+    return Enqueued(done.tasks)
 
 
 @get(f"{PATH}/schedules", action="task.read", summary="List an app's schedules", operation_id="listAppSchedules")

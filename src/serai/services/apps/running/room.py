@@ -1,103 +1,74 @@
-"""How many tasks of an application, and of all of its tenant's, may wait: asked before more are inserted.
+"""Insert tasks of an application, as many as may wait of it, and of all of its tenant's.
 
-Counting a million rows takes a moment, and so it is not done for each insertion: a count allows an eighth of what is
-left, and while that lasts nothing is counted. One process never exceeds a quota; several hosts together may, by what
-they insert in the same moment.
+How many wait is counted, and refused, in the transaction that inserts. What is known here only saves work: how many may
+wait, for some seconds, and who was refused a moment ago, so that one that asks again and again costs nobody a
+transaction.
 """
 
 from __future__ import annotations
 
-import asyncio
 import functools
 import time
-from collections import defaultdict
-from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Sequence
 
 import msgspec
 
 from serai.errors import ExhaustedError
-from serai.identity.descriptors import Tenant
-from serai.services.apps.descriptors import App
-from serai.store import Store
-from serai.tasks import Tasks
+from serai.store import Committed, NewTask, Store
+from serai.store.allowances import allowances
+from serai.store.contract import Allowance, Transaction
 
-SHARE = 8
-LASTS = 60.0  # seconds that a count allows anything: quotas may be changed
-PAUSE = 1.0  # seconds at least for which a full queue is not counted again
-LEISURE = 20.0  # of the time that a count took
+LASTS = 5.0  # seconds for which it is not looked up again how many may wait
+PAUSE = 1.0  # seconds for which who was refused is not let ask again
+MOST = 10_000  # apps that are known at once
 
-Key = tuple[str, str]  # tenant and app, "" for all of the tenant's
+App = tuple[str, str]  # tenant and name
 
 
-class Place(msgspec.Struct):
-    """What is known of one quota."""
+class Known(msgspec.Struct):
+    """What is known of an app until then."""
 
-    left: int = 0
-    until: float = 0.0
-    flying: int = 0  # tasks that are just being inserted
+    allowances: tuple[Allowance, ...]
+    until: float
     full: ExhaustedError | None = None
+    again: float = 0.0
 
 
 class Room:
     """Admit tasks. All methods run in one event loop; ``now`` gives monotonic seconds."""
 
     def __init__(self, store: Store, now: Callable[[], float] = time.monotonic) -> None:
-        self.counts = 0
         self._store = store
-        self._tasks = Tasks(store)
         self._now = now
-        self._places: defaultdict[Key, Place] = defaultdict(Place)
-        self._counting: defaultdict[Key, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._known: dict[App, Known] = {}
 
     @property
     def full(self) -> list[str]:
-        """Return which tenants and applications (``TENANT/APP``) were refused more a moment ago."""
+        """Return which applications (``TENANT/APP``) were refused more a moment ago."""
         now = self._now()
-        places = self._places.items()
-        return sorted("/".join(filter(None, key)) for key, place in places if place.full and now < place.until)
+        return sorted("/".join(app) for app, known in self._known.items() if known.full and now < known.again)
 
-    @asynccontextmanager
-    async def take(self, tenant: str, app: str, count: int) -> AsyncGenerator[None, None]:
-        """Insert so many tasks inside of this; `ExhaustedError` where they would be too many."""
-        taken: list[Place] = []
+    async def insert(self, who: str, why: str, tenant: str, app: str, new: Sequence[NewTask]) -> Committed:
+        """Insert tasks of an app, all or none; `ExhaustedError` where they would be too many."""
+        known = self._known.get((tenant, app))
+        now = self._now()
+        if known is not None and known.full is not None and now < known.again:
+            raise known.full.with_traceback(None)
+        if known is None or now >= known.until:
+            known = await self._look(tenant, app)
         try:
-            taken.append(await self._admit((tenant, app), count))
-            taken.append(await self._admit((tenant, ""), count))
-            yield
-        finally:
-            for place in taken:
-                place.flying -= count
+            return await self._store.apply(Transaction(who, why, tuple(new), known.allowances))
+        except ExhaustedError as error:
+            if error.fields.get("quota") == "tasks":
+                known.full, known.again = error, self._now() + PAUSE
+            raise
 
-    async def _admit(self, key: Key, count: int) -> Place:
-        async with self._counting[key]:
-            place = self._places[key]
-            if place.full is not None and self._now() < place.until:
-                raise place.full
-            if place.full is not None or place.left < count or self._now() >= place.until:
-                await self._count(key, place, count)
-            place.left = max(0, place.left - count)
-            place.flying += count
-            return place
-
-    async def _count(self, key: Key, place: Place, count: int) -> None:
-        began = self._now()
-        most = await self._quota(*key)
-        waiting = await self._tasks.waiting(*key, most) + place.flying
-        self.counts += 1
-        place.full, place.until = None, self._now() + LASTS
-        place.left = max(0, most - waiting - count) // SHARE
-        if waiting + count > most:
-            place.until = self._now() + max(PAUSE, LEISURE * (self._now() - began))
-            whose = f"{key[1]} has" if key[1] else f"All applications of {key[0]} have"
-            said = f"{whose} {waiting} tasks that wait, and may have {most}."
-            place.full = ExhaustedError(said, quota="tasks", needed=waiting + count, allowed=most)
-            raise place.full
-
-    async def _quota(self, tenant: str, app: str) -> int:
-        most = (await self._store.get(Tenant, tenant, tenant)).spec.tasks
-        own = (await self._store.get(App, tenant, app)).spec.tasks if app else 0
-        return own or most
+    async def _look(self, tenant: str, app: str) -> Known:
+        most = await allowances(self._store, tenant, app)
+        if len(self._known) >= MOST:
+            self._known.clear()
+        known = self._known[tenant, app] = Known(most, self._now() + LASTS)
+        return known
 
 
 @functools.lru_cache(maxsize=4)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from serai.store.cluster.tasks.counts import ALL_WAITING, WAITING, CountTable
 from serai.store.cluster.tasks.gates import GateTable
 from serai.store.cluster.tasks.lanes import DROP, DROP_ONE, MOVE, OPEN, OPEN_SHARED, PUT_TIME, LaneTable
 from serai.store.cluster.tasks.people import BEAT, LOOK, PeopleTables
@@ -11,13 +12,14 @@ from serai.store.cluster.tasks.rows import FINISH, KEEP, TAKE, TAKE_ONE, RowTabl
 from serai.store.cluster.tasks.traces import TraceTables
 from serai.store.cluster.tasks.waits import TO_CANCEL, WaitTables
 from serai.store.cluster.tx import AloneError, Tx
+from serai.store.contract import Allowance, NewTask
 from serai.store.taskrows import Rows
 from serai.store.taskrows.claim import width
 from serai.store.taskrows.run import plain
 from serai.store.tasks import MAX_SKIP, Exchange, Finish, Want
 
 
-class ClusterShelf(RowTable, WaitTables, LaneTable, GateTable, TraceTables, PeopleTables):
+class ClusterShelf(RowTable, WaitTables, LaneTable, GateTable, TraceTables, PeopleTables, CountTable):
     """`serai.store.taskrows.shelf.Shelf` over a transaction."""
 
 
@@ -33,6 +35,16 @@ class ClusterRows(Rows[Tx]):
     Exchanges share the tasks where they can, so that bots claim from one queue at once and none waits for another's
     answers: `FOR UPDATE SKIP LOCKED` on the tasks, not on their lanes, since one tenant's may be all there are.
     """
+
+    def insert_all(
+        self, tx: Tx, tasks: Sequence[NewTask], *, who: str, now: float, allowances: Sequence[Allowance] = ()
+    ) -> list[str]:
+        """Insert tasks in this order, like `insert`; return their ids."""
+        if allowances:
+            tx.lock_tasks()
+        for one in allowances:
+            tx.foresee(*((WAITING, (one.tenant, one.app)) if one.app else (ALL_WAITING, (one.tenant,))))
+        return super().insert_all(tx, tasks, who=who, now=now, allowances=allowances)
 
     def beat(self, tx: Tx, bot: str) -> list[int]:
         """Tell that a bot lives; return the numbers of its tasks that are to be cancelled."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from serai.store.cluster.tasks.table import AT_LANE, DUE, EXPIRES, Table, storable
-from serai.store.taskrows.shelf import FOLLOWED, Head
+from serai.store.taskrows.shelf import FOLLOWED, RELEASED, Head
 from serai.store.tasks import Ended, Scope, Task, Wait
 
 #: The index's own words, so that it is used.
@@ -54,14 +54,6 @@ class WaitTables(Table):
         where = "p.wait = 'function' AND t.tenant = %s AND t.app = %s ORDER BY p.number LIMIT %s"
         return self._placed(where, tenant, app, limit)
 
-    def waiting(self, tenant: str, app: str, most: int) -> int:
-        """Count rows in to_do of an app, or with "" of all apps of a tenant, up to so many."""
-        # No index of `task` may have a column that a move changes; by its place a row is found without the past's.
-        where = "p.state = 'to_do' AND t.tenant = %s AND t.app <> ''" + (" AND t.app = %s" if app else "")
-        found = f"FROM task_place p JOIN task t ON t.number = p.number WHERE {where} LIMIT %s"
-        sql = f"SELECT count(*) FROM (SELECT 1 {found}) w"  # noqa: S608 - constants
-        return int(self._one(sql, tenant, *((app,) if app else ()), most))
-
     def due(self, now: float, limit: int) -> list[Task]:
         """Return rows whose time has come, earliest first."""
         return self._placed(
@@ -89,6 +81,10 @@ class WaitTables(Table):
     def tie_running(self, scope: Scope, name: str, ties: int) -> int:
         """Add ties to all that runs in a scope; return how many that are."""
         return self._tx.run(f"{_TIE_RUNNING} AND t.{scope} = %s", (ties, name))
+
+    def release_running(self, tenant: str, app: str) -> None:
+        """Tie all that runs of an app with `RELEASED`."""
+        self._tx.run(f"{_TIE_RUNNING} AND t.tenant = %s AND t.app = %s", (RELEASED, tenant, app))
 
     def children(self, parent: str, limit: int) -> list[Task]:
         """Return rows in to_do with this parent."""

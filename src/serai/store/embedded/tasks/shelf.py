@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 
+from serai.store.embedded.tasks.counts import CountTable
 from serai.store.embedded.tasks.gates import GateTable
 from serai.store.embedded.tasks.lanes import LaneTable
 from serai.store.embedded.tasks.people import PeopleTables
@@ -13,7 +14,7 @@ from serai.store.embedded.tasks.waits import WaitTables
 from serai.store.taskrows import Rows
 
 
-class SqliteShelf(RowTable, WaitTables, LaneTable, GateTable, TraceTables, PeopleTables):
+class SqliteShelf(RowTable, WaitTables, LaneTable, GateTable, TraceTables, PeopleTables, CountTable):
     """`serai.store.taskrows.shelf.Shelf` over a cursor."""
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from serai.store.embedded.tasks.table import COLUMNS, DUE, EXPIRES, RUNNING, Table, as_json
-from serai.store.taskrows.shelf import FOLLOWED, Head
+from serai.store.taskrows.shelf import FOLLOWED, RELEASED, Head
 from serai.store.tasks import Ended, Scope, Task, Wait
 
 #: The index's own words, so that SQLite uses it.
@@ -31,6 +31,7 @@ WHERE t.number = (SELECT min(b.number) FROM task AS b WHERE b.wait = 'channel' A
 _LET_IN = "UPDATE task SET wait = ?, lane = ? WHERE number IN (SELECT value FROM json_each(?))"
 #: The numbers of all that runs.
 _UNDER_WAY = f"{RUNNING} UNION ALL SELECT number FROM task INDEXED BY task_to_cancel WHERE state = 'to_cancel'"  # noqa: S608 - constants
+_RELEASE = f"UPDATE task SET ties = ties | ? WHERE number IN ({_UNDER_WAY}) AND +tenant = ? AND +app = ?"  # noqa: S608 - constants
 
 
 class WaitTables(Table):
@@ -58,12 +59,6 @@ class WaitTables(Table):
             (tenant, app, limit),
         )
         return [Task(*row) for row in found.fetchall()]
-
-    def waiting(self, tenant: str, app: str, most: int) -> int:
-        """Count rows in to_do of an app, or with "" of all apps of a tenant, up to so many."""
-        where = "tenant = ? AND app <> '' AND state = 'to_do'" + (" AND app = ?" if app else "")
-        sql = f"SELECT count(*) FROM (SELECT 1 FROM task INDEXED BY task_waiting WHERE {where} LIMIT ?)"  # noqa: S608 - constants
-        return int(self._one(sql, tenant, *((app,) if app else ()), most))
 
     def due(self, now: float, limit: int) -> list[Task]:
         """Return rows whose time has come, earliest first."""
@@ -95,6 +90,10 @@ class WaitTables(Table):
         found = self._cursor.execute(sql, (name,)).fetchall()
         self._cursor.executemany(_TIE, [(ties, number) for (number,) in found])
         return len(found)
+
+    def release_running(self, tenant: str, app: str) -> None:
+        """Tie all that runs of an app with `RELEASED`."""
+        self._cursor.execute(_RELEASE, (RELEASED, tenant, app))
 
     def children(self, parent: str, limit: int) -> list[Task]:
         """Return rows in to_do with this parent."""

@@ -1,17 +1,18 @@
-"""What tasks leave behind, bots, paused channels, and how far schedules are."""
+"""What tasks leave behind, bots, paused channels, how far schedules are, and how many tasks of apps wait."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 import msgspec
 
 from serai.store.memory.tasks.rows import Memory
-from serai.store.tasks import MAX_LOG_LINES, BotRow, LogLine, Pause, StoryLine
+from serai.store.tasks import MAX_LOG_LINES, BotRow, LogLine, Miscount, Pause, StoryLine
 
 
 class PeopleTables(Memory):
-    """Stories, logs, bots, pauses, marks."""
+    """Stories, logs, bots, pauses, marks, counts."""
 
     def tell(self, number: int, lines: Sequence[StoryLine]) -> None:
         """Write lines to the end of a story."""
@@ -97,3 +98,26 @@ class PeopleTables(Memory):
         self._table.marks.pop(schedule, None)
         if at is not None:
             self._table.marks[schedule] = at
+
+    def waiting(self, tenant: str, app: str) -> int:
+        """Return how many rows in to_do were counted of an app, or with "" of all apps of a tenant."""
+        of = ((whose, waiting) for whose, waiting in self._table.counts.items() if whose[0] == tenant)
+        return sum(waiting for whose, waiting in of if app in {"", whose[1]})
+
+    def count(self, changes: Sequence[tuple[str, str, int]]) -> None:
+        """Add to what was counted of apps."""
+        for tenant, app, by in changes:
+            self._table.counts[tenant, app] = self._table.counts.get((tenant, app), 0) + by
+
+    def miscounted(self) -> list[Miscount]:
+        """Look at all rows; return of which apps what was counted is not what there is."""
+        waiting = self._tasks(lambda task: task.state == "to_do" and task.app != "")
+        there = Counter((task.tenant, task.app) for task in waiting)
+        wrong = Counter(there)
+        wrong.subtract(self._table.counts)
+        return [Miscount(*whose, by, 0) for whose, by in sorted(wrong.items()) if by or not there[whose]]
+
+    def recount(self, found: Sequence[Miscount]) -> None:
+        """Set right what was miscounted; forget what was 0."""
+        self.count([(one.tenant, one.app, one.by) for one in found])
+        self._table.counts = {whose: waiting for whose, waiting in self._table.counts.items() if waiting}

@@ -43,6 +43,7 @@ class Table(msgspec.Struct):
     lanes: dict[int, Lane] = {}
     times: dict[str, float] = {}
     gates: dict[tuple[str, str], Closed] = {}
+    counts: dict[tuple[str, str], int] = {}
 
 
 def table(state: dict[str, object]) -> Table:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import msgspec
 
 from serai.store.memory.tasks.rows import Memory
-from serai.store.taskrows.shelf import FOLLOWED, Head, Look
+from serai.store.taskrows.shelf import FOLLOWED, RELEASED, Head, Look
 from serai.store.tasks import LIVE, Ended, Scope, Task, Wait
 
 _RUNS = frozenset({"is_processing", "to_cancel"})
@@ -34,11 +34,6 @@ class WaitTables(Memory):
         """Return rows of an app that wait for somebody who knows their function."""
         of = (tenant, app)
         return self._tasks(lambda task: task.wait == "function" and (task.tenant, task.app) == of)[:limit]
-
-    def waiting(self, tenant: str, app: str, most: int) -> int:
-        """Count rows in to_do of an app, or with "" of all apps of a tenant, up to so many."""
-        of = self._tasks(lambda task: task.state == "to_do" and task.tenant == tenant)
-        return min(most, sum(task.app == app if app else task.app != "" for task in of))
 
     def due(self, now: float, limit: int) -> list[Task]:
         """Return rows whose time has come, earliest first."""
@@ -75,6 +70,11 @@ class WaitTables(Memory):
         for entry in found:
             entry.task = msgspec.structs.replace(entry.task, ties=entry.task.ties | ties)
         return len(found)
+
+    def release_running(self, tenant: str, app: str) -> None:
+        """Tie all that runs of an app with `RELEASED`."""
+        for entry in self._entries(lambda task: task.state in _RUNS and (task.tenant, task.app) == (tenant, app)):
+            entry.task = msgspec.structs.replace(entry.task, ties=entry.task.ties | RELEASED)
 
     def children(self, parent: str, limit: int) -> list[Task]:
         """Return rows in to_do with this parent."""
