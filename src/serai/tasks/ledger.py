@@ -159,8 +159,9 @@ class Ledger:
         prompt, lease, sent = self._prompt, self._held(), boottime()
         if prompt is None or self._reporting or (self._slow_until and monotonic() < self._slow_until):
             return None
+        lease.inside()  # a moment early: nobody waits for us yet
         try:
-            result = prompt.write_here(lambda tx: _inside(lease, work, tx))
+            result = prompt.write_here(work)
         except UnavailableError as error:
             lease.outside()
             if error.temporary:

@@ -7,6 +7,7 @@ acts on it writes something later to the same log first, and syncs both.
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import threading
 import time
@@ -18,7 +19,10 @@ from serai.store.embedded.session import Session
 
 T = TypeVar("T")
 
-#: Seconds between two looks for a lock that another process holds, and altogether; then let a thread wait for it.
+#: Looks for a lock that another process holds between which we only yield: most hold it for less time than it takes to
+#: sleep and wake up.
+_YIELDS = 3
+#: Seconds between two looks after that, and altogether; then let a thread wait for it.
 _LOOK, _PATIENCE = 0.00005, 0.001
 #: Commits between two looks whether the log is long, and where it is and can't be emptied.
 _OFTEN, _SELDOM = 16, 256
@@ -73,7 +77,7 @@ class Prompter:
 
 
 def _begin(cursor: sqlite3.Cursor) -> None:
-    give_up = 0.0
+    give_up, looks = 0.0, 0
     while True:
         try:
             cursor.execute("BEGIN IMMEDIATE")
@@ -84,4 +88,8 @@ def _begin(cursor: sqlite3.Cursor) -> None:
                 raise
         else:
             return
-        time.sleep(_LOOK)
+        looks += 1
+        if looks > _YIELDS:
+            time.sleep(_LOOK)
+        else:
+            os.sched_yield()
