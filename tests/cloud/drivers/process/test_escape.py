@@ -12,6 +12,7 @@ import msgspec
 import pytest
 
 from serai.cloud.drivers.conformance.bench import SMALL, said
+from serai.cloud.drivers.conformance.visits import entering
 from serai.cloud.drivers.contract import Mount
 from serai.cloud.drivers.process import network, processes
 from serai.cloud.drivers.process.shim.watch import of_namespace
@@ -364,6 +365,94 @@ async def test_a_tenant_outside_of_its_sandbox_can_not_use_another_ones_connecto
         assert subprocess.run(tried, check=False).returncode == 0
         assert handle.log.stat().st_gid == handle.folder.stat().st_gid
         assert handle.log.stat().st_mode & 0o777 == 0o640
+
+
+@pytest.mark.skipif(os.uname().machine != "x86_64", reason="the numbers are of x86_64")
+@pytest.mark.parametrize("size", [None, (24, 80)], ids=["pipes", "terminal"])
+async def test_who_enters_is_held_as_the_program_is(bench, shared, size):
+    secret = shared / "secret"
+    secret.write_text("treasure")
+    script = """
+import ctypes, os, socket, sys
+paths = ("/root/", "/home/", "/sys/", "/etc/shadow", sys.argv[1], "/proc/1/root" + sys.argv[1], "/proc/1/environ")
+for path in paths:
+    try:
+        print("read", path, os.listdir(path) if path.endswith("/") else open(path, "rb").read(9))
+    except OSError:
+        pass
+for path in ("/etc/passwd", "/usr/new", "/new"):
+    try:
+        open(path, "ab")
+        print("wrote", path)
+    except OSError:
+        pass
+libc = ctypes.CDLL(None, use_errno=True)
+for name, number, *arguments in (
+    ("ptrace", 101, 16, 1, 0, 0), ("mount", 165, 0, 0, 0, 0, 0), ("unshare", 272, 0x10000000), ("setns", 308, 0, 0),
+    ("tiocsti", 16, 0, 0x5412, 0), ("bpf", 321, 0, 0, 0), ("chroot", 161, 0), ("keyctl", 250, 0, 0, 0, 0, 0),
+):
+    ctypes.set_errno(0)
+    if libc.syscall(number, *map(ctypes.c_ulong, arguments)) >= 0 or ctypes.get_errno() not in (1, 38):
+        print(name, ctypes.get_errno())
+for family, kind, protocol in ((17, 3, 0), (2, 3, 1), (40, 1, 0)):
+    try:
+        socket.socket(family, kind, protocol)
+        print("socket", family)
+    except OSError:
+        pass
+status = dict(line.split(":", 1) for line in open("/proc/self/status").read().splitlines())
+print([status[name].strip() for name in ("CapEff", "CapPrm", "CapBnd", "CapAmb")], status["NoNewPrivs"].strip())
+print([one for one in sorted(os.listdir("/proc/self/fd")) if os.path.exists("/proc/self/fd/" + one)])
+print(max(int(name) for name in os.listdir("/proc") if name.isdigit()) < 20, "case" in open("/proc/self/cgroup").read())
+"""
+    none = str(["0" * 16] * 4)
+    async with (
+        bench.running("sleep", "60") as handle,
+        entering(bench, handle, "python3", "-I", "-c", script, str(secret), size=size) as talk,
+    ):
+        await talk.hear()
+        wanted = [f"{none} 1", "['0', '1', '2']", "True False"]
+        assert talk.output.decode().splitlines() == wanted, (talk.output, talk.errors)
+
+
+async def test_secrets_of_who_enters_are_in_no_argument_vector_and_no_file(bench):
+    secret = secrets.token_hex(16)
+    env = {"PATH": "/usr/bin", "KEY": secret}
+    async with bench.running("sleep", "60") as handle, entering(bench, handle, "cat", env=env) as talk:
+        for path in Path("/proc").glob("[0-9]*/cmdline"):
+            try:
+                assert secret.encode() not in path.read_bytes()
+            except OSError:
+                continue
+        for path in talk.visit.folder.iterdir():
+            assert path.is_socket() or secret.encode() not in path.read_bytes()
+
+
+async def test_the_death_of_who_stays_with_a_visit_ends_it_and_nothing_else(bench):
+    async with bench.running("sh", "-c", "echo listening; exec sleep 60") as handle:
+        await bench.serving(handle)
+        record = bench.driver._folders.record(handle)
+        before = of_namespace(record.program)
+        async with entering(bench, handle, "sh", "-c", "echo in; exec sleep 1000", size=(24, 80)) as talk:
+            await talk.hear(b"in")
+            assert len(of_namespace(record.program)) == len(before) + 1
+            processes.send(talk.visit.pid, talk.visit.started, 9)
+            assert (await bench.driver.left(talk.visit)).reason == "lost"
+            async with asyncio.timeout(5):
+                while of_namespace(record.program) != before:
+                    await asyncio.sleep(0.01)
+        assert processes.alive(handle.pid, handle.started)
+
+
+@pytest.mark.root
+@pytest.mark.skipif(not ROOT, reason="needs root")
+async def test_only_the_owner_of_a_visit_talks_to_it(bench):
+    script = "import socket, sys; socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET).connect(sys.argv[1])"
+    async with bench.running("sleep", "60") as handle, entering(bench, handle, "cat", owner=OTHER) as talk:
+        for user, status in ((bench.uid, 1), (OTHER, 0)):
+            become = ["setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups"]
+            tried = [*become, "/usr/bin/python3", "-I", "-c", script, str(talk.visit.door)]
+            assert subprocess.run(tried, check=False, capture_output=True).returncode == status
 
 
 REACH = """
