@@ -262,7 +262,7 @@ async def test_a_name_may_hold_anything(notes: Any) -> None:
 
 async def test_the_navigation_shows_where_one_is_and_only_what_one_may(notes: Any) -> None:
     ada = await notes.visitor("ada", ("acme", "owner"))
-    assert "/notes/" not in (await ada.get("/")).text
+    assert ">Notes<" not in (await ada.get("/")).text, "it is about a tenant"
     page = await ada.get("/notes/acme/x")
     assert '<a href="/notes/acme/x" aria-current="page">' in page.text
 

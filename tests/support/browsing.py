@@ -108,3 +108,48 @@ def forms(text: str) -> list[Found]:
 def links(text: str) -> set[str]:
     """Return the local paths that a page leads to."""
     return {path.replace("&amp;", "&") for path in re.findall(r'<a\b[^>]*\bhref="(/[^"#]*)', text)}
+
+
+class _Judge(HTMLParser):
+    """Look for what the policy forbids, and for what readers of the page trip over."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.faults: list[str] = []
+        self._ids: set[str] = set()
+        self._script = False
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        fields = dict(attrs)
+        if len(fields) != len(attrs):
+            self.faults.append(f"<{tag}> says something twice: {attrs}")
+        self._script = tag == "script"
+        if tag in {"style", "iframe", "object", "embed", "base"} or (tag == "script" and not fields.get("src")):
+            self.faults.append(f"<{tag}>")
+        for name, value in attrs:
+            if name == "style" or name.startswith(("on", "hx-on")):
+                self.faults.append(f"<{tag} {name}>")
+            if name in {"href", "src", "action"} and not (value or "").startswith(
+                ("/", "#", "?", "https://", "mailto:")
+            ):
+                self.faults.append(f"<{tag} {name}={value}>")
+        if "id" in fields:
+            if fields["id"] in self._ids:
+                self.faults.append(f"id {fields['id']} twice")
+            self._ids.add(fields["id"] or "")
+        if tag == "img" and "alt" not in fields:
+            self.faults.append("<img> without alt")
+
+    def handle_data(self, data: str) -> None:
+        if self._script and data.strip():
+            self.faults.append("a script in the page")
+
+    def handle_endtag(self, tag: str) -> None:
+        self._script = False
+
+
+def unclean(text: str) -> list[str]:
+    """Return what a page must not have."""
+    judge = _Judge()
+    judge.feed(text)
+    return judge.faults

@@ -30,6 +30,7 @@ AnyRequest = Request[Any, Any, Any]
 THEMES = ("auto", "light", "dark")
 PLATFORM = "-"  # how a path writes the platform itself, which has no tenant
 FLASH_SECONDS = 60
+MOST_HOMES = 50  # tenants that are offered at once; the list of all has the others
 #: A path on this site: nothing that a browser would take for another host, nor for another header field.
 _LOCAL = re.compile(r"/(?![/\\])[!-\[\]-~]{0,2000}\Z")
 
@@ -167,6 +168,16 @@ class Visit:
         """Return the tenants that somebody was granted something in, in order; operators have the platform's grant."""
         return sorted({grant.tenant for grant in self.principal.grants if grant.tenant}) if self.principal else []
 
+    def homes(self) -> list[tuple[str, str]]:
+        """Return (tenant, path of the first page about it that they may see) of their tenants, for choosing one."""
+        found = []
+        for tenant in self.tenants()[:MOST_HOMES]:
+            lines = [line for line in self._house.nav if "{tenant}" in line.path]
+            first = next((line for line in lines if not line.action or self.may(line.action, tenant)), None)
+            if first is not None:
+                found.append((tenant, first.path.replace("{tenant}", segment(tenant))))
+        return found
+
     def nav(self) -> list[tuple[str, str, bool]]:
         """Return (title, path, whether this page is below it) of the lines of the navigation."""
         path = self.request.scope["path"]
@@ -180,7 +191,7 @@ class Visit:
                 self.may_anywhere(line.action) if line.anywhere else self.may(line.action, tenant)
             )
             if may:
-                found.append((line.title, line.path.replace("{tenant}", tenant)))
+                found.append((line.title, line.path.replace("{tenant}", segment(tenant))))
         here = max((target for _, target in found if _below(path, target)), key=len, default="")
         return [(title, target, target == here) for title, target in found]
 
