@@ -8,7 +8,7 @@ from collections.abc import Callable
 from serai.daemon import figures
 from serai.services.series import asking
 from serai.services.series.asking import Ask, AskGlance, Curves, Glance, LevelState, Look, State
-from serai.services.series.curves import STANDS, curve, number, quantile, rounded
+from serai.services.series.curves import STANDS, curve, needed, number, quantile, rounded
 from serai.services.series.lately import Board, Rates
 from serai.services.series.names import ALL_REQUESTS
 from serai.services.series.recorder import SEEN, Recorder
@@ -38,8 +38,9 @@ def read(history: History, ask: Ask, pending: tuple[dict[int, Point], dict[int, 
     # A gauge stands for a while: what it was before may be what it is.
     early = since - -(-STANDS // step) * step if step < STANDS else since
     times = list(range(early, until, step))[: asking.MAX_POINTS + (since - early) // step]
+    columns = {column for figure in wanted for column in needed(figure)}
     points, seen = (
-        coarsen(history.read(target, level, early, until, held), step)
+        coarsen(history.read(target, level, early, until, held, columns), step)
         for target, held in zip((ask.target, SEEN), pending, strict=True)
     )
     skipped = (since - early) // step

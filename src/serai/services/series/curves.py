@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from serai.daemon import figures
 from serai.services.series.names import Figure
@@ -31,6 +31,12 @@ def curve(figure: Figure, times: Sequence[int], points: Mapping[int, Point], see
     return found
 
 
+def needed(figure: Figure) -> Iterable[int]:
+    """Return the columns that a figure is made of, and that which tells how many seconds were looked at."""
+    buckets = range(figures.BUCKETS, figures.BUCKETS + figures.BUCKET_COUNT) if figure.kind == "quantile" else ()
+    return (figures.OBSERVED, *figure.columns, *figure.by, *buckets)
+
+
 def value(figure: Figure, point: Point, seconds: float) -> float | None:
     """Return a figure of one point that stands for so many seconds."""
     if figure.kind == "quantile":
@@ -56,14 +62,17 @@ def quantile(point: Point, part: float) -> float | None:
     Within the bucket in which it lies, which ends at the double of where it begins, they are taken to be spread
     evenly on a scale of powers: the true one is at most a factor of two away.
     """
-    buckets = [number(point, figures.BUCKETS + at) for at in range(figures.BUCKET_COUNT)]
-    rank = sum(buckets) * part
-    if not rank:
-        return None
+    last = figures.BUCKETS + figures.BUCKET_COUNT
+    buckets = [
+        (column, count)
+        for column, count in sorted(point.items())
+        if figures.BUCKETS <= column < last and isinstance(count, int)
+    ]
+    rank = sum(count for _, count in buckets) * part
     below = 0
-    for at, count in enumerate(buckets):
-        if count and below + count >= rank:
-            return float(_FIRST * 2.0 ** (at - 1 + (rank - below) / count))
+    for column, count in buckets:
+        if below + count >= rank > 0:
+            return float(_FIRST * 2.0 ** (column - figures.BUCKETS - 1 + (rank - below) / count))
         below += count
     return None
 

@@ -7,7 +7,7 @@ the gauges by column: one list of values where each was measured once, or else l
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from itertools import accumulate
 
 import msgspec
@@ -49,18 +49,25 @@ def encode(points: Mapping[int, Point], start: int, step: int) -> bytes:
     return PLAIN + plain
 
 
-def decode(data: bytes, start: int, step: int) -> dict[int, Point]:
-    """Return the points of a row by time; {} for octets that are none: a damaged row is a gap in a plot."""
+def decode(data: bytes, start: int, step: int, columns: Container[int] | None = None) -> dict[int, Point]:
+    """Return the points of a row by time, of all columns or of some.
+
+    {} for octets that are none: a damaged row is a gap in a plot.
+    """
     try:
         row = _decoder.decode(_plain(data))
     except (msgspec.MsgspecError, zlib.error, ValueError):
         return {}
     points: list[Point] = [{} for _ in row.places]
     for column, sums in row.sums.items():
+        if columns is not None and column not in columns:
+            continue
         for point, value in zip(points, sums, strict=False):
             if value:
                 point[column] = value
     for column, parts in row.gauges.items():
+        if columns is not None and column not in columns:
+            continue
         for point, measured in zip(points, _measured(parts), strict=False):
             if measured[0]:
                 point[column] = measured

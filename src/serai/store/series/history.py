@@ -7,7 +7,7 @@ is read from the finer level.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 
 from serai.store.series import codec
 from serai.store.series.driver import Row, SeriesDriver
@@ -22,6 +22,7 @@ _SLICE, _SHORTER, _SHORTEST = 2000, 0.9, 0.02
 _FILL = 0.92
 
 Pending = Mapping[int, Point]
+Columns = Container[int] | None
 
 
 class History:
@@ -85,30 +86,38 @@ class History:
         self._waiting[level] = (start, waiting[most:])
         self._known().update(marks)
 
-    def read(self, target: str, level: int, since: int, until: int, pending: Pending | None = None) -> dict[int, Point]:
-        """Return the points of a target by time at a level's step, in order.
+    def read(
+        self,
+        target: str,
+        level: int,
+        since: int,
+        until: int,
+        pending: Pending | None = None,
+        columns: Columns = None,
+    ) -> dict[int, Point]:
+        """Return the points of a target by time at a level's step, in order, of all ``columns`` or (quicker) of some.
 
         Both ends are widened to whole steps. ``pending`` are points of the finest level that are not written yet.
         """
         step = self.levels[level].step
         since, until = since - since % step, until + -until % step
-        points = self._read(target, level, since, until)
+        points = self._read(target, level, since, until, columns)
         fresh = {when: point for when, point in (pending or {}).items() if since <= when < until}
         for when, point in coarsen(fresh, step).items():
             fold_into(points.setdefault(when, {}), point)
         return dict(sorted(points.items()))
 
-    def _read(self, target: str, level: int, since: int, until: int) -> dict[int, Point]:
+    def _read(self, target: str, level: int, since: int, until: int, columns: Columns) -> dict[int, Point]:
         if level == 0:
-            return self._rows(0, target, since, until)
+            return self._rows(0, target, since, until, columns)
         mark = self._known().get(level, 0)
-        points = self._rows(level, target, since, min(until, mark))
+        points = self._rows(level, target, since, min(until, mark), columns)
         if mark < until:
-            finer = self._read(target, level - 1, max(since, mark), until)
+            finer = self._read(target, level - 1, max(since, mark), until, columns)
             points.update(coarsen(finer, self.levels[level].step))
         return points
 
-    def _rows(self, level: int, target: str, since: int, until: int) -> dict[int, Point]:
+    def _rows(self, level: int, target: str, since: int, until: int, columns: Columns = None) -> dict[int, Point]:
         rung = self.levels[level]
         oldest = self._driver.oldest(level)
         if oldest is None or since >= until:
@@ -116,7 +125,7 @@ class History:
         starts = list(range(max(since - since % rung.span, oldest), until, rung.span))
         points: dict[int, Point] = {}
         for start, data in self._driver.get(level, target, starts):
-            points.update(codec.decode(data, start, rung.step))
+            points.update(codec.decode(data, start, rung.step, columns))
         return {when: point for when, point in points.items() if since <= when < until}
 
     def active(self, since: int, until: int) -> list[str]:

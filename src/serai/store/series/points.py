@@ -32,10 +32,11 @@ def fold_into(point: Point, more: Mapping[int, int | Gauge]) -> None:
         before = point.get(column)
         if before is None:
             point[column] = value
-        elif isinstance(value, tuple) and isinstance(before, tuple):
+        elif isinstance(value, int):
+            if isinstance(before, int):
+                point[column] = before + value
+        elif isinstance(before, tuple):
             point[column] = merge(before, value)
-        elif isinstance(value, int) and isinstance(before, int):
-            point[column] = before + value
 
 
 def fold(points: Iterable[Mapping[int, int | Gauge]]) -> Point:
