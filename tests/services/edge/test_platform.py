@@ -20,11 +20,12 @@ from serai.services.edge import platform
 from serai.store.open import open_store
 
 API = "api.localhost"
+CONSOLE = "console.localhost"
 
 
-def listener(stage: Any) -> socket.socket:
-    """Return the front socket as the supervisor holds it."""
-    path = stage.folder / "run/front.sock"
+def listener(stage: Any, name: str = "front") -> socket.socket:
+    """Return a socket of the platform as the supervisor holds it."""
+    path = stage.folder / f"run/{name}.sock"
     path.parent.mkdir(exist_ok=True)
     path.unlink(missing_ok=True)
     sock = socket.socket(socket.AF_UNIX)
@@ -67,6 +68,41 @@ async def test_both_names_lead_to_the_api_even_before_anything_is_known(stage) -
         (f"{name}.localhost", "/v1/me", "-") for name in PLATFORM_NAMES
     ]
     assert stage.edge.gauges()["instances"] == 0
+
+
+async def test_the_consoles_name_leads_to_its_pages_and_below_v1_to_the_api(stage) -> None:
+    api: list[Any] = []
+    pages: list[Any] = []
+    await stage.start()
+    async with (
+        answering(listener(stage), stage.recorder(api)),
+        answering(listener(stage, "console"), stage.recorder(pages)),
+    ):
+        for path in ("/", "/v1/me", "/v1/a/b?c", "/v2/", "/v1x", "/tenants/v1/"):
+            assert (await stage.get(path, CONSOLE)).status == 200
+        moved = await stage.get("/v1?x=1", CONSOLE)
+    assert (moved.status, moved.fields["location"]) == (308, "/v1/?x=1")
+    assert [one.line for one in api] == [b"GET /v1/me", b"GET /v1/a/b?c"]
+    assert [one.line for one in pages] == [b"GET /", b"GET /v2/", b"GET /v1x", b"GET /tenants/v1/"]
+
+
+async def test_a_request_waits_while_the_console_is_replaced(stage) -> None:
+    seen: list[Any] = []
+    await stage.start()
+    held = listener(stage, "console")
+    waiting = asyncio.create_task(stage.get("/", CONSOLE))
+    while not stage.edge.sessions:
+        await asyncio.sleep(0)
+    async with answering(held, stage.recorder(seen)):
+        assert (await waiting).status == 200
+
+
+async def test_where_no_console_is_wanted_its_name_leads_to_the_api(stage) -> None:
+    seen: list[Any] = []
+    await stage.start(console="")
+    async with answering(listener(stage), stage.recorder(seen)):
+        assert (await stage.get("/", CONSOLE)).status == 200
+    assert [one.line for one in seen] == [b"GET /"]
 
 
 async def test_what_a_client_says_about_itself_is_dropped(stage) -> None:
