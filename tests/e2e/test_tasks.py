@@ -106,6 +106,30 @@ def test_a_person_runs_work_of_an_app_and_waits(app: Installation) -> None:
     assert "missing 1 required positional argument" in failed.stderr
 
 
+def test_no_more_wait_than_a_tenant_may_have_and_what_recurs_says_so(site: Installation) -> None:
+    site.run("tenant", "create", "few")
+    mine = ("--app", "work", "--tenant", "few")
+    site.run("deploy", example("tasks"), *mine)
+    site.run("tenant", "set", "few", "--tasks", "2")
+    time.sleep(1.1)  # so long it may be known how many may wait
+    later = ("task", "run", "jobs:square", "number=2", *mine, "--delay", "900")
+    for _ in range(2):
+        site.run(*later)
+    refused = site.run(*later, check=False)
+    assert refused.returncode != 0
+    assert "All applications of few have 2 tasks that wait, and may have 2." in refused.stderr
+    site.run("schedule", "put", "tick", "every 1s", "jobs:tick", *mine)
+    end = time.monotonic() + 40
+    while not (late := json.loads(site.run("task", "list", *mine, "--state", "error", "--json").stdout)):
+        assert time.monotonic() < end
+        time.sleep(0.5)
+    site.run("schedule", "delete", "work.task.tick", "--tenant", "few")
+    assert (late[0]["function"], late[0]["error"]["code"]) == ("jobs:tick", "exhausted")
+    assert "it was due and not let wait" in site.run("task", "show", late[0]["id"]).stdout
+    site.run("task", "retry", late[0]["id"])
+    assert json.loads(site.run("task", "show", late[0]["id"], "--json").stdout)["run"] <= 1
+
+
 def test_a_task_outlives_a_release_switch(app: Installation) -> None:
     place = post(app, "count", "to=150&seconds=0.1")
     until(app, place, lambda told: told["progress"] > 0)

@@ -21,6 +21,7 @@ from serai.daemon.home import Home
 from serai.daemon.module import Clock, Needs
 from serai.daemon.service import Service, kinds_of, load
 from serai.errors import AlreadyExistsError, DeniedError, NotFoundError
+from serai.identity.descriptors import Tenant
 from serai.store.contract import NewTask
 
 if TYPE_CHECKING:
@@ -99,7 +100,7 @@ class Engines:
             await bus.close()
 
     def _kinds(self) -> list[type[Spec]]:
-        return list(kinds_of(self._services.values()))
+        return [Tenant, *kinds_of(self._services.values())]  # whose quotas bound what services' kinds do
 
     # Nudges for those who wait: a lost one only costs them their poll interval.
     def _committed(self, last_change: int) -> None:

@@ -18,7 +18,7 @@ from serai.store import Committed, NewTask, Store
 from serai.store.allowances import allowances
 from serai.store.contract import Allowance, Transaction
 
-LASTS = 5.0  # seconds for which it is not looked up again how many may wait
+LASTS = 1.0  # seconds for which it is not looked up again how many may wait
 PAUSE = 1.0  # seconds for which who was refused is not let ask again
 MOST = 10_000  # apps that are known at once
 
