@@ -127,6 +127,8 @@ class Api:
 class Stage:
     """A worker of the edge with push, and a source."""
 
+    until = staticmethod(until)
+
     def __init__(self, folder: Path, stack: AsyncExitStack) -> None:
         self.folder = folder
         self.stack = stack

@@ -50,9 +50,17 @@ class Changes:
         # What few may see has an action of its own, and is not spoken of.
         self._kinds: dict[str, type[Spec]] = {kind.KIND: kind for kind in kinds if not kind.ACTION}
         self._nudged = asyncio.Event()
+        self._reached = -1  # the number of the last change that was told
+
+    async def begin(self, _channel: str) -> None:
+        """See that changes are followed, before anybody is told that they are."""
+        if self._reached < 0:
+            last = await self._ctx.store.last_change()
+            self._reached = last if self._reached < 0 else self._reached
 
     async def run(self) -> None:
         """Follow until cancelled."""
+        self._source.on_begin.append(self.begin)
         async with asyncio.TaskGroup() as group:
             group.create_task(self._listen())
             group.create_task(self._follow())
@@ -67,13 +75,11 @@ class Changes:
             await self._ctx.clock.sleep(1.0)
 
     async def _follow(self) -> None:
-        reached = -1
         while True:
             self._nudged.clear()
             try:
-                if reached < 0:
-                    reached = await self._ctx.store.last_change()
-                reached = await self._read(reached)
+                await self.begin("")
+                self._reached = await self._read(self._reached)
             except SeraiError as error:
                 self._ctx.log.info("push.store_away", error=error)
             try:
@@ -88,7 +94,7 @@ class Changes:
         while True:
             last = await store.last_change()
             if last - reached > FAR or (reached + 1 < await store.first_change() and last > reached):
-                source.gap([each for each in source.channels() if not each.startswith(("own/", "task/", "tasks/"))])
+                source.gap([each for each in source.channels() if not each.startswith(("task/", "tasks/"))])
                 source.recheck()
                 return last
             found = await store.changes(reached, PAGE)

@@ -127,7 +127,7 @@ class Hub:
     def refuse(self, channel: str) -> None:
         """End the streams that wait for a channel that can't be followed."""
         for client in list(self._audiences.get(channel, ())):
-            client.end("exhausted", "Too many channels are followed: try again later.")
+            client.end("unavailable", "That can't be followed now: try again later.")
 
     def say(self, said: wire.Said) -> None:
         """Pass an event on, unless it came before, or nobody follows its channel."""

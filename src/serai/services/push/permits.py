@@ -48,19 +48,18 @@ class Permits:
         ``shown`` are the header fields that tell who it is, and where from.
         """
         # By a digest: no secret is kept here.
-        key = hashlib.sha256(repr((channel, sorted(shown.items()))).encode("utf-8", "surrogatepass")).digest()
+        path = permit_path(channel)
+        key = hashlib.sha256(repr((path, sorted(shown.items()))).encode("utf-8", "surrogatepass")).digest()
         now = self._monotonic()
         until, permit = self._known.get(key, (0.0, None))
-        if permit is not None and until > now:
-            return permit
-        known = self._known
-        permit = _judged(*await self._front.get(permit_path(channel), shown))
+        if permit is None or until <= now:
+            known = self._known
+            permit = _judged(*await self._front.get(path, shown))
+            if len(known) >= MOST:
+                known.clear()
+            known[key] = (now + self._seconds, permit)
         if channel.startswith("task/") and permit.tenant != tenant_of(channel):
             raise NotFoundError("Nothing has that name.")
-        if len(known) >= MOST:
-            known.clear()
-        if known is self._known:
-            known[key] = (now + self._seconds, permit)
         return permit
 
 

@@ -7,6 +7,7 @@ from collections import OrderedDict
 from serai.errors import ExhaustedError
 
 MOST = 10_000  # tenants that are remembered
+_ROUNDING = 1e-6  # seconds
 
 
 class Rates:
@@ -25,7 +26,7 @@ class Rates:
         full = max(self._full_at.get(key, 0.0), now)
         # What is more than a whole bucket is taken once the bucket is full.
         over = full - now + (min(count, self._burst) - self._burst) / self._rate
-        if over > 0:
+        if over > _ROUNDING:
             raise ExhaustedError("Too much is said at once.", temporary=True, after=round(over, 3))
         self._full_at[key] = full + count / self._rate
         self._full_at.move_to_end(key)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any
 
 from serai.bus import Bus
@@ -38,6 +38,7 @@ class Source:
         self.number = 0
         self.past = Past()
         self._until: dict[str, float] = {}  # when a channel is forgotten, in monotonic seconds
+        self._platform: dict[str, None] = {}  # those of them that are no application's
         self._channels: dict[str, int] = {}  # how many each tenant has
         self._events = Rates(config.events_per_second, 2 * config.events_per_second)
         self._octets = Rates(config.octets_per_second, 4 * config.octets_per_second)
@@ -46,14 +47,17 @@ class Source:
         self._recheck = False
         self._told = 0  # the last number that went to the bus
         self._news = asyncio.Event()
+        #: Awaited with a channel that nobody followed so far, before it is said to be known: from then on nothing of it
+        #: may be left out.
+        self.on_begin: list[Callable[[str], Awaitable[None]]] = []
 
     def followed(self, channel: str) -> bool:
         """Tell whether somebody follows a channel, or did a moment ago."""
         return channel in self._until
 
     def channels(self, prefix: str = "") -> list[str]:
-        """Return the channels that are followed, of those whose names begin so."""
-        return [channel for channel in self._until if channel.startswith(prefix)]
+        """Return the platform's channels that are followed, of those whose names begin so."""
+        return [channel for channel in self._platform if channel.startswith(prefix)]
 
     def say(self, channel: str, name: str, data: bytes) -> str:
         """Say something; return its ID, "" where nobody follows the channel. ``data`` is JSON without line ends."""
@@ -86,7 +90,7 @@ class Source:
     async def follow(self, message: Any) -> Any:
         """Answer a worker."""
         asked = wire.told(message, wire.Follow)
-        refused = [channel for channel in asked.channels if not self._keep(channel)]
+        refused = [channel for channel in asked.channels if not await self._begin(channel)]
         after = asked.after if asked.life == self.life else 0
         said: list[wire.Said] = []
         bases: dict[str, int] = {}
@@ -152,6 +156,20 @@ class Source:
         with contextlib.suppress(SeraiError):
             await self._bus.publish(wire.FEED, wire.plain(batch))
 
+    async def _begin(self, channel: str) -> bool:
+        """Note that somebody follows a channel; return False where it can't be followed now."""
+        new = channel not in self._until
+        if not self._keep(channel):
+            return False
+        if new and not channel.startswith("own/"):
+            try:
+                for begin in self.on_begin:
+                    await begin(channel)
+            except SeraiError:
+                self._drop(channel)
+                return False
+        return True
+
     def _keep(self, channel: str) -> bool:
         """Note that somebody follows a channel; return False where there are too many."""
         if channel not in self._until:
@@ -160,18 +178,25 @@ class Source:
                 return False
             self._channels[tenant] = self._channels.get(tenant, 0) + 1
             self.past.open(channel, self.number)
+            if not channel.startswith("own/"):
+                self._platform[channel] = None
         self._until[channel] = self._now() + wire.KEEP
         return True
 
     def _forget(self) -> None:
         now = self._now()
         for channel in [channel for channel, until in self._until.items() if until < now]:
-            del self._until[channel]
-            self.past.close(channel)
-            tenant = tenant_of(channel)
-            self._channels[tenant] -= 1
-            if not self._channels[tenant]:
-                del self._channels[tenant]
+            self._drop(channel)
+
+    def _drop(self, channel: str) -> None:
+        if self._until.pop(channel, None) is None:
+            return
+        self.past.close(channel)
+        self._platform.pop(channel, None)
+        tenant = tenant_of(channel)
+        self._channels[tenant] -= 1
+        if not self._channels[tenant]:
+            del self._channels[tenant]
 
 
 def _batches(pending: list[wire.Said]) -> Iterable[list[wire.Said]]:

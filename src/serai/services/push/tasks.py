@@ -7,6 +7,7 @@ moves in a moment the last one is.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Iterable
 
 import msgspec
@@ -18,6 +19,7 @@ from serai.store.tasks import FINAL, Filter, Task
 from serai.tasks import Tasks, subjects
 
 POLL = 5.0  # seconds between looks where the bus is silent
+GAP = 0.02  # seconds between two looks: under load each tells what moved meanwhile
 PAGE = 200
 FAR = 1000  # new tasks behind which they are not told one by one
 LINES = 200  # log lines that are told at once; those before them are a gap
@@ -54,8 +56,19 @@ class TaskNews:
         self._told: dict[str, tuple[object, ...]] = {}
         self._lines: dict[str, int] = {}  # by channel, the last line that was told
 
+    async def begin(self, channel: str) -> None:
+        """Note where a channel begins, before anybody is told that it does."""
+        if self._last < 0 and channel.startswith(("task", "app/")):
+            await self._newest()
+        if channel.startswith("task/"):
+            self._lines[channel] = 0
+            with contextlib.suppress(NotFoundError):
+                lines = await self._tasks.log(channel.split("/")[2])
+                self._lines[channel] = lines[-1].line if lines else 0
+
     async def run(self) -> None:
         """Follow until cancelled."""
+        self._source.on_begin.append(self.begin)
         async with asyncio.TaskGroup() as group:
             for subject in (subjects.NEW, subjects.CHANGED):
                 group.create_task(self._listen(subject))
@@ -100,6 +113,7 @@ class TaskNews:
             except SeraiError as error:
                 self._new = self._full = True
                 self._ctx.log.info("push.store_away", error=error)
+            await self._ctx.clock.sleep(GAP)
 
     async def _look(self, changed: Iterable[str], *, new: bool, full: bool) -> None:
         single = {channel.split("/")[2]: channel for channel in self._source.channels("task/")}
@@ -143,13 +157,11 @@ class TaskNews:
         self._say(task, channel)
 
     async def _tell_lines(self, name: str, channel: str) -> None:
-        known = self._lines.get(channel)
-        lines = await self._tasks.log(name, known or 0)
+        if channel not in self._lines:
+            return  # it is about to begin
+        lines = await self._tasks.log(name, self._lines[channel])
         if lines:
             self._lines[channel] = lines[-1].line
-        if known is None:
-            self._lines.setdefault(channel, 0)
-            return
         if len(lines) > LINES:
             self._source.gap([channel])
         for line in lines[-LINES:]:
