@@ -100,6 +100,27 @@ async def test_nothing_of_a_repository_takes_effect_while_it_is_fetched(fetched:
     assert {path.split("/")[1] for path, _ in fetched.server.seen} == {"page.git"}
 
 
+async def test_a_pointer_to_a_large_file_is_refused_where_it_would_be_deployed(
+    fetched: Fetched, publish: Publish
+) -> None:
+    pointer = f"version https://git-lfs.github.com/spec/v1\noid sha256:{'0' * 64}\nsize 123456\n"
+    large = {
+        ".gitattributes": "*.png filter=lfs diff=lfs merge=lfs -text\n",
+        "docs/large files.md": f"A pointer looks like this:\n\n{pointer}",
+        "media/ä b.png": pointer,
+    }
+    publish("page", {**PAGE, **large})
+    release = await fetched.deploy()
+    assert release.state == "failed"
+    assert release.reason == (
+        f"{FAILED} media/ä b.png is kept elsewhere as a large file (Git LFS), which is not fetched: commit it itself."
+    )
+    assert isinstance(fetched.last, steps.FailedError), "it is not tried again"
+    release = await fetched.deploy(folder="site")
+    assert (release.state, release.reason) == ("built", ""), "nothing of what is deployed is one"
+    assert fetched.left() == []
+
+
 async def test_a_link_that_leads_out_is_refused_like_in_an_upload(fetched: Fetched, publish: Publish) -> None:
     publish("page", PAGE, links={"inner": "index.html", "out": "../../../../etc/passwd"})
     release = await fetched.deploy()

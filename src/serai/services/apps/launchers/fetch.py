@@ -25,6 +25,8 @@ PROXY = ("127.0.0.1", 3128)
 PATIENCE = 10.0  # seconds until the proxy is there
 WORK = Path("/fetch")
 LONGEST = 500  # characters of a line
+POINTER = "version https://git-lfs.github.com/spec/v1"
+POINTER_OCTETS = 1024  # what a pointer file is smaller than
 FETCH_WORDS, CREDENTIAL_WORDS = 5, 2
 
 SETTINGS = {
@@ -42,6 +44,7 @@ SETTINGS = {
     "fetch.recurseSubmodules": "false",
     "transfer.bundleURI": "false",
     "pack.threads": "1",
+    "grep.threads": "1",
     "gc.auto": "0",
     "maintenance.auto": "false",
     "tar.umask": "0022",
@@ -94,6 +97,8 @@ def fetch(url: str, ref: str, folder: str, octets: int) -> None:
     say(f"Fetched {commit}.")
     if folder == "" and has(commit, ".gitmodules"):
         say("It has submodules, which are not fetched.")
+    if name := pointer(commit, folder):
+        raise WrongError(f"{name} is kept elsewhere as a large file (Git LFS), which is not fetched: commit it itself.")
     git(
         "archive",
         "--format=tar",
@@ -103,6 +108,29 @@ def fetch(url: str, ref: str, folder: str, octets: int) -> None:
         octets=octets,
     )
     (WORK / "commit").write_text(commit)
+
+
+def pointer(commit: str, folder: str) -> str:
+    """Return the name of a file that only points to a large one (Git LFS pointer files, version 1), "" for none.
+
+    Deployed, it would be a few lines of text in the place of a picture or a model. Looked for where attributes say that
+    there are some: a text about them is none.
+    """
+    if not found("grep", "-lz", "-F", "-e", "filter=lfs", commit, "--", ":(glob)**/.gitattributes"):
+        return ""
+    below = (f":(literal){folder}",) if folder else ()
+    for line in found("grep", "-lz", "-F", "-e", POINTER, commit, "--", *below).split(b"\0"):
+        name = os.fsdecode(line)
+        small = name and int(found("cat-file", "-s", name) or POINTER_OCTETS) < POINTER_OCTETS
+        if small and found("cat-file", "blob", name).startswith(POINTER.encode()):
+            return printable(line.partition(b":")[2])
+    return ""
+
+
+def found(*words: str) -> bytes:
+    """Return what git finds within a commit that was fetched; nothing where it fails."""
+    told = subprocess.run(["git", *words], env=environment(), check=False, capture_output=True)
+    return told.stdout if told.returncode == 0 else b""
 
 
 def has(commit: str, name: str) -> bool:
