@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import httpx
 import pytest
 from hypothesis import given, strategies
 
@@ -45,3 +46,49 @@ async def test_a_write_under_a_condition_that_cannot_be_one_is_refused(api: Any)
     with pytest.raises(NotFoundError):
         await api.call("GET", "/v1/tenant/demo/demo")
     await api.call("PUT", "/v1/tenant/demo/demo", {"uid": 1}, headers={"if-none-match": " * "})
+
+
+@pytest.mark.parametrize("path", ["/v1/tenant/demo/demo", "/v1/tenant", "/v1/tenant?tenant=demo&limit=5"])
+async def test_a_read_is_judged_by_what_it_names(api: Any, path: str) -> None:
+    await api.call("PUT", "/v1/tenant/demo/demo", {"uid": 1})
+    for known in (False, True):  # the first of them is made, and then it is at hand
+        whole = await ask(api, path)
+        assert whole.status_code == 200
+        tag = whole.headers["etag"]
+        for name, value, status in (
+            ("if-none-match", tag, 304),
+            ("if-none-match", f'"x", W/{tag}', 304),
+            ("if-none-match", '"x"', 200),
+            ("if-match", tag, 200),
+            ("if-match", f'"x", {tag}', 200),
+            ("if-match", "*", 200),
+            ("if-match", '"x"', 409),
+            ("if-match", f"W/{tag}", 409),
+            ("if-match", "", 400),
+        ):
+            answer = await ask(api, path, **{name: value})
+            assert answer.status_code == status, (known, name, value)
+            if status == 304:
+                assert (answer.content, answer.headers["etag"]) == (b"", tag)
+        both = await ask(api, path, **{"if-match": '"x"', "if-none-match": tag})
+        assert both.status_code == 409, "If-Match comes first"
+    await api.call("PATCH", "/v1/tenant/demo/demo", {"title": "Another"})
+    assert (await ask(api, path, **{"if-none-match": tag})).status_code == 200
+
+
+async def test_every_answer_says_who_may_keep_it(api: Any) -> None:
+    await api.call("PUT", "/v1/tenant/demo/demo", {"uid": 1})
+    for path in ("/v1/tenant/demo/demo", "/v1/tenant", "/v1/openapi.json"):
+        for _ in range(2):
+            answer = await ask(api, path)
+            assert answer.headers.get_list("cache-control") == ["private, no-cache"], path
+        again = await ask(api, path, **{"if-none-match": answer.headers["etag"]})
+        assert (again.status_code, again.headers["cache-control"]) == (304, "private, no-cache")
+    for path in ("/v1/me", "/v1/tokens/demo", "/v1/tenant/demo/none", "/nowhere", "/v1/changes?end=true"):
+        assert (await ask(api, path)).headers.get_list("cache-control") == ["no-store"], path
+
+
+async def ask(api: Any, path: str, **headers: str) -> httpx.Response:
+    transport = httpx.AsyncHTTPTransport(uds=str(api.path))
+    async with httpx.AsyncClient(transport=transport, base_url="http://serai", timeout=20) as client:
+        return await client.get(path, headers=headers)

@@ -59,7 +59,7 @@ async def test_both_ways_answer_alike(api: Any, short: list[Answer]) -> None:
         assert (first.status_code, second.status_code) == (200, 200)
         assert first.content == second.content
         assert dict(first.headers) == dict(second.headers)
-    assert [answer.tag for answer in short] == ['"1"', ""]
+    assert [answer.tag for answer in short] == ['"1"', second.headers["etag"]]
     home = await api.raw(f"GET {ONE} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n".encode())
     assert home.startswith(b"HTTP/1.1 200 ")
     assert b"strict-transport" not in home
@@ -156,7 +156,7 @@ async def test_who_has_it_is_told_so_on_both_ways(api: Any, short: list[Answer])
             assert not {"content-length", "content-type", "transfer-encoding"} & answers[0].headers.keys()
     await api.store.put("test", "", "mine", "mine", Tenant(uid=3))
     assert (await api.front("GET", ONE, authorization=bearer, if_none_match='"1"')).status_code == 200
-    assert (await api.front("GET", LIST, authorization=bearer, if_none_match="*")).status_code == 200
+    assert (await api.front("GET", LIST, authorization=bearer, if_none_match="*")).status_code == 304
 
 
 async def test_all_fields_of_a_name_count_and_who_may_not_learns_nothing(api: Any, short: list[Answer]) -> None:

@@ -18,6 +18,9 @@ from serai.errors import (
     SeraiError,
     UnavailableError,
 )
+from serai.services.paths import PLATFORM, segment
+
+__all__ = ["MAX_ANSWER", "MAX_TARGET", "Parameters", "descriptor", "error_of", "segment", "with_query"]
 
 Parameters = Mapping[str, str | int | bool | None]
 MAX_TARGET = 8000  # octets of a path with its query; the API takes little more
@@ -36,12 +39,7 @@ _BY_STATUS: Mapping[int, type[SeraiError]] = {
 
 def descriptor(kind: str, tenant: str, name: str) -> str:
     """Return the path of a descriptor, whatever its name holds."""
-    return "/v1/" + "/".join(segment(part) for part in (kind, tenant or "-", name))
-
-
-def segment(text: str) -> str:
-    """Return one path segment that means this text."""
-    return urllib.parse.quote(text, safe="")
+    return "/v1/" + "/".join(segment(part) for part in (kind, tenant or PLATFORM, name))
 
 
 def with_query(path: str, query: Parameters | None) -> str:

@@ -47,7 +47,7 @@ from serai.api.pace import Pace, Rates
 from serai.api.reads import OK, Reads
 from serai.api.recent import Recent
 from serai.api.server import canonical
-from serai.api.shortcut import Shortcut, fields_of, octets_of
+from serai.api.shortcut import Shortcut, fields_of, keeping, octets_of
 from serai.api.streams import Ending, Streams
 from serai.daemon.module import Context
 from serai.daemon.service import Service, load
@@ -172,7 +172,7 @@ class Front:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message["headers"], *more]
+                message["headers"] = [*message["headers"], *keeping(message["headers"]), *more]
             await send(message)
 
         try:

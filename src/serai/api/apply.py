@@ -19,7 +19,6 @@ from msgspec import Meta
 from serai.api.depend import Aim, AllKinds, Caller, Ctx, People
 from serai.api.desk import Desk
 from serai.api.followed import followed
-from serai.api.guard import PLATFORM
 from serai.api.holds import ACTIONS, Hold, Holds, check_expected
 from serai.api.planning import MAX_ITEMS, Item, Planned, Planner
 from serai.daemon.module import Context
@@ -27,6 +26,7 @@ from serai.errors import ConflictError, InvalidError, UnavailableError
 from serai.identity.departures import falling
 from serai.identity.descriptors import Tenant
 from serai.identity.tenants import numbered
+from serai.services.paths import PLATFORM
 from serai.store import Delete, Operation, Put, Transaction
 from serai.tasks import Tasks
 

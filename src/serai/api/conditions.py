@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
 from litestar import Request
 
 from serai.api.reads import NOT_MODIFIED, Answer
-from serai.errors import InvalidError
+from serai.errors import ConflictError, InvalidError
 
 _VERSION = re.compile(r'(?:W/)?"(\d{1,18})"\Z')
-_ONE = re.compile(r'(?:W/)?("[^"]*")[ \t]*(?:,[ \t,]*|\Z)')  # of a list of entity tags
+_ONE = re.compile(r'(W/)?("[^"]*")[ \t]*(?:,[ \t,]*|\Z)')  # of a list of entity tags
 
 _SAFE = frozenset({"GET", "HEAD"})
 
@@ -24,7 +24,9 @@ def expectation(request: Request[Any, Any, Any]) -> int | None:
     `InvalidError` for a condition that can't be one, so that nobody writes who meant to write only perhaps.
     """
     bound = "if-match" in request.headers
-    if request.method not in _SAFE and "if-none-match" in request.headers:
+    if request.method in _SAFE:
+        return None  # `judged` sees to it, once it is known what is there
+    if "if-none-match" in request.headers:
         if bound:
             raise InvalidError("What has a version is there: both conditions can't hold.", path="if-match")
         if _joined(request.scope["headers"], b"if-none-match") != "*":
@@ -41,6 +43,22 @@ def expectation(request: Request[Any, Any, Any]) -> int | None:
     return int(found[1])
 
 
+def judged(answer: Answer, headers: Iterable[tuple[bytes, bytes]]) -> Answer:
+    """Return the answer to a read under its conditions, in their order (RFC 9110 section 13.2.2).
+
+    `ConflictError` where If-Match names other tags only, `InvalidError` where it names none. There tags compare
+    strongly (section 8.8.3.2).
+    """
+    if answer.tag and any(key == b"if-match" for key, _ in headers):
+        match = _joined(headers, b"if-match")
+        tags = _tags(match)
+        if match != "*" and not tags:
+            raise InvalidError('If-Match is a list of tags in quotes, such as "3".', path="if-match")
+        if match != "*" and ("", answer.tag) not in tags:
+            raise ConflictError("It is not what If-Match names.", version=answer.tag.strip('"'))
+    return unless_known(answer, headers)
+
+
 def unless_known(answer: Answer, headers: Iterable[tuple[bytes, bytes]]) -> Answer:
     """Return the answer to a read, or else that who asks has it: by the header fields of an ASGI scope."""
     if answer.tag and knows(_joined(headers, b"if-none-match"), answer.tag):
@@ -53,14 +71,17 @@ def knows(given: str, tag: str) -> bool:
 
     What is no list of tags names none: who sends it gets all.
     """
-    if given == "*":
-        return True
-    found, at = False, 0
+    return given == "*" or any(one == tag for _, one in _tags(given))
+
+
+def _tags(given: str) -> Sequence[tuple[str, str]]:
+    """Return the tags of a list, each after its mark of weakness or ""; none for what is no such list."""
+    found, at = [], 0
     while at < len(given):
         one = _ONE.match(given, at)
         if one is None:
-            return False
-        found = found or one[1] == tag
+            return ()
+        found.append((one[1] or "", one[2]))
         at = one.end()
     return found
 

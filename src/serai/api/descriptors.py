@@ -7,6 +7,7 @@ only where nothing is.
 
 from __future__ import annotations
 
+import hashlib
 import urllib.parse
 from typing import Annotated, Any, cast
 
@@ -17,9 +18,8 @@ from litestar.params import FromQuery, QueryParameter, SkipValidation
 from litestar.types import ControllerRouterHandler
 
 from serai.api.asked import Asked
-from serai.api.conditions import expectation, unless_known
+from serai.api.conditions import expectation, judged
 from serai.api.depend import house_of
-from serai.api.guard import PLATFORM
 from serai.api.kinds import check_name, convert, decode, merge, parse
 from serai.api.openapi_routes import UNCHANGED
 from serai.api.reads import Answer
@@ -27,11 +27,13 @@ from serai.api.shapes import Descriptor, Difference, History, Page, Written, lin
 from serai.errors import InvalidError, NotFoundError
 from serai.identity import Target
 from serai.identity.descriptors import Tenant
+from serai.services.paths import PLATFORM
 from serai.store import Spec
 
 MAX_LIMIT = 1000
 MAX_WHY = 500  # characters
 CONDITIONS = ("If-Match", "If-None-Match")
+JUDGED = ("Wanted-Tag", "Known-Tag")  # as reads take them
 
 AnyRequest = Request[Any, Any, Any]
 Limit = Annotated[int, QueryParameter(ge=1, le=MAX_LIMIT, description="how many at most")]
@@ -82,7 +84,10 @@ async def asked(request: AnyRequest) -> Asked:
     )
 
 
-@get("/v1/{kind:str}", action="{kind}.read", summary="List descriptors", operation_id="listDescriptors")
+@get(
+    "/v1/{kind:str}", action="{kind}.read", summary="List descriptors", operation_id="listDescriptors", heads=JUDGED,
+    also=UNCHANGED, tagged=True,
+)  # fmt: skip
 async def find(
     request: AnyRequest,
     tenant: FromQuery[str | None] = None,
@@ -99,14 +104,15 @@ async def find(
     async def make() -> Answer:
         records = await house.ctx.store.find(kind, where, prefix=prefix, after=after, limit=limit)
         last = f"{records[-1].tenant}/{records[-1].name}" if len(records) == limit else ""
-        return Answer(msgspec.json.encode(Page([show(record) for record in records], last)))
+        body = msgspec.json.encode(Page([show(record) for record in records], last))
+        return Answer(body, f'"{hashlib.blake2s(body, digest_size=12).hexdigest()}"')
 
     answer = await house.reads.first(request.scope, (target.kind, where, prefix, after, limit), make)
-    return cast("Response[Page]", Response(answer.body, media_type=MediaType.JSON))  # written out already
+    return cast("Response[Page]", _told(answer, request))
 
 
 @get(
-    "/", action="{kind}.read", summary="Read a descriptor", operation_id="getDescriptor", heads=("Known-Tag",),
+    "/", action="{kind}.read", summary="Read a descriptor", operation_id="getDescriptor", heads=JUDGED,
     also=UNCHANGED, tagged=True,
 )  # fmt: skip
 async def read(request: AnyRequest, ask: Ask) -> Response[Descriptor]:
@@ -117,9 +123,13 @@ async def read(request: AnyRequest, ask: Ask) -> Response[Descriptor]:
         return Answer(msgspec.json.encode(show(record)), f'"{record.version}"')
 
     answer = await house_of(request).reads.first(request.scope, (ask.kind.KIND, ask.tenant, ask.name), make)
-    told = unless_known(answer, request.scope["headers"])
-    made = Response(told.body, status_code=told.status, media_type=MediaType.JSON, headers={"etag": told.tag})
-    return cast("Response[Descriptor]", made)
+    return cast("Response[Descriptor]", _told(answer, request))
+
+
+def _told(answer: Answer, request: AnyRequest) -> Response[bytes]:
+    """Return what was written out already, as the conditions of a read want it."""
+    told = judged(answer, request.scope["headers"])
+    return Response(told.body, status_code=told.status, media_type=MediaType.JSON, headers={"etag": told.tag})
 
 
 @put(

@@ -26,9 +26,8 @@ from serai.api.streams import MEDIA_TYPES, Streams
 from serai.daemon.module import Context
 from serai.errors import InternalError, InvalidError
 from serai.identity import Audit, Principal, Target, allowed, authorize
+from serai.services.paths import PLATFORM
 
-#: How a path writes the platform itself, which has no tenant.
-PLATFORM = "-"
 #: Where a scope's state holds the error that a request met on its short way, which is told as any other.
 FAILED = "failed"
 #: Where it holds what is to be called once a stream is over.

@@ -77,8 +77,9 @@ def _statuses(handler: HTTPRouteHandler, action: str, path: str, body: bool) -> 
         yield STATUS["denied"]
     if "{" in path or body or action not in OPEN_TO_ALL | OPEN_TO_KNOWN | OPEN_TO_USERS:
         yield STATUS["not_found"]
-    if writes:
+    if writes or "Wanted-Tag" in handler.opt.get("heads", ()):
         yield STATUS["conflict"]
+    if writes:
         yield STATUS["unsupported"]
     if body:
         yield TOO_LARGE

@@ -32,13 +32,24 @@ HEADS: Mapping[str, dict[str, Any]] = {
         "description": "What has this entity tag is not sent again.",
         "schema": {"type": "string"},
     },
+    "Wanted-Tag": {
+        "name": "If-Match",
+        "description": "What has none of these entity tags is a conflict.",
+        "schema": {"type": "string"},
+    },
     "Last-Event-ID": {
         "description": "What a reconnecting reader saw last; `after` comes before it.",
         "schema": {"type": "string", "pattern": r"^\d{1,18}$"},
     },
 }
 UNCHANGED: Mapping[int, str] = {304: "It is what the client has."}
-ETAG = {"ETag": {"description": "The version.", "schema": {"type": "string"}, "required": True}}
+ETAG = {
+    "ETag": {
+        "description": "The version, or a digest of what has none.",
+        "schema": {"type": "string"},
+        "required": True,
+    }
+}
 
 _TENANT = "A tenant's name; - is the platform itself."
 _WORDS: Mapping[str, Mapping[str, str]] = {

@@ -19,7 +19,7 @@ STATUS: Mapping[str, int] = {
     "denied": 403,
     "not_found": 404,
     "already_exists": 409,
-    "conflict": 409,  # RFC 9110 section 13.1.1 leaves the choice between this and 412
+    "conflict": 409,  # RFC 9110 section 13.1.1: 412 is what may be said, and a version is not all that conflicts
     "exhausted": 429,
     "internal": 500,
     "unsupported": 501,

@@ -19,6 +19,10 @@ from serai.api.reads import OK, Answer, Meaning, Reads, url_of
 _UNUSUAL = frozenset({b"content-length", b"expect", b"if-match", b"range", b"transfer-encoding", b"upgrade"})
 
 
+REVALIDATED = (b"cache-control", b"private, no-cache")
+UNKEPT = (b"cache-control", b"no-store")
+
+
 class Shortcut:
     """Answer reads without the framework; ``scope`` is one of ASGI.
 
@@ -70,9 +74,21 @@ def _fitting(answer: Answer, shown: Shown, scope: dict[str, Any]) -> Answer:
 def fields_of(answer: Answer) -> list[tuple[bytes, bytes]]:
     """Return the header fields of an answer (RFC 9110 section 15.4.5 for one without a body)."""
     if answer.status != OK:
-        return [(b"etag", answer.tag.encode())]
+        return [(b"etag", answer.tag.encode()), REVALIDATED]
     fields = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(answer.body))]
-    return [*fields, (b"etag", answer.tag.encode())] if answer.tag else fields
+    return [*fields, (b"etag", answer.tag.encode()), REVALIDATED] if answer.tag else fields
+
+
+def keeping(fields: Iterable[tuple[bytes, bytes]]) -> tuple[tuple[bytes, bytes], ...]:
+    """Return what an answer's header fields lack to tell who may keep it (RFC 9111 section 5.2.2).
+
+    It is somebody's own: no cache between keeps it, and their own asks again. What can't be asked for again is not
+    kept at all.
+    """
+    names = {name for name, _ in fields}
+    if b"cache-control" in names:
+        return ()
+    return (REVALIDATED,) if b"etag" in names else (UNKEPT,)
 
 
 def octets_of(answer: Answer, more: Iterable[tuple[bytes, bytes]]) -> bytes:

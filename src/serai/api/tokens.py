@@ -13,7 +13,6 @@ from msgspec import Meta
 
 from serai.api.depend import Aim, Caller, Ctx, People
 from serai.api.desk import Desk
-from serai.api.guard import PLATFORM
 from serai.api.sessions import refuse_narrowed
 from serai.daemon.module import Context
 from serai.errors import DeniedError, InvalidError, NotFoundError
@@ -23,6 +22,7 @@ from serai.identity.departures import token_falls
 from serai.identity.gifts import check_over
 from serai.identity.people import Token
 from serai.identity.principals import Scope
+from serai.services.paths import PLATFORM
 
 Time = Annotated[float, Meta(ge=0, le=1e11)]
 Patterns = Annotated[tuple[Annotated[str, Meta(max_length=300)], ...], Meta(max_length=100)]

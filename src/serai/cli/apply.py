@@ -15,11 +15,11 @@ from serai.cli import texts
 from serai.cli.terminal import Terminal, printed
 from serai.errors import InvalidError
 from serai.services import checkout
+from serai.services.paths import PLATFORM
 from serai.services.terminal import DryRunOption, JsonOption
 
 app = typer.Typer()
 
-PLATFORM = "-"
 _SIGNS = {"create": ("+", "32"), "change": ("~", "33"), "delete": ("-", "31")}  # and their colours
 _LONGEST = 200  # characters of a value in a diff
 

@@ -7,9 +7,9 @@ from typing import Annotated
 import typer
 
 from serai.api.client import segment
-from serai.cli.common import Where, change, place_of, when
+from serai.cli.common import Where, place_of
 from serai.cli.terminal import Terminal
-from serai.services.terminal import DryRunOption, JsonOption
+from serai.services.terminal import DryRunOption, JsonOption, change, when
 
 app = typer.Typer(name="invitation", help="Invitations that were not taken up yet.", no_args_is_help=True)
 invite_app = typer.Typer()

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import typer
 
-from serai.cli.common import change
 from serai.cli.terminal import Terminal
-from serai.services.terminal import DryRunOption, JsonOption
+from serai.services.terminal import DryRunOption, JsonOption, change
 
 app = typer.Typer(name="key", help="The key that seals secrets at rest.", no_args_is_help=True)
 

@@ -7,9 +7,9 @@ from typing import Annotated
 import typer
 
 from serai.api.client import descriptor
-from serai.cli.common import Login, Where, change, place_of, tenant_query
+from serai.cli.common import Login, Where, place_of, tenant_query
 from serai.cli.terminal import Terminal
-from serai.services.terminal import DryRunOption, JsonOption
+from serai.services.terminal import DryRunOption, JsonOption, change
 
 app = typer.Typer(name="member", help="What users may do where.", no_args_is_help=True)
 

@@ -7,9 +7,9 @@ from typing import Annotated
 import typer
 
 from serai.api.client import descriptor, segment
-from serai.cli.common import Where, change, place_of
+from serai.cli.common import Where, place_of
 from serai.cli.terminal import Terminal
-from serai.services.terminal import DryRunOption, JsonOption
+from serai.services.terminal import DryRunOption, JsonOption, change
 
 app = typer.Typer(name="role", help="What members may do: built-in roles and your own.", no_args_is_help=True)
 

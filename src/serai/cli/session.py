@@ -7,9 +7,8 @@ from typing import Annotated
 import typer
 
 from serai.api.client import segment
-from serai.cli.common import change, when
 from serai.cli.terminal import Terminal
-from serai.services.terminal import DryRunOption, JsonOption
+from serai.services.terminal import DryRunOption, JsonOption, change, when
 
 app = typer.Typer(name="session", help="Browsers that are signed in.", no_args_is_help=True)
 

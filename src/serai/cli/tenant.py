@@ -8,10 +8,9 @@ from typing import Annotated, Any
 import typer
 
 from serai.api.client import descriptor, segment
-from serai.cli.common import change
 from serai.cli.terminal import Terminal
 from serai.errors import DeniedError, InvalidError, NotFoundError
-from serai.services.terminal import DryRunOption, JsonOption
+from serai.services.terminal import DryRunOption, JsonOption, change
 
 app = typer.Typer(name="tenant", help="Customers: who owns apps, and how much they may use.", no_args_is_help=True)
 

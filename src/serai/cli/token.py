@@ -8,9 +8,10 @@ from typing import Annotated, Any
 import typer
 
 from serai.api.client import segment
-from serai.cli.common import PLATFORM, Where, change, place_of, when
+from serai.cli.common import Where, place_of
 from serai.cli.terminal import Terminal
-from serai.services.terminal import DryRunOption, JsonOption
+from serai.services.paths import PLATFORM
+from serai.services.terminal import DryRunOption, JsonOption, change, when
 
 app = typer.Typer(name="token", help="What programs show to act for a user.", no_args_is_help=True)
 

@@ -7,10 +7,10 @@ from typing import Annotated
 import typer
 
 from serai.api.client import segment
-from serai.cli.common import PLATFORM, change
 from serai.cli.terminal import Terminal
 from serai.errors import InvalidError
-from serai.services.terminal import DryRunOption, TenantOption
+from serai.services.paths import PLATFORM
+from serai.services.terminal import DryRunOption, TenantOption, change
 
 app = typer.Typer()
 

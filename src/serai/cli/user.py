@@ -7,11 +7,12 @@ from typing import Annotated
 import typer
 
 from serai.api.client import descriptor, segment
-from serai.cli.common import PLATFORM, Login, change
+from serai.cli.common import Login
 from serai.cli.terminal import Terminal
 from serai.errors import InvalidError
 from serai.services.asking import ask_new_password
-from serai.services.terminal import DryRunOption, JsonOption
+from serai.services.paths import PLATFORM
+from serai.services.terminal import DryRunOption, JsonOption, change
 
 app = typer.Typer(name="user", help="People who can sign in.", no_args_is_help=True)
 

@@ -5,6 +5,7 @@ A command asks the API for everything, also on the machine itself, so that it pa
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Protocol
@@ -49,8 +50,15 @@ class Api(Protocol):
 class Terminal(Protocol):
     """Who sits before it: results go to stdout, all else to stderr."""
 
-    api: Api
-    home: Path
+    @property
+    def api(self) -> Api:
+        """Return what is asked for everything."""
+        ...
+
+    @property
+    def home(self) -> Path:
+        """Return the folder that holds everything, on the machine itself."""
+        ...
 
     def tenant(self, given: str | None) -> str:
         """Return the tenant that is meant: the one given, SERAI_TENANT, or the only one there is."""
@@ -88,3 +96,17 @@ TenantOption = Annotated[
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")]
+
+
+def change(terminal: Terminal, would: str, method: str, path: str, body: Any = None, **more: Any) -> Any:
+    """Make a change and return what it answers; with ``dry_run`` only say what it would be, and return None."""
+    if more.pop("dry_run"):
+        terminal.note(f"Would {would}.")
+        return None
+    answer = terminal.api.call(method, path, body, **more)
+    return {} if answer is None else answer
+
+
+def when(seconds: float) -> str:
+    """Return a moment as people read it, "" for none."""
+    return time.strftime("%Y-%m-%d %H:%M", time.localtime(seconds)) if seconds else ""

@@ -9,7 +9,8 @@ from typing import Annotated, Any
 import typer
 
 from serai.errors import InvalidError
-from serai.services.apps.commands.target import PROD, AppName, Target, Wait, segment
+from serai.services.apps.commands.target import PROD, AppName, Target, Wait
+from serai.services.paths import segment
 from serai.services.terminal import DryRunOption, JsonOption, TenantOption, Terminal
 
 MOST = 1000  # lines that can be asked for

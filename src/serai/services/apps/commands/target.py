@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from typing import Annotated, Any
-from urllib.parse import quote
 
 import typer
 
 from serai.errors import SeraiError
+from serai.services.paths import segment
 from serai.services.terminal import Parameters, Terminal
 
 #: The environment that is meant where none is named; `descriptors` would bring the whole store along.
@@ -58,8 +58,3 @@ class Target:
             self.terminal.note(f"Would {would}.")
             return None
         return self.terminal.api.call(method, self.path(*parts), body, query) or {}
-
-
-def segment(text: str) -> str:
-    """Return text as one segment of a path."""
-    return quote(text, safe="")

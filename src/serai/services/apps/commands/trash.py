@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import time
 from typing import Annotated, Any
 
 import typer
 
 from serai.errors import InvalidError
-from serai.services.apps.commands.target import AppName, Target, segment
-from serai.services.terminal import DryRunOption, JsonOption, TenantOption, Terminal
+from serai.services.apps.commands.target import AppName, Target
+from serai.services.paths import PLATFORM, segment
+from serai.services.terminal import DryRunOption, JsonOption, TenantOption, Terminal, change, when
 
 trash = typer.Typer(name="trash", help="What was deleted, and can be had back for 7 days.", no_args_is_help=True)
 
-PLATFORM = "-"  # whose tenants are
 _PARTS = {"versions", "blobs", "parts"}
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="As `serai trash list` prints it.")]
@@ -52,12 +51,9 @@ def purge(
     target = Target(ctx, app, tenant)
     if confirm != app and not dry_run:
         raise InvalidError(f"Say --confirm {app} to end it.", path="confirm")
-    would = f"purge {name} of {target.tenant}"
-    if dry_run:
-        target.terminal.note(f"Would {would}.")
-        return
     place = f"/v1/tenants/{segment(app)}" if target.tenant == PLATFORM else target.path()
-    told = target.terminal.api.call("DELETE", f"{place}/trash/{segment(name)}", query={"confirm": confirm})
+    would, path = f"purge {name} of {target.tenant}", f"{place}/trash/{segment(name)}"
+    told = change(target.terminal, would, "DELETE", path, query={"confirm": confirm}, dry_run=dry_run)
     if told:
         target.terminal.follow(told["tasks"], f"Purging {name}")
         target.terminal.note(f"{name} is gone for good.")
@@ -84,5 +80,4 @@ def _row(item: dict[str, Any], *, as_json: bool) -> dict[str, Any]:
     row = {"name": item["name"], **item["spec"]}
     if as_json:
         return row
-    times = {key: time.strftime("%Y-%m-%d %H:%M", time.localtime(row[key])) for key in ("deleted", "until")}
-    return {**row, **times}
+    return {**row, **{key: when(row[key]) for key in ("deleted", "until")}}
