@@ -17,6 +17,7 @@ from serai.errors import SeraiError
 from serai.store.series import GAUGES
 
 SUBJECT = "series.told"
+AGENT = "agent"  # the source of what apps use
 MAX_VALUE = 1 << 48
 MAX_ROWS = 1000  # of one message
 

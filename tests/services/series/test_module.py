@@ -38,7 +38,7 @@ async def test_the_host_s_own_numbers_are_there(stage: Any) -> None:
 
 async def test_what_was_kept_is_there_after_a_restart(stage: Any) -> None:
     await stage.passes(15)
-    await stage.tell(("acme", "shop", {2: 60}))
+    await stage.tell(("acme", "shop", {2: 60}), gauges=(("acme", "shop", USED),))
     await stage.passes(2)
     await stage.stop()
     await stage.start()
@@ -48,6 +48,7 @@ async def test_what_was_kept_is_there_after_a_restart(stage: Any) -> None:
     assert 6 <= max(value or 0 for value in answer["columns"][1]) <= 60
     [look] = (await stage.api.call("GET", "/v1/glance?tenant=acme&points=60"))["items"]
     assert max(look["curve"]) > 0
+    assert (look["cpu"], look["memory"]) == (1.25, 64 << 20)
 
 
 async def test_many_apps_are_seen_at_a_glance(stage: Any, monkeypatch: pytest.MonkeyPatch) -> None:

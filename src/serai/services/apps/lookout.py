@@ -32,7 +32,7 @@ async def look_around(
         if abs(now - measured) >= every:
             measured, before, last = now, last, ctx.clock.monotonic()
             gauges = changed.fresh(await meter.measure(dict(keepers), last - before if before else 0.0))
-            await figures.tell(ctx.bus, "agent", gauges=gauges)
+            await figures.tell(ctx.bus, figures.AGENT, gauges=gauges)
         await ctx.clock.sleep(1.0)
 
 

@@ -22,7 +22,7 @@ from serai.services.series.platform import Platform
 from serai.services.series.recorder import HOST, SEEN, Recorder
 from serai.store.open import open_series
 from serai.store.series import History, ladder
-from serai.store.series.points import gauge
+from serai.store.series.points import gauge, gauges_of
 
 T = TypeVar("T")
 
@@ -160,12 +160,15 @@ class SeriesModule:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
 
     async def _keep(self, history: History) -> None:
-        await self._guarded(partial(self._restore, history, int(self._ctx.clock.now())))
+        standing = await self._guarded(partial(self._restore, history, int(self._ctx.clock.now())))
+        restored = figures.Telling(figures.AGENT, [], standing or [])
+        self._recorder.hear(restored, self._second(), self._ctx.clock.monotonic())
         forgotten = 0
         while True:
-            await self._ctx.clock.sleep(self._span / 2)
+            await self._ctx.clock.sleep(1.0)
             now = int(self._ctx.clock.now())
-            await self._write(history, now - LATE)
+            if not await self._write(history, now - LATE):
+                continue
             await self._through(partial(history.roll, now, ROLLED))
             await self._through(partial(history.trim, now))
             self._octets = await self._guarded(history.used) or self._octets
@@ -173,11 +176,15 @@ class SeriesModule:
                 forgotten = now
                 self._board.forget(now)
 
-    async def _write(self, history: History, until: int) -> None:
+    async def _write(self, history: History, until: int) -> int:
+        """Write what is over; return how many windows that were."""
+        count = 0
         for start, points in self._recorder.take(until):
+            count += 1
             self._board.window(start, points)
             if not self._may() or await self._guarded(partial(history.write, start, points)) is None:
                 self._lost += 1
+        return count
 
     async def _through(self, work: Callable[[], int]) -> None:
         """Do something in slices, between which others may have their turn, until nothing is left of it."""
@@ -204,11 +211,17 @@ class SeriesModule:
             self._trouble = ""
         return done
 
-    def _restore(self, history: History, now: int) -> None:
-        since = now - MINUTES * MINUTE
+    def _restore(self, history: History, now: int) -> list[figures.Told]:
+        """Show what was before on the board; return the gauges of apps as they stood."""
+        since, lately = now - MINUTES * MINUTE, now - int(figures.BELIEVED)
+        standing: list[figures.Told] = []
         for target in history.active(since, now):
-            if "/" in target:
+            tenant, slash, app = target.partition("/")
+            if slash:
                 self._board.restore(target, history.read(target, 2, since, now))
+                points = history.read(target, 0, lately, now).values()
+                standing.append((tenant, app, {at: one[1] // one[0] for each in points for at, one in gauges_of(each)}))
+        return [row for row in standing if row[2]]
 
     # -- what is asked ------------------------------------------------------------------------------------------------
 

@@ -6,7 +6,7 @@ quantiles are computed from the folded buckets and never averaged.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 Gauge = tuple[int, int, int, int]  # count, sum, least, greatest
 #: What one target had in one step: column to a sum (an integer) or to a gauge.
@@ -19,6 +19,13 @@ GAUGES = 1024
 def gauge(value: int) -> Gauge:
     """Return the gauge of one measurement."""
     return (1, value, value, value)
+
+
+def gauges_of(point: Mapping[int, int | Gauge]) -> Iterator[tuple[int, Gauge]]:
+    """Yield the gauges of a point by column."""
+    for column, value in point.items():
+        if isinstance(value, tuple):
+            yield column, value
 
 
 def merge(one: Gauge, other: Gauge) -> Gauge:
