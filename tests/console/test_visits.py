@@ -187,6 +187,19 @@ async def test_a_browser_that_forgot_its_session_loses_nothing_either(notes: Any
     assert (await ada.submit(page, {})).status_code == 303
 
 
+async def test_a_form_outlives_a_sign_in_by_passkey_too(notes: Any) -> None:
+    ada = await notes.visitor("ada", ("", "operator"))
+    kept = '[["title", "kept"], ["text", "<b>"]]'
+    page = await ada.post("/resume", {"action": "/notes", "kept": kept, "next": "/"})
+    assert (page.status_code, taken) == (200, [])
+    assert (await ada.submit(page, {})).status_code == 303
+    assert taken == [Note(title="kept", text="<b>")]
+    for wrong in ("[[1, 2]]", "nonsense", "{}", "[" * 1000):
+        assert (await ada.post("/resume", {"action": "/notes", "kept": wrong})).status_code == 400
+    page = await ada.post("/resume", {"action": "//evil.test/", "kept": kept})
+    assert forms(page.text)[-1].action == "/"
+
+
 async def test_what_the_api_refuses_stands_beside_what_was_typed(notes: Any) -> None:
     ada = await notes.visitor("ada", ("", "operator"))
     token = forms((await ada.get("/")).text)[0].fields["csrf"]

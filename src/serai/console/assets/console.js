@@ -74,19 +74,32 @@ document.addEventListener("keydown", (event) => {
   }
 });
 
-// A session that ended under an open page: nothing on it is touched, it only says so.
-document.addEventListener("htmx:responseError", (event) => {
-  if (event.detail.xhr.status !== 401 || document.getElementById("lost")) return;
+// A part that can't be renewed stays as it is, and so does all that is typed: the page only says so, once.
+function say(...words) {
+  document.getElementById("lost")?.remove();
   const notice = document.createElement("p");
   notice.id = "lost";
   notice.className = "notice warn lost";
   notice.setAttribute("role", "alert");
-  const link = document.createElement("a");
-  link.href = `/sign-in?next=${encodeURIComponent(location.pathname + location.search)}`;
-  link.textContent = "Sign in again";
-  notice.append("Your session has ended: what you see is not renewed. ", link, ".");
+  notice.append(...words);
   document.getElementById("main").append(notice);
+}
+
+document.addEventListener("htmx:responseError", (event) => {
+  const { status } = event.detail.xhr;
+  if (status === 401) {
+    const link = document.createElement("a");
+    link.href = `/sign-in?next=${encodeURIComponent(location.pathname + location.search)}`;
+    link.textContent = "Sign in again";
+    say("Your session has ended: what you see is not renewed. ", link, ".");
+  } else if (status === 404) {
+    say("What this page shows is gone by now, or you may not see it any more.");
+  } else {
+    say("The platform does not answer now: what you see is not renewed.");
+  }
 });
+document.addEventListener("htmx:sendError", () => say("There is no connection: what you see is not renewed."));
+document.addEventListener("htmx:afterSwap", () => document.getElementById("lost")?.remove());
 
 document.addEventListener("htmx:load", (event) => {
   if (event.target !== document.body) begin(event.target);

@@ -38,10 +38,15 @@ async function signIn() {
       },
     };
     await ask("/v1/sessions/passkey/answer", { ticket, answer });
-    const kept = button.form.elements.namedItem("kept");
-    // What was typed before goes on through the form of this page; the server sees that somebody is signed in now.
-    if (kept) { document.getElementById("password").required = false; document.getElementById("login").required = false; button.form.submit(); }
-    else location.assign(button.form.elements.namedItem("next").value);
+    const { form } = button;
+    if (!form.elements.namedItem("kept")) {
+      location.assign(form.elements.namedItem("next").value);
+      return;
+    }
+    // What was typed before the session ended is shown once more, to be sent.
+    for (const name of ["login", "password", "code"]) document.getElementById(name).disabled = true;
+    form.action = "/resume";
+    form.submit();
   } catch (error) {
     fault.textContent = error.name === "NotAllowedError" ? "No passkey was shown." : error.message;
     fault.hidden = false;

@@ -9,7 +9,7 @@ from litestar import Response, get, post
 from litestar.types import ControllerRouterHandler
 
 from serai.console.depend import Filled, Visitor
-from serai.console.forms import MAX_FORM, Empty, Form, Secret, Short
+from serai.console.forms import Empty, Form, Secret, Short
 from serai.console.tokens import THEME
 from serai.console.visit import THEMES, Carried, Visit, local
 from serai.errors import InvalidError
@@ -26,6 +26,14 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     next: str = "/"
     action: str = ""
     kept: str = ""
+
+
+class Kept(msgspec.Struct, frozen=True, kw_only=True):
+    """A form that was kept while somebody signed in by a passkey, which a script does."""
+
+    action: str
+    kept: str
+    next: str = "/"
 
 
 class Taking(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,7 +70,7 @@ async def show_sign_in(visit: Visitor) -> Response[str]:
 @post("/sign-in", everybody=True, token=False)
 async def sign_in(visit: Visitor, form: Filled[Entry]) -> Response[str]:
     """Begin a session; a form that was kept is shown, to be sent now."""
-    carried = _unpack(form.data) if form.ok else None
+    carried = _unpack(form.value("action"), form.value("kept")) if form.value("action") else None
     if not await form.send(lambda entry: _begin(visit, entry)):
         error = form.error or "; ".join(form.errors.values())
         return _sign_in(visit, form.value("next"), carried, error=error, form=form, http_status=form.status)
@@ -71,6 +79,15 @@ async def sign_in(visit: Visitor, form: Filled[Entry]) -> Response[str]:
         visit.form = None
         return visit.page("again.html", title="Send it now?", carried=carried, signed_in=form.value("login"))
     return visit.go(local(form.data.next))
+
+
+@post("/resume", token=False)
+async def resume(visit: Visitor, form: Filled[Kept]) -> Response[str]:
+    """Show a form that was kept, to be sent now."""
+    kept = form.data
+    carried = _unpack(kept.action, kept.kept)
+    visit.form = None
+    return visit.page("again.html", title="Send it now?", carried=carried, signed_in=visit.login)
 
 
 @post("/sign-out", everybody=True)
@@ -129,20 +146,19 @@ async def _begin(visit: Visit, entry: Entry) -> None:
     await visit.calls.call("POST", "/v1/sessions", body)
 
 
-def _unpack(entry: Entry) -> Carried | None:
+def _unpack(action: str, kept: str) -> Carried:
     """Return a form as the page of signing in carried it; what it says is the visitor's own, and is shown to them."""
-    if not entry.action or len(entry.kept) > MAX_FORM:
-        return None
     try:
-        pairs = msgspec.json.decode(entry.kept or "[]", type=tuple[tuple[str, str], ...])
+        pairs = msgspec.json.decode(kept or "[]", type=tuple[tuple[str, str], ...])
     except msgspec.DecodeError:
         raise InvalidError("What was kept of the form can't be read.", path="kept") from None
-    return Carried(local(entry.action), pairs)
+    return Carried(local(action), pairs)
 
 
 ROUTES: list[ControllerRouterHandler] = [
     show_sign_in,
     sign_in,
+    resume,
     sign_out,
     choose_theme,
     show_join,
