@@ -4,6 +4,7 @@ import asyncio
 import os
 import re
 import secrets
+import signal
 import socket
 import subprocess
 from pathlib import Path
@@ -413,6 +414,19 @@ print(max(int(name) for name in os.listdir("/proc") if name.isdigit()) < 20, "ca
         await talk.hear()
         wanted = [f"{none} 1", "['0', '1', '2']", "True False"]
         assert talk.output.decode().splitlines() == wanted, (talk.output, talk.errors)
+
+
+async def test_who_enters_ignores_no_signal_that_the_platform_was_started_with(bench):
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        async with (
+            bench.running("sleep", "60") as handle,
+            entering(bench, handle, "grep", "-E", "^Sig(Blk|Ign)", "/proc/self/status") as talk,
+        ):
+            await talk.hear()
+            assert talk.output.split()[1::2] == [b"0" * 16] * 2
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 async def test_secrets_of_who_enters_are_in_no_argument_vector_and_no_file(bench):

@@ -132,7 +132,7 @@ class Conversation:
             return
         before = termios.tcgetattr(STDIN)
         try:
-            tty.setraw(STDIN)
+            tty.setraw(STDIN, termios.TCSADRAIN)  # what was typed already is typed there
             yield
         finally:
             termios.tcsetattr(STDIN, termios.TCSADRAIN, before)

@@ -33,7 +33,7 @@ NAMESPACES = (
 INSIDE = 1000  # the user and group that a workload sees itself as
 TIOCSPTLCK, TIOCGPTPEER = 0x40045431, 0x5441  # asm-generic/ioctls.h
 IUTF8 = 0o40000  # erasing a character erases all of its octets
-IGNORED = (13, 25)  # SIGPIPE and SIGXFSZ: the interpreter ignores them, and so would what it executes
+SIGNALS = range(1, 65)
 SHELLS = ("/bin/bash", "/bin/sh")
 CAPABILITIES = 64  # more than any kernel has
 
@@ -44,14 +44,14 @@ def started(pid: int) -> str:
         return file.read().rsplit(b")", 1)[1].split()[19].decode()
 
 
-def enter(config: dict[str, Any], target: int, report: socket, streams: tuple[int, ...], signals: list[int]) -> None:
+def enter(config: dict[str, Any], target: int, report: socket, streams: tuple[int, ...]) -> None:
     """Join the workload behind the pidfd ``target``, run the program and report its end. Never returns.
 
     ``streams`` are its input, output and error; () gives it a terminal of its own.
     """
     try:
         keeper = os.getppid()
-        kernel.unblock(signals)
+        kernel.unblock(SIGNALS)
         null = os.open("/dev/null", os.O_RDWR)
         os.dup2(null, 0)
         os.dup2(null, 1)
@@ -122,7 +122,8 @@ def _become(config: dict[str, Any], report: socket, fails: int, streams: tuple[i
         os.umask(0o027)
         _take(streams or _terminal(config, report))
         config["argv"] = config["argv"] or [next(one for one in SHELLS if os.access(one, os.X_OK)).encode()]
-        for number in IGNORED:
+        # What the interpreter ignores (SIGPIPE) or who started the platform did (SIGINT, SIGHUP), exec() would, too.
+        for number in SIGNALS:
             kernel.default_signal(number)
         kernel.filter_system_calls(config["seccomp"])
         become(config)

@@ -77,7 +77,7 @@ def read_signal(fd: int) -> int:
     return int.from_bytes(os.read(fd, 128)[:4], "little")
 
 
-def unblock(numbers: list[int]) -> None:
+def unblock(numbers: list[int] | range) -> None:
     """Let the signals ``numbers`` through again; a program inherits what is blocked."""
     _checked(LIBC.sigprocmask(SIG_UNBLOCK, _mask(numbers), None), "sigprocmask")
 
@@ -130,7 +130,7 @@ def _inet(address: str) -> bytes:
     return struct.pack("=HH4s8x", AF_INET, 0, inet_aton(address))
 
 
-def _mask(numbers: list[int]) -> ctypes.Array[ctypes.c_char]:
+def _mask(numbers: list[int] | range) -> ctypes.Array[ctypes.c_char]:
     bits = sum(1 << (number - 1) for number in numbers)
     return ctypes.create_string_buffer(bits.to_bytes(128, "little"), 128)
 

@@ -60,7 +60,7 @@ def _begin(agent: socket, config: dict[str, Any]) -> Stay:
     report, far = socketpair(AF_UNIX, SOCK_SEQPACKET | os.O_CLOEXEC)
     between = os.fork()
     if not between:
-        enter(config, target, far, theirs, SIGNALS)
+        enter(config, target, far, theirs)
     far.close()
     for fd in theirs:
         os.close(fd)
