@@ -177,6 +177,16 @@ async def test_a_session_that_ends_under_an_open_form_loses_nothing(notes: Any) 
     assert (answer.status_code, taken) == (303, [Note(title="kept", text=text)])
 
 
+async def test_a_form_of_the_largest_size_is_kept_too(notes: Any) -> None:
+    ada = await notes.visitor("ada", ("", "operator"))
+    ada.cookies.pop("__Host-serai")
+    text = '"\n' * (MAX_FORM // 6 - 20)
+    page = await ada.post("/notes", {"title": "kept", "text": text})
+    page = await ada.submit(page, {"login": "ada", "password": PASSPHRASE})
+    assert (await ada.submit(page, {})).status_code == 303
+    assert taken == [Note(title="kept", text=text)]
+
+
 async def test_a_browser_that_forgot_its_session_loses_nothing_either(notes: Any) -> None:
     ada = await notes.visitor("ada", ("", "operator"))
     token = forms((await ada.get("/")).text)[0].fields["csrf"]

@@ -38,9 +38,7 @@ class Empty(msgspec.Struct, frozen=True):
 
 
 def parse(body: bytes) -> Pairs:
-    """Return the fields of a body in their order; `InvalidError` where it is no form."""
-    if len(body) > MAX_FORM:
-        raise InvalidError(f"A form has at most {MAX_FORM >> 10} KiB.")
+    """Return the fields of a body in their order; `InvalidError` where it is no form. Its size was seen to."""
     try:
         pairs = parse_qsl(
             body.decode("ascii"),

@@ -9,12 +9,13 @@ from litestar import Response, get, post
 from litestar.types import ControllerRouterHandler
 
 from serai.console.depend import Filled, Visitor
-from serai.console.forms import Empty, Form, Secret, Short
+from serai.console.forms import MAX_FORM, Empty, Form, Secret, Short
 from serai.console.tokens import THEME
 from serai.console.visit import THEMES, Carried, Visit, local
 from serai.errors import InvalidError
 
 YEAR = 366 * 86400  # seconds
+MAX_KEPT = 4 * MAX_FORM  # octets: a whole form, written within another one
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,7 +68,7 @@ async def show_sign_in(visit: Visitor) -> Response[str]:
     return _sign_in(visit, visit.request.query_params.get("next", "/"), None)
 
 
-@post("/sign-in", everybody=True, token=False)
+@post("/sign-in", everybody=True, token=False, request_max_body_size=MAX_KEPT)
 async def sign_in(visit: Visitor, form: Filled[Entry]) -> Response[str]:
     """Begin a session; a form that was kept is shown, to be sent now."""
     carried = _unpack(form.value("action"), form.value("kept")) if form.value("action") else None
@@ -81,7 +82,7 @@ async def sign_in(visit: Visitor, form: Filled[Entry]) -> Response[str]:
     return visit.go(local(form.data.next))
 
 
-@post("/resume", token=False)
+@post("/resume", token=False, request_max_body_size=MAX_KEPT)
 async def resume(visit: Visitor, form: Filled[Kept]) -> Response[str]:
     """Show a form that was kept, to be sent now."""
     kept = form.data
