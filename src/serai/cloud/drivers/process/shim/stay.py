@@ -27,6 +27,7 @@ INPUT = 64 << 10  # octets of input that wait for the program
 GRACE = 2.0  # seconds between the hang-up and the kill
 AGAIN = 0.5  # seconds between kills of what forks meanwhile
 LINGER = 10.0  # seconds in which an ended visit still tells its end
+BRIEFLY = 2.0
 ROUNDS = 50
 LAST = 0.2  # seconds for a workload that ends to do so
 
@@ -70,7 +71,7 @@ class Stay:
             self._feed()
             self._pass_on()
             if self._exit:
-                if self._dismissed or time.monotonic() >= max(self._ended, self._used) + LINGER:
+                if self._dismissed or time.monotonic() >= self._leaves():
                     return
             else:
                 self._look_at_the_clock()
@@ -90,7 +91,7 @@ class Stay:
     def _patience(self) -> int:
         """Return the milliseconds until the clock is to be looked at."""
         if self._exit:
-            until = max(self._ended, self._used) + LINGER
+            until = self._leaves()
         else:
             until = min(self._born + self._seconds, self._used + self._idle)
             if self._reader < 0:
@@ -98,6 +99,10 @@ class Stay:
             if self._kill_at:
                 until = self._kill_at
         return max(0, int((until - time.monotonic()) * 1000)) + 1
+
+    def _leaves(self) -> float:
+        """Return when an ended visit goes; who ended it asks for no more."""
+        return max(self._ended, self._used) + (BRIEFLY if self._reason == "ended" else LINGER)
 
     def _look_at_the_clock(self) -> None:
         now = time.monotonic()
