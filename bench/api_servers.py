@@ -192,6 +192,7 @@ async def serve_api(folder: Path, bus: str = "memory:") -> None:
 
 
 async def serve_edge(folder: Path, front: str, port: int) -> None:
+    from serai.bus.open import open_bus
     from serai.services.edge.config import EdgeConfig
     from serai.services.edge.module import EdgeModule
     from serai.store import Replica
@@ -200,7 +201,7 @@ async def serve_edge(folder: Path, front: str, port: int) -> None:
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     sock.bind(("127.0.0.1", port))
     sock.listen(1024)
-    ctx = _context(folder, {"http": [sock], "https": []}, replica=Replica(folder / "replica"), bus=None)
+    ctx = _context(folder, {"http": [sock], "https": []}, replica=Replica(folder / "replica"), bus=open_bus("memory:"))
     module = EdgeModule(EdgeConfig(redirect_http=False, platform=front), ctx)
     await module.provision()
     await _until_ended(module.serve)

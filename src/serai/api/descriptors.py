@@ -105,7 +105,7 @@ async def find(
         records = await house.ctx.store.find(kind, where, prefix=prefix, after=after, limit=limit)
         last = f"{records[-1].tenant}/{records[-1].name}" if len(records) == limit else ""
         body = msgspec.json.encode(Page([show(record) for record in records], last))
-        return Answer(body, f'"{hashlib.blake2s(body, digest_size=12).hexdigest()}"')
+        return Answer(body, f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"')
 
     answer = await house.reads.first(request.scope, (target.kind, where, prefix, after, limit), make)
     return cast("Response[Page]", _told(answer, request))
