@@ -1,5 +1,7 @@
 """What is said of descriptors: that one changed, and which; never what it says.
 
+The feed is read as long as somebody follows a channel that speaks of it.
+
 Whoever hears of a change reads it from the API, where what somebody may see of it is decided.
 """
 
@@ -78,8 +80,10 @@ class Changes:
         while True:
             self._nudged.clear()
             try:
-                await self.begin("")
-                self._reached = await self._read(self._reached)
+                if not self._source.channels():
+                    self._reached = -1  # the first who follows a channel begins anew
+                elif self._reached >= 0:
+                    self._reached = await self._read(self._reached)
             except SeraiError as error:
                 self._ctx.log.info("push.store_away", error=error)
             try:
@@ -92,12 +96,12 @@ class Changes:
         """Say what comes after a change; return the number of the last one."""
         store, source = self._ctx.store, self._source
         while True:
-            last = await store.last_change()
-            if last - reached > FAR or (reached + 1 < await store.first_change() and last > reached):
+            found = await store.changes(reached, PAGE)
+            far = len(found) == PAGE and await store.last_change() - reached > FAR
+            if far or (found and found[0].number != reached + 1):  # those between were pruned
                 source.gap([each for each in source.channels() if not each.startswith(("task/", "tasks/"))])
                 source.recheck()
-                return last
-            found = await store.changes(reached, PAGE)
+                return await store.last_change()
             for change in found:
                 await self._say(change)
             if found:

@@ -138,6 +138,8 @@ class Client(asyncio.Protocol):
 
     def resume_writing(self) -> None:
         """Note that it does again."""
+        if self.gone:
+            return
         self.blocked_at = 0.0
         self.hub.blocked.discard(self)
 
@@ -149,6 +151,14 @@ class Client(asyncio.Protocol):
             return False
         self.hub.drop(self)
         return True
+
+    def finish(self) -> None:
+        """Close once all is written, and not much later: the client may not read."""
+        self.hub.leave(self)
+        self.gone = True
+        self.blocked_at = self.hub.monotonic()
+        self.hub.blocked.add(self)
+        self.transport.close()
 
     def eof_received(self) -> bool:
         """Close: who sends no more does not listen, either (RFC 9112 section 9.6)."""
@@ -205,12 +215,12 @@ class Lines(Client):
     def end(self, code: str, detail: str) -> None:
         """Say why, and close."""
         self.tell("end", msgspec.json.encode({"code": code, "detail": detail}))
-        self.transport.close()
+        self.finish()
 
     def leave_soon(self, milliseconds: int) -> None:
         """Close; the client knows from where on it wants to go on."""
         self.write(b"retry: %d\n\n" % milliseconds)
-        self.transport.close()
+        self.finish()
 
 
 def reset_data(channel: str) -> bytes:

@@ -107,4 +107,4 @@ class Socket(Client):
     def _close(self, frame: bytes) -> None:
         self._protocol.closed = True
         self.write(frame)
-        self.transport.close()
+        self.finish()
