@@ -18,6 +18,7 @@ from serai.store.open import open_store
 from serai.store.tasks import BotRow, Filter, Finish, Want
 from serai.tasks import Tasks
 from serai.tasks.clock import ClockSettings, TaskClock, Watch
+from serai.tasks.hold import owner_of
 from serai.tasks.schedule import PUNCTUAL, Schedule, due, next_due
 
 NOON = 1_767_268_800.0  # 2026-01-01T12:00Z
@@ -226,6 +227,20 @@ async def test_a_schedule_may_skip_times_while_its_last_task_is_not_over(store, 
     hand.time += 60
     await asyncio.gather(clock.insert_due(), other.insert_due())
     assert await functions(store) == ["f", "f"]
+
+
+@pytest.mark.parametrize(("app", "channel"), [("shop", "acme/shop/nightly"), ("", "schedule:acme/nightly")])
+async def test_a_time_at_which_the_last_task_is_not_over_waits_for_it(store, hand, clock, app, channel) -> None:
+    await put(store, when="every 10s", app=app)
+    await clock.insert_due()
+    for _ in range(2):
+        hand.time += 10
+        await clock.insert_due()
+        await claim(store, f"b{hand.time}")
+    second, first = await Tasks(store).find()
+    assert (first.state, second.state, second.wait) == ("is_processing", "to_do", "channel")
+    assert first.channel == channel
+    assert owner_of(channel) == (("acme", "shop") if app else ("", ""))
 
 
 async def test_a_paused_schedule_lets_its_times_pass(store, hand, clock) -> None:

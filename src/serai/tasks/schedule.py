@@ -116,17 +116,19 @@ def next_due(spec: Schedule, now: float) -> float | None:
 def new_task(record: Record[Schedule], time: float) -> NewTask:
     """Return the task for one due time; its key makes it one, however many clocks insert it.
 
-    Where times are skipped while a task is live, all of them have one key, which a live task holds.
+    Where times are skipped while a task is live, all of them have one key, which a live task holds. Where they wait,
+    and it says no channel, they have one of their own.
     """
     spec = record.spec
     alone = spec.busy == "skip"
+    own = f"{record.tenant}/{spec.app}/{record.name}" if spec.app else f"schedule:{record.tenant}/{record.name}"
     return NewTask(
         function=spec.function,
         arguments=spec.arguments,
         tenant=record.tenant,
         app=spec.app,
         queue=spec.queue,
-        channel=spec.channel,
+        channel=spec.channel or ("" if alone else own),
         priority=spec.priority,
         deadline=spec.deadline,
         retries=spec.retries,
