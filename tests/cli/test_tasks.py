@@ -102,9 +102,11 @@ def test_a_provider_is_declared_down_and_up(api: Any, serai: Any) -> None:
 
 def test_what_recurs_is_put_paused_run_and_deleted(shop: str, serai: Any) -> None:
     words = ("schedule", "put", "nightly", "0 3 * * *", "jobs:clean", "deep=true", "--app", "shop", "--tenant", "demo")
-    assert serai(*words, "--zone", "Europe/Berlin", "--missed", "never").status == 0
+    more = ("--busy", "skip", "--priority", "5", "--provider", "bank")
+    assert serai(*words, "--zone", "Europe/Berlin", "--missed", "never", *more).status == 0
     [one] = json.loads(serai("schedule", "list", "--json").out)
-    assert (one["name"], one["zone"], one["missed"]) == ("shop.task.nightly", "Europe/Berlin", "never")
+    told = [one[name] for name in ("name", "zone", "missed", "busy")]
+    assert told == ["shop.task.nightly", "Europe/Berlin", "never", "skip"]
     assert one["next"] > time.time()
     name = one["name"]
     assert serai("schedule", "pause", name).status == 0
@@ -113,9 +115,11 @@ def test_what_recurs_is_put_paused_run_and_deleted(shop: str, serai: Any) -> Non
     task = serai("schedule", "run-now", name).out.strip()
     told = json.loads(serai("task", "show", task, "--json").out)
     assert (told["function"], told["arguments"]["kwargs"]) == ("jobs:clean", {"deep": True})
+    assert (told["priority"], told["provider"]) == (5, "demo/shop/bank")
     assert serai("schedule", "delete", name).status == 0
     assert serai("schedule", "show", name).status == STATUS["not_found"]
     assert serai(*words[:3], "sometimes", *words[4:]).status == STATUS["invalid"]
+    assert serai(*words, "--busy", "never").status == STATUS["invalid"]
 
 
 def test_words_become_arguments() -> None:

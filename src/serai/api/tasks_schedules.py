@@ -24,6 +24,7 @@ class ScheduleView(msgspec.Struct, frozen=True, kw_only=True):
     when: str
     zone: str
     missed: str
+    busy: str
     paused: bool
     function: str
     app: str
@@ -49,7 +50,9 @@ class Inserted(msgspec.Struct, frozen=True):
 def shown(record: Record[Schedule], now: float) -> ScheduleView:
     """Return a schedule as the API shows it."""
     spec = record.spec
-    plain = {name: getattr(spec, name) for name in ("when", "zone", "missed", "paused", "function", "app", "channel")}
+    plain = {
+        name: getattr(spec, name) for name in ("when", "zone", "missed", "busy", "paused", "function", "app", "channel")
+    }
     return ScheduleView(
         tenant=record.tenant,
         name=record.name,

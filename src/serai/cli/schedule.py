@@ -49,7 +49,12 @@ def put(
     arguments: Annotated[str | None, typer.Option(help="All arguments as JSON.")] = None,
     zone: Annotated[str, typer.Option(help="The time zone, such as Europe/Berlin.")] = "UTC",
     missed: Annotated[str, typer.Option(help="What was missed while nobody ran: once or never.")] = "once",
+    busy: Annotated[
+        str, typer.Option(help="What is due while the last one is not over: wait for it, or skip.")
+    ] = "wait",
     channel: Annotated[str, typer.Option(help="Its runs wait for others of this channel.")] = "",
+    priority: Annotated[int, typer.Option(min=-1000, max=1000)] = 0,
+    provider: Annotated[str, typer.Option(help="The remote party that it depends on.")] = "",
     deadline: Annotated[float, typer.Option(help="Seconds that one may run.")] = 600.0,
     retries: Annotated[int, typer.Option(min=0, max=1000)] = 0,
     dry_run: DryRunOption = False,
@@ -58,8 +63,11 @@ def put(
     terminal: Terminal = ctx.obj
     if missed not in {"once", "never"}:
         raise InvalidError("What was missed runs once or never.", path="missed")
+    if busy not in {"wait", "skip"}:
+        raise InvalidError("What is due while the last one is not over waits for it, or is skipped.", path="busy")
     body: dict[str, Any] = {
-        "when": when_, "zone": zone, "missed": missed, "channel": channel, "deadline": deadline, "retries": retries,
+        "when": when_, "zone": zone, "missed": missed, "busy": busy, "channel": channel, "priority": priority,
+        "deadline": deadline, "retries": retries, "provider": provider,
     }  # fmt: skip
     if command:
         body |= {"argv": [function, *(words or [])], "arguments": None if arguments is None else parse(arguments)}
