@@ -39,7 +39,10 @@ async def visit(request: Request[Any, Any, Any]) -> Any:
     """Return the visit of a request, once it is known who asks and what was sent."""
     found = failures.visit_of(request)
     handler = request.scope["route_handler"]
-    kind = form_of(handler) if isinstance(handler, HTTPRouteHandler) and request.method == "POST" else None
+    kind = None
+    if isinstance(handler, HTTPRouteHandler) and request.method == "POST":
+        # Most forms are always the same; of some the path says which.
+        kind = handler.opt["form"](request) if "form" in handler.opt else form_of(handler)
     await found.open(everybody=bool(handler.opt.get("everybody")), form=kind, token=handler.opt.get("token", True))
     return found
 

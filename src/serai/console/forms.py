@@ -122,11 +122,18 @@ class Form(Generic[T]):
     def refuse(self, error: SeraiError) -> None:
         """Show an error of the API, beside the field that it names where there is one."""
         self.status = STATUS[error.code]
-        path = re.split(r"[.\[\]]", str(error.fields.get("path", "")).removeprefix("$."))[0]
-        if path in self._fields:
-            self.errors[path] = error.public
-        else:
+        steps = re.split(r"[.\[\]]", str(error.fields.get("path", "")).removeprefix("$."))
+        # A field may stand for what is within it: "scale" for "scale.web", and "health.path" for itself.
+        paths = (".".join(steps[:end]) for end in range(len(steps), 0, -1))
+        found = next((path for path in paths if path in self._fields), None)
+        if found is None:
             self.error = error.public
+        else:
+            self.errors[found] = error.public
+
+    def fill(self, name: str, value: str) -> None:
+        """Show a value in a field."""
+        self._values[name] = [value]
 
     # What templates ask:
 
@@ -173,9 +180,10 @@ class Form(Generic[T]):
 
     def _meta(self, name: str, what: str) -> Any:
         field = self._fields.get(name)
-        if field is None or get_origin(field.type) is not Annotated:
-            return None
-        metas = [each for each in get_args(field.type)[1:] if isinstance(each, msgspec.Meta)]
+        # Of an optional field the bounds stand within: ``Annotated[int, Meta(ge=1)] | None``.
+        types = () if field is None else (field.type, *get_args(field.type))
+        bounded = next((one for one in types if get_origin(one) is Annotated), None)
+        metas = [each for each in get_args(bounded)[1:] if isinstance(each, msgspec.Meta)]
         return next((value for each in metas if (value := getattr(each, what)) is not None), None)
 
     def _read(self) -> None:
