@@ -290,6 +290,16 @@ async def test_the_navigation_shows_where_one_is_and_only_what_one_may(notes: An
     assert '<a href="/notes/acme/x" aria-current="page">' in page.text
 
 
+@pytest.mark.parametrize("path", ["/nowhere", "/tasks/1/2/3/4", "/theme/x", "/%00", "/%ff", "/a//b", "/-"])
+async def test_an_address_without_a_page_leads_back(house: Any, path: str) -> None:
+    ada = await house.visitor("ada", ("", "operator"))
+    page = await ada.get(path)
+    assert page.status_code == 404
+    assert "There is nothing here" in page.text
+    assert '<a href="/">' in page.text
+    assert (await house.browser().get(path)).status_code == 404
+
+
 async def test_a_part_is_answered_alone_to_scripts_and_whole_to_all_else(house: Any) -> None:
     ada = await house.visitor("ada", ("", "operator"))
     part = await ada.get("/?part=apps", hx_request="true")

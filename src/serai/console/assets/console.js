@@ -1,6 +1,6 @@
 // What pages do better with scripts. Each part is for what is on the page; without any of it the page works, too.
 
-import { follow } from "./live.js";
+import { follow, halt } from "./live.js";
 
 /** Show times in the zone of who reads them. */
 function localise(root) {
@@ -88,6 +88,7 @@ function say(...words) {
 document.addEventListener("htmx:responseError", (event) => {
   const { status } = event.detail.xhr;
   if (status === 401) {
+    halt();
     const link = document.createElement("a");
     link.href = `/sign-in?next=${encodeURIComponent(location.pathname + location.search)}`;
     link.textContent = "Sign in again";

@@ -88,6 +88,13 @@ export function follow(root) {
   if (found.length) connect();
 }
 
+/** Renew nothing any more: nobody is signed in. */
+export function halt() {
+  parts.clear();
+  source?.close();
+  source = null;
+}
+
 setInterval(() => {
   if (document.hidden) return;
   for (const part of parts) {
