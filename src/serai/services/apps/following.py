@@ -189,7 +189,7 @@ def _own(tenant: str, name: str, spec: Schedule, host: str) -> Schedule:
         work = wishes.arguments_of(spec.arguments)
         wishes.check(Wish(call=work.call, args=work.args, kwargs=work.kwargs, argv=work.argv, arguments=work.arguments))
     except (msgspec.ValidationError, InvalidError) as error:
-        raise InvalidError(f"That is no work of an app: {str(error).rstrip(".")}.", path=where) from None
+        raise InvalidError(f"That is no work of an app: {str(error).rstrip('.')}.", path=where) from None
     if not name.startswith(schedules.prefix_of(spec.app)) or spec.function != wishes.listed(work.call, work.argv):
         raise InvalidError(
             f"The app's own are named {schedules.prefix_of(spec.app)}NAME, and run its functions.", path=where
