@@ -11,7 +11,7 @@ import pytest
 from ports import free_port
 
 from serai.daemon import linux
-from serai.errors import SeraiError
+from serai.errors import ExhaustedError, SeraiError
 
 
 class Starting(threading.Thread):
@@ -71,3 +71,9 @@ def test_a_refusal_ends_those_who_served_already(host: Any, gate: Path) -> None:
     assert "I refuse" in starting.error.public
     host.until(lambda: not linux.start_ticks(worker))
     assert not starting.serves()
+
+
+def test_a_disk_that_is_full_is_told_in_a_sentence(host: Any) -> None:
+    host.configure(more="full = true\n")
+    with pytest.raises(ExhaustedError, match=f"There is no room left on the disk of {host.folder}: free some"):
+        host.up()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,6 +23,7 @@ class EchoConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     text: str = ""
     refuse: bool = False
     crash: bool = False
+    full: bool = False
     wait: int = 0
     gate: str = ""  # a file without which it is not ready
     udp: tuple[str, ...] = ()
@@ -75,6 +77,8 @@ class Echo:
         self.attempts += 1
         if self.attempts <= self.config.wait:
             raise UnavailableError("What I need is not there yet.")
+        if self.config.full:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         if self.config.refuse:
             raise InvalidError("I refuse.", path='modules."echo.http".refuse')
 
