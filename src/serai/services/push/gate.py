@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-import urllib.parse
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
@@ -13,9 +12,9 @@ import msgspec
 from serai.daemon.handover import Visit
 from serai.errors import DeniedError, InvalidError, SeraiError, UnavailableError, UnsupportedError
 from serai.protocols import websocket
-from serai.services.push import tickets
+from serai.services.push import asked, tickets
 from serai.services.push.badge import Badge, Crowd
-from serai.services.push.channels import MOST_ASKED, check_channel, own
+from serai.services.push.channels import check_channel, own
 from serai.services.push.client import HEAD, Client, Lines
 from serai.services.push.events import Mark, read_mark
 from serai.services.push.hub import Hub
@@ -68,18 +67,18 @@ class Gate:
             raise UnavailableError("This worker is being replaced.")
         if visit.method != b"GET":
             raise UnsupportedError("Events are asked for by GET.")
-        query = _query(visit.target)
+        query = asked.query(visit.target)
         socket = visit.upgrade == b"websocket"
         if socket and (wrong := websocket.refusal(visit.method, visit.fields)) is not None:
             raise _HandshakeError(*wrong)
-        after = _after(visit.fields, query)
+        after = asked.place(visit.fields, query)
         channels = query.get("channel", [])
         if visit.tenant == PLATFORM_TENANT:
             for channel in channels:
                 check_channel(channel)
             if not channels:
                 raise InvalidError("Say which channels: ?channel=…", path="channel")
-            shown = _shown(visit)
+            shown = asked.shown(visit)
             badge = self._crowd.badge(visit.peer, "")
             return self._permitted(visit, badge, channels, after, shown, socket=socket)
         badge = self._crowd.badge(visit.peer, visit.tenant)
@@ -233,39 +232,3 @@ class _HandshakeError(InvalidError):
 
 def _tell(client: Client, error: SeraiError) -> None:
     client.tell("error", msgspec.json.encode({"code": error.code, "detail": error.public}))
-
-
-def _query(target: bytes) -> dict[str, list[str]]:
-    try:
-        found = urllib.parse.parse_qs(
-            target.partition(b"?")[2].decode("ascii"), max_num_fields=MOST_ASKED + 4, keep_blank_values=True
-        )
-    except (ValueError, UnicodeDecodeError):
-        raise InvalidError(f"The query is malformed, or names more than {MOST_ASKED} channels.", path="query") from None
-    if len(found.get("channel", ())) > MOST_ASKED:
-        raise InvalidError(f"At most {MOST_ASKED} channels.", path="channel")
-    return found
-
-
-def _after(fields: Mapping[bytes, bytes], query: Mapping[str, list[str]]) -> Mark | None:
-    """Return where a client wants to go on: as an EventSource that comes back says it, or by the query."""
-    text = fields.get(b"last-event-id", b"").decode("latin-1") or query.get("after", [""])[0]
-    if not text:
-        return None
-    # What is no place of ours is one that nobody knows any more: the client is told to load anew.
-    return read_mark(text) or Mark(0, 0)
-
-
-def _shown(visit: Visit) -> Mapping[str, str]:
-    """Return what tells who a visitor is; refuse what another site's page makes a browser ask for.
-
-    A WebSocket is not bound to its page's own site (RFC 6455 section 10.2): a cookie counts only where Origin is ours.
-    """
-    fields = visit.fields
-    shown = {"host": visit.authority.decode("latin-1"), "x-forwarded-for": visit.peer}
-    for name in (b"authorization", b"cookie"):
-        if name in fields:
-            shown[name.decode()] = fields[name].decode("latin-1")
-    if b"cookie" in fields and b"authorization" not in fields and fields.get(b"origin", visit.origin) != visit.origin:
-        raise DeniedError("Another site's page asked for that.")
-    return shown
