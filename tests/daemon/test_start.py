@@ -11,6 +11,7 @@ import pytest
 from ports import free_port
 
 from serai.daemon import linux
+from serai.daemon.room import has_none
 from serai.errors import ExhaustedError, SeraiError
 
 
@@ -77,3 +78,8 @@ def test_a_disk_that_is_full_is_told_in_a_sentence(host: Any) -> None:
     host.configure(more="full = true\n")
     with pytest.raises(ExhaustedError, match=f"There is no room left on the disk of {host.folder}: free some"):
         host.up()
+
+
+def test_little_is_told_from_none(room: Path) -> None:
+    assert not has_none(room)
+    assert not has_none(room / "nowhere")

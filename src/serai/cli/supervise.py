@@ -15,7 +15,7 @@ from serai.daemon import config, launch, linux, plan, record
 from serai.daemon.ask import answer
 from serai.daemon.home import Home, prepare
 from serai.daemon.registry import Registry
-from serai.daemon.room import is_full, no_room
+from serai.daemon.room import has_none, is_full, no_room
 from serai.daemon.supervisor import Supervisor
 from serai.errors import InternalError, SeraiError, UnavailableError
 
@@ -34,7 +34,7 @@ def main(registry: Registry, arguments: Sequence[str] | None = None) -> int:
             return _check(Home(options.home.absolute()), options.sets, registry)
         return _supervise(options, registry)
     except SeraiError as error:
-        refusal = error
+        refusal = no_room(options.home) if error.code == "internal" and has_none(options.home) else error
     except OSError as error:
         refusal = no_room(options.home) if is_full(error) else UnavailableError(f"The host can't start: {error}.")
     _say(options.ready_fd, answer(refusal))
