@@ -18,7 +18,7 @@ from serai.console import forms
 from serai.console.calls import Calls
 from serai.console.forms import Form
 from serai.console.known import Known
-from serai.console.nav import Crumb, Nav
+from serai.console.nav import Crumb, Nav, marked, offered
 from serai.console.render import Templates
 from serai.console.tokens import FLASH, THEME, form_token, is_form_token, open_flash, seal_flash
 from serai.console.wire import Wire
@@ -55,8 +55,8 @@ class Carried(msgspec.Struct, frozen=True):
 class Visit:
     """A request and its answer.
 
-    ``tenant`` is the one that the path names, "" for none and for the platform; ``part`` the part of a page that is
-    asked for alone, "" for all of it; ``me`` who asks, None for nobody; ``calls`` asks the API.
+    ``tenant`` is the one that the path names, "" for none and for the platform; ``app`` the app, "" for none; ``part``
+    the part of a page that is asked for alone, "" for all of it; ``calls`` asks the API.
     """
 
     def __init__(self, request: AnyRequest, house: House) -> None:
@@ -74,6 +74,7 @@ class Visit:
         self.part = request.query_params.get("part", "") if shown.field(b"hx-request") else ""
         tenant = str(request.path_params.get("tenant", ""))
         self.tenant = "" if tenant == PLATFORM else tenant
+        self.app = str(request.path_params.get("app", ""))
         theme = cookie_of(shown, THEME)
         self.theme = theme if theme in THEMES else "auto"
         self._flash = open_flash(self.session, cookie_of(shown, FLASH))
@@ -172,28 +173,21 @@ class Visit:
         """Return (tenant, path of the first page about it that they may see) of their tenants, for choosing one."""
         found = []
         for tenant in self.tenants()[:MOST_HOMES]:
-            lines = [line for line in self._house.nav if "{tenant}" in line.path]
-            first = next((line for line in lines if not line.action or self.may(line.action, tenant)), None)
+            lines = offered(self._house.nav, self, tenant)
+            first = next((path for line, path in lines if line.about == "tenant"), None)
             if first is not None:
-                found.append((tenant, first.path.replace("{tenant}", segment(tenant))))
+                found.append((tenant, first))
         return found
 
     def nav(self) -> list[tuple[str, str, bool]]:
         """Return (title, path, whether this page is below it) of the lines of the navigation."""
-        path = self.request.scope["path"]
-        found = []
-        for line in self._house.nav if self.principal is not None else ():
-            about = "{tenant}" in line.path
-            if about and not self.tenant:
-                continue
-            tenant = self.tenant if about else ""
-            may = not line.action or (
-                self.may_anywhere(line.action) if line.anywhere else self.may(line.action, tenant)
-            )
-            if may:
-                found.append((line.title, line.path.replace("{tenant}", segment(tenant))))
-        here = max((target for _, target in found if _below(path, target)), key=len, default="")
-        return [(title, target, target == here) for title, target in found]
+        lines = offered(self._house.nav, self, self.tenant) if self.principal is not None else []
+        return marked([(line.title, path) for line, path in lines if line.about != "app"], self.request.scope["path"])
+
+    def tabs(self) -> list[tuple[str, str, bool]]:
+        """Return the same of the pages of the app that this one is about."""
+        lines = offered(self._house.nav, self, self.tenant, self.app)
+        return marked([(line.title, path) for line, path in lines if line.about == "app"], self.request.scope["path"])
 
     # Answers:
 
@@ -245,10 +239,6 @@ class Visit:
         lines = [cookie.to_header(header="") for cookie in self._cookies]
         self.request.scope["state"]["cookies"] = [*self.calls.cookies, *lines]
         return response
-
-
-def _below(path: str, target: str) -> bool:
-    return path == target or (target != "/" and path.startswith(f"{target}/"))
 
 
 def local(path: str, otherwise: str = "/") -> str:
