@@ -101,10 +101,14 @@ class Keep(msgspec.Struct, frozen=True):
 
 
 class Nudge(msgspec.Struct, frozen=True):
-    """What somebody committed: the newest change, tasks of a queue; or, with neither, perhaps anything."""
+    """What somebody committed: the newest change, tasks of a queue; or, with neither, perhaps anything.
+
+    ``bot`` is the name of the one that is to look first; the same is told of without it, too.
+    """
 
     change: int = 0
     queue: str = ""
+    bot: str = ""
 
 
 class Driver(Protocol):
@@ -204,11 +208,12 @@ class Driver(Protocol):
         """
         ...
 
-    async def listen_for_work(self, queues: Sequence[str], heard: Callable[[], None]) -> None:
+    async def listen_for_work(self, queues: Sequence[str], heard: Callable[[str], None]) -> None:
         """Tell when tasks for queues can be claimed, until cancelled; return where nothing will be told.
 
-        It is sooner than the bus: before who inserted them is told that they are durable. It may be one of several
-        that listen who is told, so whoever listens here listens to the bus as well.
+        It is sooner than the bus: before who inserted them is told that they are durable. With it goes the name of the
+        bot that is to look first, "" for each that is told; and it may be one of several, so whoever listens here
+        listens to the bus as well.
         """
         ...
 

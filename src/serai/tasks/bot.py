@@ -67,7 +67,9 @@ class Bot:
         self._stalled = stalled
         self._wake = asyncio.Event()
         self._ledger = Ledger(store.driver, name, queues)
-        self._herald = Herald(store.driver, bus, queues, wake=self._wake.set, cancel=self._heard_cancel)
+        self._herald = Herald(
+            store.driver, bus, queues, name=lambda: self._ledger.bot, wake=self._wake.set, cancel=self._heard_cancel
+        )
         house = House(store, bus, Tasks(store, bus, now=self._clock.now), self._clock, resources or {})
         self._nursery = Nursery(house, stop=settings.stop)
         look = self._wake.set

@@ -13,6 +13,8 @@ from serai.tasks import subjects
 
 #: Seconds between two messages: under load each says what moved meanwhile, while the first one goes at once.
 _GAP = 0.02
+#: Seconds that the bot which the store told first has to itself. It may be busy, so they are few.
+_HEAD_START = 0.003
 
 
 class Herald:
@@ -24,14 +26,18 @@ class Herald:
         bus: Bus | None,
         queues: Sequence[str],
         *,
+        name: Callable[[], str],
         wake: Callable[[], None],
         cancel: Callable[[object], None],
     ) -> None:
         self._driver = driver
+        self._name = name  # under which the bot is enlisted just now
+        self._direct = False  # whether the store itself tells of insertions
         self._bus = bus
         self._queues = frozenset(queues)
         self._wake = wake
         self._cancel = cancel
+        self._later: asyncio.TimerHandle | None = None
         self._moved: dict[str, None] = {}
         self._freed = False
         self._news = asyncio.Event()
@@ -55,12 +61,31 @@ class Herald:
 
     async def _hear_store(self) -> None:
         """Listen to the store, which tells of insertions sooner than the bus, where it does."""
-        await self._driver.listen_for_work(tuple(self._queues), self._wake)
+        await self._driver.listen_for_work(tuple(self._queues), self._heard_store)
+        self._direct = False
         await asyncio.get_running_loop().create_future()
+
+    def _heard_store(self, first: str) -> None:
+        self._direct = True
+        if not first or first == self._name():
+            self._wake()
+        else:
+            self._wake_later()
+
+    def _wake_later(self) -> None:
+        """Look whether there is work left, once who was told first may have taken it: two would hinder each other."""
+        if self._later is None:
+            self._later = asyncio.get_running_loop().call_later(_HEAD_START, self._wake_now)
+
+    def _wake_now(self) -> None:
+        self._later = None
+        self._wake()
 
     async def _hear_new(self, bus: Bus) -> None:
         async for _, queue in await bus.subscribe(subjects.NEW):
-            if queue is None or queue in self._queues:
+            if queue in self._queues and self._direct:
+                self._wake_later()
+            elif queue is None or queue in self._queues:
                 self._wake()
 
     async def _hear_cancel(self, bus: Bus) -> None:

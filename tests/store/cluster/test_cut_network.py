@@ -5,6 +5,7 @@ import shutil
 import socket
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from serai.store.cluster.driver import ClusterDriver
 from serai.store.cluster.private import PrivateServer
 from serai.store.conformance import Lamp
 from serai.store.contract import NewTask
-from serai.store.tasks import Filter
+from serai.store.tasks import Filter, Want
 
 WHO, WHY = "user:ada", "to see"
 TASK = NewTask(function="noop")
@@ -145,6 +146,24 @@ async def test_a_task_whose_commit_is_lost_is_found_not_to_be_there(store: Store
     with pytest.raises(UnavailableError, match="before a commit"):
         await store.change(WHO, WHY, [TASK])
     assert await found(store) == 0
+
+
+@pytest.mark.parametrize("done", [True, False])
+async def test_an_idle_bots_claim_that_is_not_answered_is_said_to_be_unknown(
+    store: Store, network: Network, done: bool
+) -> None:
+    rows, want = store.driver.tasks, Want(queues=("any",), slots=1)
+    await store.driver.write(lambda tx: rows.enlist(tx, "bot", ["any"], now=1.0))
+    await store.change(WHO, WHY, [TASK])
+    network.swallow = once(lambda way, data: way == ("from" if done else "to") and b"COMMIT" in data)
+    with pytest.raises(UnavailableError) as refused:
+        await store.driver.write(lambda tx: rows.exchange(tx, "bot", [], want, now=time.time()))
+    assert (refused.value.fields.get("outcome") == "unknown") is done
+    if done:  # it holds what it never heard of, until it is struck off
+        await store.driver.write(lambda tx: rows.bury(tx, "bot", None, "it gave up", who="bot", now=time.time()))
+        await store.driver.write(lambda tx: rows.enlist(tx, "bot", ["any"], now=1.0))
+    got = await store.driver.write(lambda tx: rows.exchange(tx, "bot", [], want, now=time.time()))
+    assert len(got.claimed) == 1
 
 
 async def found(store: Store) -> int:

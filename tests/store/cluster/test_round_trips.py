@@ -66,20 +66,76 @@ async def test_an_enqueue_of_no_more_than_may_wait_is_two(driver: ClusterDriver,
 async def test_to_claim_an_apps_tasks_is_no_more_than_others(driver: ClusterDriver, flights: list[int]) -> None:
     await add(driver, *[NewTask(function="noop", tenant="t", app="a")] * 3)
     flights.clear()
-    assert (len((await exchange(driver)).claimed), len(flights)) == (3, 3)
+    assert (len((await exchange(driver)).claimed), len(flights)) == (3, 4)  # one to see that there are several
     assert await driver.read(lambda tx: driver.tasks.waiting(tx, "t", "a", 100)) == 0
 
 
-async def test_a_claim_is_three_and_an_acknowledgement_with_nothing_to_claim_is_two(
+async def test_an_idle_bot_counts_an_apps_only_task_as_no_longer_waiting(
     driver: ClusterDriver, flights: list[int]
 ) -> None:
-    await add(driver, NewTask(function="noop"))
+    await add(driver, NewTask(function="noop", tenant="t", app="a"))
+    assert await driver.read(lambda tx: driver.tasks.waiting(tx, "t", "a", 100)) == 1
+    flights.clear()
+    assert (len((await exchange(driver)).claimed), len(flights)) == (1, 1)
+    assert await driver.read(lambda tx: driver.tasks.waiting(tx, "t", "a", 100)) == 0
+
+
+async def test_an_idle_bots_claim_of_a_task_is_one_and_an_acknowledgement_with_nothing_to_claim_is_two(
+    driver: ClusterDriver, flights: list[int]
+) -> None:
+    await add(driver, NewTask(function="noop"), NewTask(function="noop", not_before=1e10))
     flights.clear()
     claimed = await exchange(driver)
-    assert (len(claimed.claimed), len(flights)) == (1, 3)
+    assert (len(claimed.claimed), claimed.due, len(flights)) == (1, 1e10, 1)
     flights.clear()
     assert not (await exchange(driver, claimed)).claimed
     assert len(flights) == 2
+
+
+@pytest.mark.parametrize(
+    "tasks",
+    [
+        [NewTask(function="noop"), NewTask(function="noop")],
+        [NewTask(function="noop"), NewTask(function="noop", tenant="other")],
+        [NewTask(function="noop", key="k", unique="waiting")],
+    ],
+)
+async def test_what_takes_a_decision_is_found_out_by_one_message_and_then_claimed_like_all(
+    driver: ClusterDriver, flights: list[int], tasks: list[NewTask]
+) -> None:
+    await add(driver, *tasks)
+    flights.clear()
+    assert len((await exchange(driver)).claimed) == len(tasks)
+    assert len(flights) >= 4
+
+
+async def test_what_is_due_is_not_passed_over_by_an_idle_bot(driver: ClusterDriver) -> None:
+    await add(driver, NewTask(function="noop"), NewTask(function="noop", not_before=time.time() + 0.01))
+    await asyncio.sleep(0.02)
+    assert len((await exchange(driver)).claimed) == 2
+
+
+async def test_an_idle_bot_without_a_place_for_a_task_leaves_it(driver: ClusterDriver) -> None:
+    await add(driver, NewTask(function="long"))
+    want = Want(queues=("any",), slots=0, batch=5, short=frozenset({"noop"}))
+    rows = driver.tasks
+    got = await driver.write(lambda tx: rows.exchange(tx, "bot", [], want, now=time.time()))
+    assert not got.claimed
+    assert len((await exchange(driver)).claimed) == 1
+
+
+async def test_a_bot_that_was_struck_off_claims_nothing(driver: ClusterDriver) -> None:
+    await add(driver, NewTask(function="noop"))
+    with pytest.raises(ConflictError, match="lease was lost"):
+        await driver.write(lambda tx: driver.tasks.exchange(tx, "other", [], WANT, now=time.time()))
+    assert len((await exchange(driver)).claimed) == 1
+
+
+async def test_a_lane_whose_only_task_was_taken_is_gone(driver: ClusterDriver) -> None:
+    await add(driver, NewTask(function="noop"))
+    assert len((await exchange(driver)).claimed) == 1
+    count = await driver.read(lambda tx: tx.row("SELECT count(*) FROM task_lane"))
+    assert count == (0,)
 
 
 async def test_to_go_on_is_three_however_many_tenants_share(driver: ClusterDriver, flights: list[int]) -> None:

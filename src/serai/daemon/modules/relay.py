@@ -36,6 +36,8 @@ class Relay:
             await asyncio.wait([telling])
 
     def _hear(self, nudge: Nudge) -> None:
+        if nudge.bot:
+            return
         self._change = max(self._change, nudge.change)
         if not nudge.change:
             self._queues.add(nudge.queue or None)

@@ -9,7 +9,7 @@ from serai.store.audit import Refused, Wanted, Written
 from serai.store.cluster import audit, records, tasks
 from serai.store.cluster.address import Address, parse
 from serai.store.cluster.database import Database
-from serai.store.cluster.nudges import listen
+from serai.store.cluster.nudges import Work, listen
 from serai.store.cluster.transact import Reading, Writing
 from serai.store.cluster.tx import Tx
 from serai.store.contract import Change, Committed
@@ -120,10 +120,9 @@ class ClusterDriver:
         """Tell what is committed, by whichever host, until cancelled."""
         await listen(self.address, heard)
 
-    async def listen_for_work(self, queues: Sequence[str], heard: Callable[[], None]) -> None:
+    async def listen_for_work(self, queues: Sequence[str], heard: Callable[[str], None]) -> None:
         """Tell when queues get work, by whichever host, until cancelled."""
-        wanted = frozenset(("", *queues))
-        await listen(self.address, lambda nudge: None if nudge.change or nudge.queue not in wanted else heard())
+        await listen(self.address, Work(queues, heard).hear)
 
     async def close(self) -> None:
         """Finish what was accepted and let go; safe to call twice."""

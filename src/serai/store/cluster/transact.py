@@ -17,8 +17,8 @@ import psycopg
 from serai.errors import SeraiError, UnavailableError
 from serai.store.cluster.database import Database, Link
 from serai.store.cluster.errors import SilentError, is_fatal, translate, unknown
-from serai.store.cluster.nudges import CHANNEL, NOTIFY, of_change, of_queue
-from serai.store.cluster.tx import AloneError, Tx
+from serai.store.cluster.nudges import CHANNEL, FIRST, NOTIFY, of_change, of_queue
+from serai.store.cluster.tx import AloneError, Ends, Tx
 from serai.store.jobs import Job, Kept
 
 #: The lock is the writer's own: who asks how its transaction ended waits for that.
@@ -43,6 +43,7 @@ _FORGET = "DELETE FROM writer WHERE id = %s OR seen < now() - interval '7 days'"
 
 #: Transactions that want the tasks for themselves at once, after one that had to find out that it needed that.
 _ALONE = 16
+_NAMED = 3  # queues of which one bot is told first
 _AGAIN = 0.05  # seconds between two looks for a database that is away
 
 _NATIVE = (psycopg.Error, SilentError)
@@ -84,9 +85,12 @@ class Writing:
         """Run jobs; return False, with nothing done, where one of several failed."""
         sociable, self._alone = not self._alone, max(0, self._alone - 1)
         tx = self._begin(sociable=sociable)
+        if self._tasks and len(group) == 1:
+            tx.ends = Ends(lambda: self._conclude(tx), lambda: self._open(tx))
         if all(self._goes_well(job, tx) for job in group):
             try:
-                self._commit(tx)
+                if not tx.over:
+                    self._commit(tx)
             except _NATIVE as error:  # perhaps at a statement that had waited: whose, is unknown
                 if len(group) == 1 or not self._concerns_one(error, tx):
                     raise
@@ -124,10 +128,19 @@ class Writing:
 
     def _begin(self, *, eager: bool = False, sociable: bool = False) -> Tx:
         tx = Tx(self._link.get(), eager=eager, sociable=sociable)
+        self._open(tx)
+        return tx
+
+    def _open(self, tx: Tx) -> None:
         self._at += 1
         tx.later("BEGIN")
         tx.later(_LOCK, (self._lock,))
-        return tx
+
+    def _conclude(self, tx: Tx) -> None:
+        """Commit for work that wants what the server says to that; raise where it is done, but was not heard."""
+        self._commit(tx)
+        if tx.connection.doubtful:
+            raise unknown(self._address)
 
     def _commit(self, tx: Tx) -> None:
         """Commit with what belongs to it; raise where it was surely, or perhaps, not done."""
@@ -135,6 +148,8 @@ class Writing:
         if tx.head is not None:
             tx.later(_HEAD, (tx.head.number, tx.head.mark))
         nudges = ([of_change(tx.head.number)] if tx.head is not None else []) + [of_queue(q) for q in sorted(tx.queues)]
+        for queue in sorted(tx.queues)[:_NAMED]:
+            tx.later(FIRST, (CHANNEL, queue))
         if nudges:
             tx.later(NOTIFY, (CHANNEL, nudges))
         if counts := sorted((*whose, by) for whose, by in tx.counts.items() if by):

@@ -44,6 +44,13 @@ class AloneError(Exception):
     """Work that turned out to need the tasks for itself: it is done again with them."""
 
 
+class Ends(NamedTuple):
+    """What lets work end its transaction itself, and begin another one."""
+
+    commit: Callable[[], None]
+    begin: Callable[[], None]
+
+
 class _Sent(NamedTuple):
     """A statement that travels, or travelled, ahead of the question."""
 
@@ -73,6 +80,8 @@ class Tx:
         self.spare = 0  # tasks that it may look past
         self.lanes_seen = 0  # by the claim under way
         self.emptied: list[int] = []  # lanes of which a claim took the last task that it saw
+        self.ends: Ends | None = None  # where it is of one piece of work
+        self.over = False  # it was committed already
         self._alone = alone  # holds the lock of who moves tasks, or moves none
         self._sociable = sociable
         self._allowed: frozenset[str] | None = None  # statements that go well beside those of others, while it shares
@@ -151,6 +160,30 @@ class Tx:
     def shares(self) -> bool:
         """Tell whether others move tasks, too."""
         return self._allowed is not None
+
+    @property
+    def fresh(self) -> bool:
+        """Tell whether work may `conclude`."""
+        return self.ends is not None and self._sociable and not self._alone
+
+    def conclude(self, statement: str, parameters: Parameters, behind: str, its: Parameters) -> list[tuple[Any, ...]]:
+        """Run two statements and commit, in one round trip; return the first one's rows.
+
+        Where there are none, the work goes on in another transaction. What went well and was not heard of is an error
+        whose ``outcome`` is unknown.
+        """
+        if self.ends is None:
+            raise RuntimeError("this transaction is not of one piece of work")
+        self._permit(statement)
+        cursor = Cursor(self.connection)
+        self._waiting.append(_Sent(statement, parameters, cursor))
+        self.later(behind, its)
+        self.ends.commit()
+        rows = cursor.fetchall()
+        self.over = bool(rows)
+        if not rows:
+            self.ends.begin()
+        return rows
 
     def end(self) -> None:
         """Let what belongs to the commit follow."""

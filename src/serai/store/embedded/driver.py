@@ -124,9 +124,9 @@ class EmbeddedDriver:
     async def listen(self, heard: Callable[[Nudge], None]) -> None:
         """Return at once: who writes here tells it by the host's own bus."""
 
-    async def listen_for_work(self, queues: Sequence[str], heard: Callable[[], None]) -> None:
+    async def listen_for_work(self, queues: Sequence[str], heard: Callable[[str], None]) -> None:
         """Tell when queues get work, until cancelled, by a socket beside the file."""
-        await nudges.listen(self._ears, queues, heard)
+        await nudges.listen(self._ears, queues, lambda: heard(""))
 
     async def close(self) -> None:
         """Finish what was accepted and let go; safe to call twice."""

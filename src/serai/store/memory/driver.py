@@ -170,7 +170,7 @@ class MemoryDriver:
         self._refusals = [one for one in self._refusals if one.number not in spent]
         return len(spent)
 
-    async def listen_for_work(self, queues: Sequence[str], heard: Callable[[], None]) -> None:
+    async def listen_for_work(self, queues: Sequence[str], heard: Callable[[str], None]) -> None:
         """Return at once: nobody who waits for the store is another process."""
 
     async def listen(self, heard: Callable[[Nudge], None]) -> None:

@@ -56,6 +56,11 @@ WHERE l.id = o.id AND NOT EXISTS (SELECT 1 FROM task_place p WHERE p.lane = l.id
 """
 #: What another one is about to take stands there still. One is dropped by itself, as one task is taken.
 DROP_ONE, DROP = _DROP.format("= %s"), _DROP.format("= ANY (%s)")
+#: The same of any of a queue.
+DROP_EMPTY = """
+DELETE FROM task_lane l USING (SELECT id FROM task_lane WHERE queue = %s AND shut = '' LIMIT 2 FOR UPDATE SKIP LOCKED) o
+WHERE l.id = o.id AND NOT EXISTS (SELECT 1 FROM task_place p WHERE p.lane = l.id)
+"""
 PUT_TIME = """
 INSERT INTO task_time AS t (queue, time) VALUES (%s, %s)
 ON CONFLICT (queue) DO UPDATE SET time = greatest(t.time, excluded.time)

@@ -8,8 +8,8 @@ from typing import Any
 import msgspec
 
 from serai.errors import InternalError
-from serai.store.cluster.tasks.table import AT_LANE, COLUMNS, PLACED, Table, storable
-from serai.store.taskrows.shelf import GATED, LOOSE, Done
+from serai.store.cluster.tasks.table import AT_LANE, COLUMNS, DUE, EXPIRES, PLACED, Table, storable
+from serai.store.taskrows.shelf import GATED, LOOSE, UNIQUE, Done
 from serai.store.tasks import MAX_PAGE, Filter, Task
 
 #: Octets of arguments that lie in the task's own row, which each of its moves rewrites.
@@ -49,6 +49,35 @@ WHERE {{0}} AND lane IS NOT NULL RETURNING {COLUMNS}, {_ARGUMENTS}
 """  # noqa: S608 - constants
 #: One by itself, since the server plans anew each time for as many as there are, which takes longer than to do it.
 TAKE_ONE, TAKE = _TAKE.format("number = %s"), _TAKE.format("number = ANY (%s)")
+#: The whole of what an idle bot mostly has to do: take the only task of its queue's only lane, if there is a place for
+#: it, nothing limits it, and nothing else is due. With it comes the time of the next one that will be.
+TAKE_FIRST = f"""
+WITH n AS MATERIALIZED (
+    SELECT {DUE} AS due, {EXPIRES} AS expires
+    WHERE EXISTS (SELECT 1 FROM task_bot WHERE name = %(bot)s) AND NOT EXISTS (SELECT 1 FROM task_gate)
+), o AS MATERIALIZED (
+    SELECT min(id) AS id FROM (SELECT id FROM task_lane WHERE queue = %(queue)s AND shut = '' LIMIT 2) l
+    HAVING count(*) = 1
+), r AS MATERIALIZED (
+    SELECT number, function FROM task_place WHERE lane = (SELECT id FROM o) ORDER BY priority DESC, number LIMIT 2
+    FOR UPDATE SKIP LOCKED
+), f AS MATERIALIZED (
+    SELECT r.number, n.due, n.expires FROM r JOIN task t ON t.number = r.number CROSS JOIN n
+    WHERE (SELECT count(*) FROM r) = 1 AND t.ties & {UNIQUE} = 0 AND least(n.due, n.expires, 'infinity') > %(now)s
+          AND CASE WHEN r.function = ANY (%(short)s) THEN %(batch)s > 0 ELSE %(slots)s > 0 END
+), p AS (
+    UPDATE task_place SET state = 'is_processing', wait = '', lane = NULL, bot = %(bot)s
+    WHERE number = (SELECT number FROM f)
+), c AS (
+    INSERT INTO task_count AS c (tenant, app, waiting)
+    SELECT tenant, app, -1 FROM task WHERE number = (SELECT number FROM f) AND app <> ''
+    ON CONFLICT (tenant, app) DO UPDATE SET waiting = c.waiting + excluded.waiting
+)
+UPDATE task SET state = 'is_processing', wait = '', lane = NULL, bot = %(bot)s, run = run + 1, started = %(now)s,
+                progress = 0, sentence = ''
+WHERE number = (SELECT number FROM f)
+RETURNING (SELECT least(due, expires) FROM f), {COLUMNS}, {_ARGUMENTS}
+"""  # noqa: S608 - constants
 FINISH = f"""
 WITH o AS (
     SELECT number, ties, tenant, provider, channel FROM task

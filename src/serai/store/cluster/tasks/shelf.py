@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from serai.store.cluster.tasks.counts import ALL_WAITING, WAITING, CountTable
 from serai.store.cluster.tasks.gates import GateTable
-from serai.store.cluster.tasks.lanes import DROP, DROP_ONE, MOVE, OPEN, OPEN_SHARED, PUT_TIME, LaneTable
+from serai.store.cluster.tasks.lanes import DROP, DROP_EMPTY, DROP_ONE, MOVE, OPEN, OPEN_SHARED, PUT_TIME, LaneTable
 from serai.store.cluster.tasks.people import BEAT, LOOK, PeopleTables
-from serai.store.cluster.tasks.rows import FINISH, KEEP, TAKE, TAKE_ONE, RowTable
+from serai.store.cluster.tasks.rows import FINISH, KEEP, TAKE, TAKE_FIRST, TAKE_ONE, RowTable
 from serai.store.cluster.tasks.traces import TraceTables
 from serai.store.cluster.tasks.waits import TO_CANCEL, WaitTables
 from serai.store.cluster.tx import AloneError, Tx
@@ -16,7 +16,7 @@ from serai.store.contract import Allowance, NewTask
 from serai.store.taskrows import Rows
 from serai.store.taskrows.claim import width
 from serai.store.taskrows.run import plain
-from serai.store.tasks import MAX_SKIP, Exchange, Finish, Want
+from serai.store.tasks import MAX_SKIP, Exchange, Finish, Task, Want
 
 
 class ClusterShelf(RowTable, WaitTables, LaneTable, GateTable, TraceTables, PeopleTables, CountTable):
@@ -26,11 +26,16 @@ class ClusterShelf(RowTable, WaitTables, LaneTable, GateTable, TraceTables, Peop
 #: With these, bots move their tasks at the same time: each writes what it holds or has just locked, and adds to times.
 #: All else that an exchange may need, be it a channel's next task, a limit, a retry or what is due, is a matter of what
 #: the others do, and wants the tasks for itself.
-SHARED = frozenset({LOOK, BEAT, TO_CANCEL, FINISH, KEEP, OPEN_SHARED, TAKE, TAKE_ONE, MOVE, PUT_TIME, DROP, DROP_ONE})
+SHARED = frozenset(
+    {LOOK, BEAT, TO_CANCEL, FINISH, KEEP, OPEN_SHARED, TAKE, TAKE_ONE, TAKE_FIRST, MOVE, PUT_TIME}
+    | {DROP, DROP_ONE, DROP_EMPTY}
+)
 
 
 class ClusterRows(Rows[Tx]):
     """Ask ahead what bots always ask: nearly every exchange then takes three messages to and fro, a beat two.
+
+    An idle bot that finds a single task takes it with one; where it finds several, it learned that by one more.
 
     Exchanges share the tasks where they can, so that bots claim from one queue at once and none waits for another's
     answers: `FOR UPDATE SKIP LOCKED` on the tasks, not on their lanes, since one tenant's may be all there are.
@@ -55,6 +60,8 @@ class ClusterRows(Rows[Tx]):
 
     def exchange(self, tx: Tx, bot: str, finishes: Sequence[Finish], want: Want, *, now: float) -> Exchange:
         """Acknowledge what is over and claim what comes next, in one transaction."""
+        if tx.fresh and not finishes and not want.known and (taken := _take_first(tx, bot, want, now)):
+            return taken
         tx.share_tasks(SHARED)
         tx.places = want.slots + want.batch
         tx.spare = MAX_SKIP + want.slots if want.slots and want.batch else 0
@@ -72,6 +79,17 @@ class ClusterRows(Rows[Tx]):
             tx.emptied.clear()
             tx.sure.clear()
         return done
+
+
+def _take_first(tx: Tx, bot: str, want: Want, now: float) -> Exchange | None:
+    """Claim one task with one message to and fro, where there is nothing to decide."""
+    if len(want.queues) != 1 or not (want.slots or want.batch):
+        return None
+    tx.share_tasks(SHARED)
+    [queue] = want.queues
+    values = {"bot": bot, "queue": queue, "now": now, "short": sorted(want.short)}
+    found = tx.conclude(TAKE_FIRST, values | {"slots": want.slots, "batch": want.batch}, DROP_EMPTY, (queue,))
+    return Exchange([Task(*found[0][1:])], [], found[0][0]) if found else None
 
 
 ROWS: Rows[Tx] = ClusterRows(ClusterShelf)
