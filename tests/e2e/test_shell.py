@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import fcntl
+import http.client
+import json
 import os
 import pty
 import select
@@ -112,12 +115,14 @@ def test_two_at_once_do_not_meet_and_one_that_is_told_to_end_restores_its_termin
 
 
 def test_a_killed_client_leaves_nothing(app: Installation) -> None:
+    before = workers(app, "control")
     screen = Screen(app, "--", "sh", "-c", "echo be''gun; sleep 1000")
     screen.until("begun")
     [folder] = (app.home / "run/shells").iterdir()
     screen.process.kill()
     screen.process.wait()
     until(lambda: not folder.exists(), 90)
+    assert workers(app, "control") == before
     os.close(screen.slave)
     os.close(screen.master)
 
@@ -146,3 +151,51 @@ def test_a_shell_goes_on_while_the_api_and_the_agent_are_killed(own: Installatio
     assert screen.process.wait(90) != 0
     assert not list((own.home / "run/shells").iterdir())
     assert not list((own.home / "run/instances").iterdir())
+
+
+def test_by_https_a_shell_is_its_users_and_ends_with_what_they_show(app: Installation) -> None:
+    tokens = {}
+    for name in ("ada", "bob"):
+        app.run("user", "add", name, "--email", f"{name}@example.test")
+        app.run("member", "set", name, "developer", "--tenant", "demo")
+        made = app.json("token", "make", f"{name}-shell", "--tenant", "demo", "--user", name, "--action", "app.shell")
+        tokens[name] = {"authorization": f"Bearer {made['token']}", "content-type": "application/json"}
+    base = "/v1/apps/demo/room/shells"
+
+    def ask(method: str, path: str, body: bytes = b"", who: str = "ada") -> tuple[int, str]:
+        answer = app.get("api.localhost", base + path, method, body, tokens[who])
+        return answer.status, answer.text
+
+    for bad in (b'{"command": "sh"}', b'{"rows": 1}', b"[]", b'{"terminal": {"rows": 0}}', b'{"term": "a b"}', b"\xff"):
+        assert ask("POST", "", bad)[0] in {400, 422}, bad
+    status, text = ask("POST", "", b'{"command": ["cat"], "terminal": {}}')
+    assert status == 201
+    ident = json.loads(text)["id"]
+    for method, path, body in (
+        ("GET", "output", b""),
+        ("POST", "input?at=0", b"x"),
+        ("POST", "size", b'{"rows": 9, "columns": 9}'),
+    ):
+        assert ask(method, f"/{ident}/{path}", body, "bob")[0] == 404, path
+    assert [one["id"] for one in json.loads(ask("GET", "", who="bob")[1])["items"]] == [ident]
+    assert ask("POST", f"/{ident}/input?at=5", b"x")[0] == 409
+    assert ask("POST", f"/{ident}/input?at=-1", b"x")[0] in {400, 422}
+    assert ask("POST", f"/{ident}/input?at=0", b"x" * 70_000)[0] in {400, 413, 422}
+    assert ask("GET", f"/{ident}/output?from=99")[0] == 409
+    assert ask("GET", "/..%2F..%2Fx/output")[0] == 404
+    for _ in range(2):  # an answer that was lost, and the same request again
+        assert json.loads(ask("POST", f"/{ident}/input?at=0", b"hello\x04\x04")[1]) == {"next": 7}
+    lines = [json.loads(line) for line in ask("GET", f"/{ident}/output")[1].splitlines() if line]
+    said = b"".join(base64.b64decode(line["output"]) for line in lines if "output" in line)
+    assert (lines[0], said.count(b"hello"), lines[-1]["exit"]["code"]) == ({"typed": 7}, 2, 0)
+    ident = json.loads(ask("POST", "", b'{"command": ["sleep", "999"]}')[1])["id"]
+    connection = http.client.HTTPConnection("api.localhost", timeout=60)
+    connection.sock = app.connect("api.localhost", timeout=60)
+    connection.request("GET", f"{base}/{ident}/output", headers=tokens["ada"])
+    answer = connection.getresponse()
+    assert answer.readline() == b'{"typed":0}\n'
+    app.run("token", "end", "ada-shell", "--tenant", "demo")
+    while answer.readline():  # signs of life
+        pass
+    connection.close()
+    until(lambda: not (app.home / "run/shells" / ident).exists(), 30)

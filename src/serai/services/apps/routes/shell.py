@@ -157,28 +157,29 @@ async def _guarded(
     """Yield lines as they come; they end as this process does, and the shell does where who reads may no more."""
     nudge, still = request.app.state.get("nudge"), request.scope["state"]["still"]
     loop = asyncio.get_running_loop()
+    coming = asyncio.ensure_future(anext(lines, None))
     looked = loop.time()
-    async with contextlib.aclosing(lines):
+    try:
         yield first
         while True:
-            coming = asyncio.ensure_future(anext(lines, None))
-            while True:
-                await asyncio.wait({coming}, timeout=max(0.0, looked + LOOK - loop.time()))
-                if loop.time() >= looked + LOOK:
-                    looked = loop.time()
-                    dismissed = still() is None
-                    if dismissed or (nudge is not None and nudge.closed):
-                        coming.cancel()
-                        await asyncio.wait({coming})
-                        if dismissed:
-                            await _end(call)
-                        return
-                if coming.done():
-                    break
-            line = coming.result()
-            if line is None:
-                return
-            yield line
+            await asyncio.wait({coming}, timeout=max(0.0, looked + LOOK - loop.time()))
+            if loop.time() >= looked + LOOK:
+                looked = loop.time()
+                if still() is None or (nudge is not None and nudge.closed):
+                    return
+            if coming.done():
+                line = coming.result()
+                if line is None:
+                    return
+                yield line
+                coming = asyncio.ensure_future(anext(lines, None))
+    finally:
+        # Also where the client went: what runs can't be closed before it was cancelled.
+        coming.cancel()
+        await asyncio.wait({coming})
+        await lines.aclose()
+        if still() is None:
+            await asyncio.shield(_end(call))
 
 
 async def _end(call: Calling) -> None:
