@@ -35,8 +35,9 @@ async def test_a_passkey_is_added_signs_in_and_is_removed(api: Any) -> None:
     assert (await api.front("GET", "/v1/me", cookie=strong)).json()["factors"] == ["password", "passkey key"]
     sessions = (await api.front("GET", "/v1/sessions", cookie=strong)).json()["items"]
     assert [one["strong"] for one in sessions if one["current"]] == [True]
-    [key] = (await api.desk.vault.read("ada"))[0].passkeys
-    gone = await api.front("DELETE", f"/v1/me/passkeys/{key.id}", cookie=strong, origin=HERE)
+    [key] = (await api.front("GET", "/v1/me/passkeys", cookie=strong)).json()["items"]
+    assert (key.keys(), key["title"]) == ({"id", "title", "added"}, "key")
+    gone = await api.front("DELETE", f"/v1/me/passkeys/{key['id']}", cookie=strong, origin=HERE)
     assert gone.status_code == 204
     assert (await signs_in(api, device)).status_code == 403
 

@@ -32,6 +32,7 @@ ACTIONS = {
     ("POST", "/v1/me/totp/confirm"): "me.write",
     ("POST", "/v1/me/totp/remove"): "me.write",
     ("POST", "/v1/me/recovery"): "me.write",
+    ("GET", "/v1/me/passkeys"): "me.read",
     ("POST", "/v1/me/passkeys"): "me.write",
     ("POST", "/v1/me/passkeys/answer"): "me.write",
     ("DELETE", "/v1/me/passkeys/{key}"): "me.write",

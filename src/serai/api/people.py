@@ -64,6 +64,20 @@ class KeyMade(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     title: Annotated[str, Meta(max_length=60)] = ""
 
 
+class PasskeyLine(msgspec.Struct, frozen=True):
+    """A passkey as its user sees it; ``added`` in seconds since the epoch."""
+
+    id: str
+    title: str
+    added: float
+
+
+class PasskeyList(msgspec.Struct, frozen=True):
+    """The passkeys of a user."""
+
+    items: list[PasskeyLine]
+
+
 class Enrolment(msgspec.Struct, frozen=True):
     """A new TOTP secret; it counts from the moment that a code proves it."""
 
@@ -180,6 +194,13 @@ async def end_totp(request: AnyRequest, ctx: Ctx, desk: People, principal: Calle
     await desk.vault.write(principal.who, "no more one-time passwords", principal.user, newer, version)
 
 
+@get("/v1/me/passkeys", action="me.read", summary="List one's passkeys", operation_id="listPasskeys")
+async def find_passkeys(desk: People, principal: Caller) -> PasskeyList:
+    """Return the passkeys of who asks, in the order in which they were added."""
+    held = (await desk.vault.read(principal.user))[0] if principal.user else Secrets()
+    return PasskeyList([PasskeyLine(one.id, one.title, one.added) for one in held.passkeys])
+
+
 @post("/v1/me/passkeys", action="me.write", summary="Begin to add a passkey", operation_id="offerPasskey")
 async def offer_passkey(
     request: AnyRequest, ctx: Ctx, desk: People, principal: Caller, data: JSONBody[Proof]
@@ -239,6 +260,6 @@ def _recovery() -> tuple[list[str], tuple[str, ...]]:
 
 
 ROUTES: list[ControllerRouterHandler] = [
-    me, create, set_password, begin_totp, confirm_totp, renew_recovery, end_totp, offer_passkey, add_passkey,
+    me, create, set_password, begin_totp, confirm_totp, renew_recovery, end_totp, find_passkeys, offer_passkey, add_passkey,
     remove_passkey,
 ]  # fmt: skip

@@ -1,20 +1,9 @@
 // Signing in with a passkey (Web Authentication level 3), by the API's own two calls.
 
+import { ask, octets, text } from "./webauthn.js";
+
 const button = document.getElementById("passkey");
 const fault = document.getElementById("passkey-fault");
-
-const octets = (text) => Uint8Array.from(atob(text.replace(/-/g, "+").replace(/_/g, "/")), (one) => one.charCodeAt(0));
-const text = (buffer) => btoa(String.fromCharCode(...new Uint8Array(buffer)))
-  .replace(/\+/g, "-").replace(/\//g, "_").replace(/=+$/, "");
-
-async function ask(path, body) {
-  const answer = await fetch(path, {
-    method: "POST", headers: { "content-type": "application/json" }, body: body === undefined ? null : JSON.stringify(body),
-  });
-  const told = await answer.json();
-  if (!answer.ok) throw new Error(told.detail);
-  return told;
-}
 
 async function signIn() {
   fault.hidden = true;
