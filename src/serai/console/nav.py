@@ -19,9 +19,9 @@ from serai.api.answers import segment
 class Nav(msgspec.Struct, frozen=True, kw_only=True):
     """A line of the navigation.
 
-    ``path`` may hold ``{tenant}``: the line is then about the tenant that a page is of, and only there. With ``{app}``,
-    too, it is a tab of the pages about that app. ``action`` is what somebody must be allowed to do, there or, for a line
-    of the platform, on the platform itself; "" shows the line to everybody. ``anywhere`` asks whether they may in any
+    ``path`` may hold ``{tenant}``: the line is then about the tenant that a page is of, and only there. With ``{app}``
+    it is a tab of the pages about that app. ``action`` is what somebody must be allowed to do, there or, for a line of
+    the platform, on the platform itself; "" shows the line to everybody. ``anywhere`` asks whether they may in any
     tenant at all. ``order`` sorts, small ones first.
     """
 
