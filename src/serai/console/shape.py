@@ -62,7 +62,7 @@ def all_kinds() -> Kinds:
 def shape(kind: str) -> Shape:
     """Return a kind's form; `NotFoundError` for a kind that nobody brings."""
     found = all_kinds().get(kind)
-    fields = tuple(leaves(found))
+    fields = tuple(leaf for leaf in leaves(found) if leaf.path[0] not in found.DERIVED)
     return Shape(found, fields, form_kind(fields, Place))
 
 

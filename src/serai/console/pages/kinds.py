@@ -17,6 +17,7 @@ from serai.console.forms import Empty, Form, Short
 from serai.console.leaves import changed, shown
 from serai.console.nav import Crumb, Nav
 from serai.console.pages.kinds_history import ONE, between, crumbs_of, path_of
+from serai.console.render import text
 from serai.console.shape import Shape, action_of, all_kinds, form_of, shape
 from serai.console.visit import PLATFORM, Visit
 from serai.errors import ConflictError, InvalidError, NotFoundError
@@ -180,6 +181,7 @@ def _edit(
         name=name,
         spec=spec,
         fields=of.fields,
+        derived=[(key, text(value)) for key, value in (spec or {}).items() if key in of.kind.DERIVED],
         theirs=theirs,
         may_write=of.writable and visit.may("apply.write", inside)
         if spec is None
