@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from serai.daemon.home import Home
-from serai.errors import InvalidError, UnavailableError
+from serai.errors import ConflictError, InvalidError, UnavailableError
 from serai.identity.descriptors import Tenant
 from serai.identity.seal import Keyring, create_key, is_sealed, open_keyring
 from serai.services.apps import actions, views
@@ -55,6 +55,15 @@ async def test_values_are_shown_only_where_they_were_set_so(store: Store) -> Non
     assert await views.variables_of(store, KEYS, "demo", "shop") == {"COLOUR": "red", "KEY": None}
     await actions.set_env(store, KEYS, WHO, "demo", "shop", {"COLOUR": "blue"})
     assert await views.variables_of(store, KEYS, "demo", "shop") == {"COLOUR": None, "KEY": None}
+
+
+async def test_they_are_changed_in_the_version_that_was_seen_or_not_at_all(store: Store) -> None:
+    await actions.set_env(store, KEYS, WHO, "demo", "shop", {"KEY": "one"}, plain=True, expect=0)
+    for seen in (0, 2):
+        with pytest.raises(ConflictError):
+            await actions.set_env(store, KEYS, WHO, "demo", "shop", {"KEY": "two"}, plain=True, expect=seen)
+    await actions.set_env(store, KEYS, WHO, "demo", "shop", {"KEY": "three"}, plain=True, expect=1)
+    assert await views.variables_of(store, KEYS, "demo", "shop") == {"KEY": "three"}
 
 
 async def test_a_hidden_value_can_not_be_turned_into_one_that_is_shown(store: Store) -> None:

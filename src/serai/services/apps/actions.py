@@ -168,16 +168,20 @@ async def set_env(
     values: Mapping[str, str | None],
     *,
     plain: bool = False,
+    expect: int | None = None,
 ) -> tuple[str, ...]:
     """Set (or with None take away) environment variables; return the tasks that renew the running instances.
 
-    They are sealed, and shown to nobody again unless ``plain`` says that these may be.
+    They are sealed, and shown to nobody again unless ``plain`` says that these may be. `ConflictError` where
+    ``expect`` names another version of them than there is (0: none were ever set).
     """
     check_variables(values)
 
-    async def attempt() -> tuple[str, ...]:
+    async def attempt() -> tuple[str, ...] | ConflictError:
         record = await store.get(App, tenant, app)
         before, version = await variables.stored(store, tenant, app)
+        if expect not in {None, version}:
+            return ConflictError("Somebody changed the variables meanwhile.", version=version)
         merged = {**before.values, **values}
         kept = {key: value for key, value in merged.items() if value is not None}
         shown = {name for name in before.shown if name not in values} | (set(values) if plain else set())
@@ -192,7 +196,10 @@ async def set_env(
         await store.change(who, f"set {', '.join(sorted(values))} of {app}", [*puts, *tasks])
         return tuple(new.id for new in tasks)
 
-    return await again(attempt)
+    done = await again(attempt)
+    if isinstance(done, ConflictError):
+        raise done
+    return done
 
 
 async def restart(store: Store, who: str, tenant: str, app: str) -> tuple[str, ...]:

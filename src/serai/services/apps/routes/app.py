@@ -26,6 +26,7 @@ class EnvBody(Body, frozen=True, kw_only=True):
 
     values: Annotated[dict[str, str | None], Meta(max_length=256)]
     plain: bool = False  # they may be shown again
+    expect: Annotated[int, Meta(ge=0)] | None = None  # the version of all that they are changed in, 0 for none
 
     def __repr__(self) -> str:
         """Tell names only."""
@@ -93,8 +94,11 @@ async def set_env(
     ctx: Ctx, keys: Keys, principal: Caller, target: Aim, app: AppName, data: JSONBody[EnvBody]
 ) -> Started:
     """Set or take away variables; running instances are renewed one after the other."""
-    values, who = data.values, principal.who
-    return Started(await actions.set_env(ctx.store, keys, who, target.tenant, app, values, plain=data.plain))
+    return Started(
+        await actions.set_env(
+            ctx.store, keys, principal.who, target.tenant, app, data.values, plain=data.plain, expect=data.expect
+        )
+    )
 
 
 @post(f"{PATH}/restart", action="app.deploy", status_code=202, summary="Restart an app", operation_id="restartApp")
