@@ -106,5 +106,14 @@ document.addEventListener("htmx:load", (event) => {
   if (event.target !== document.body) begin(event.target);
 });
 
+/** On a phone the navigation is wider than the window: show where this is. */
+function centre() {
+  for (const here of document.querySelectorAll(".side [aria-current], .tabs [aria-current]")) {
+    const row = here.closest("ul").scrollWidth > here.closest("ul").clientWidth ? here.closest("ul") : here.closest("nav");
+    row.scrollLeft = here.offsetLeft - (row.clientWidth - here.offsetWidth) / 2;
+  }
+}
+
+centre();
 begin(document.body);
 document.querySelector("[data-focus]")?.focus();
