@@ -47,7 +47,9 @@ def hint(terminal: Terminal) -> str:
         f"    {command} deploy {_example()} --app hello --tenant {TENANT}{flag}\n"
         f"    curl{ca} {url}\n"
         f"    {command} status{flag}\n\n"
-        f"`{_trust(home, flag)}` lets browsers and curl know this host's certificates by themselves."
+        f"`{_trust(home, flag)}` lets browsers and curl know this host's certificates by themselves.\n"
+        f"The console is at {terminal.url('https://console.localhost/')}: "
+        f"`{command} user add YOU --email YOU@example.com --operator{flag}` prints the link that lets you in."
     )
 
 
