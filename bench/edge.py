@@ -49,7 +49,7 @@ CASES: dict[str, tuple[str, str, list[str], float | None]] = {
 def wrk(server: servers.Server, case: str, seconds: int, folder: Path) -> float:
     scheme, path, more, _ = CASES[case]
     port = server.secure if scheme == "https" else server.plain
-    argv = ["wrk", "-t2", "-c64", f"-d{seconds}s", *more, f"{scheme}://localhost:{port}{path}"]
+    argv = ["wrk", "-t1", "-c128", f"-d{seconds}s", *more, f"{scheme}://localhost:{port}{path}"]
     output = subprocess.run(argv, capture_output=True, text=True, check=True, cwd=folder).stdout
     if "Non-2xx" in output or "Socket errors" in output:
         print(f"{case:10} {server.name:6} had errors:\n{output}")

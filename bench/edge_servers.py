@@ -9,7 +9,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import time
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,6 +16,7 @@ from types import SimpleNamespace
 
 import structlog
 import uvloop
+from ports import free_port, wait_for
 from prometheus_client import CollectorRegistry
 
 from serai.cloud.descriptors import Instance, Route
@@ -30,20 +30,6 @@ from serai.store.codec import encode
 from serai.store.driver import Row
 
 WORKERS = 2
-
-
-def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
-
-
-def wait_for(port: int) -> None:
-    for _ in range(200):
-        with suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
-            return
-        time.sleep(0.05)
-    raise SystemExit(f"nothing listens on port {port}")
 
 
 class Server:

@@ -7,13 +7,12 @@ import http.client
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
-import time
-from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
+
+from ports import free_port, wait_for
 
 CHANNEL = "news"
 _MODULES = (Path("/usr/lib/nginx/modules/ngx_nchan_module.so"), Path("/usr/lib64/nginx/modules/ngx_nchan_module.so"))
@@ -24,20 +23,6 @@ class Where(NamedTuple):
 
     port: int
     request: bytes
-
-
-def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
-
-
-def wait_for(port: int) -> None:
-    for _ in range(200):
-        with suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
-            return
-        time.sleep(0.05)
-    raise SystemExit(f"nothing listens on port {port}")
 
 
 class Server:
