@@ -9,7 +9,8 @@ Left out of the checks, with the reason:
 Left out of the operations: those that end the session or the token that asks, or open streams that never end.
 A body that is beyond a bound of its schema may be so large that 413 is right.
 
-What asks the supervisor, or for the file of the keys, may answer 501 and 503: neither is there in a test.
+What asks the supervisor, or for the file of the keys, may answer 501 and 503: neither is there in a test. The numbers
+over time are: they have a module of their own beside the API.
 
 All is the same with each run: nothing is generated from what was answered before, which has times and IDs in it.
 ``SERAI_TORMENT`` is the number of examples for each operation, for a longer run, which learns from answers, too.
@@ -20,7 +21,8 @@ from __future__ import annotations
 import asyncio
 import os
 import zlib
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from itertools import chain
 from typing import Any
 
@@ -38,10 +40,12 @@ from requests.adapters import HTTPAdapter  # noqa: E402
 from schemathesis import engine  # noqa: E402
 from schemathesis.config import SchemathesisConfig  # noqa: E402
 
+from serai.daemon.testing import serving as at_work  # noqa: E402
 from serai.identity import Grant, Principal  # noqa: E402
 from serai.identity.people import Member, User  # noqa: E402
 from serai.identity.principals import Scope  # noqa: E402
 from serai.identity.tokens import issue  # noqa: E402
+from serai.services.series.module import SeriesConfig, SeriesModule  # noqa: E402
 
 FEW = 2
 EXAMPLES = int(os.environ.get("SERAI_TORMENT", str(FEW)))
@@ -100,6 +104,15 @@ parameters = {{ follow = false }}
 """
 
 
+@asynccontextmanager
+async def with_numbers(serving: Any) -> AsyncIterator[Any]:
+    """Give an API with the module beside it that keeps the numbers over time."""
+    async with serving as api:
+        (api.ctx.home / "data/series").mkdir(parents=True)
+        async with at_work(SeriesModule(SeriesConfig(max_mib=16), api.ctx)):
+            yield api
+
+
 async def operator(api: Any) -> str:
     """Return a token that may do everything."""
     await api.store.put("test", "", "", "ops", User(email="ops@example.com"))
@@ -150,7 +163,7 @@ def part_of(description: dict[str, Any], part: int) -> dict[str, Any]:
 @pytest.mark.parametrize("part", range(PARTS))
 def test_nothing_is_found(part: int, serve: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
     with asyncio.Runner() as runner, capture_logs():
-        serving = serve()
+        serving = with_numbers(serve())
         api = runner.run(serving.__aenter__())
         runner.run(seed(api))
         token = runner.run(operator(api))

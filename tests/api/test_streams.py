@@ -84,6 +84,7 @@ async def test_all_that_streams_is_counted(api: Any) -> None:
         "/v1/tasks/{task}/follow",
         "/v1/tasks/{task}/log",
         "/v1/apps/{tenant}/{app}/logs",
+        "/v1/apps/{tenant}/{app}/shells/{shell}/output",
     }
 
 

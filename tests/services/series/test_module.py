@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -84,6 +85,44 @@ async def test_what_can_not_be_asked_is_refused(stage: Any) -> None:
         await stage.api.call("GET", "/v1/glance?points=7")
     with pytest.raises(NotFoundError):
         await stage.api.call("GET", "/v1/series/-/shop")
+
+
+@pytest.mark.parametrize("name", ["a" * 200, "\x00", "é", "\u202e", "\U0001f600" * 70, ".", "..", "*", "a b", "a?b"])
+async def test_odd_names_are_refused(stage: Any, name: str) -> None:
+    odd = quote(name, safe="").replace(".", "%2E")
+    for path in (
+        f"/v1/series/{odd}",
+        f"/v1/series/{odd}/shop",
+        f"/v1/series/acme/{odd}",
+        f"/v1/series/acme?names={odd}",
+        f"/v1/glance?tenant=acme&apps={odd}",
+        f"/v1/glance?apps=acme%2F{odd}",
+        f"/v1/glance?order={odd}",
+    ):
+        with pytest.raises((InvalidError, NotFoundError)):
+            await stage.api.call("GET", path)
+
+
+NUMBERS = ["nan", "inf", "-inf", "1e309", "1e11", "-1e11", "9" * 400, "", "null", "0x1", "1%00", "\u0661", "true"]
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+async def test_odd_numbers_are_refused(stage: Any, number: str) -> None:
+    odd = quote(number, safe="%")
+    for path in (
+        *(f"/v1/series/acme?{name}={odd}" for name in ("from", "to", "step")),
+        f"/v1/series/-?from={odd}&to={odd}",
+        f"/v1/glance?limit={odd}",
+        f"/v1/glance?points={odd}",
+    ):
+        with pytest.raises(InvalidError):
+            await stage.api.call("GET", path)
+
+
+@pytest.mark.parametrize("query", ["from=-1e10&to=-9999999990", "from=9999999990&to=1e10&step=1", "from=1&to=50"])
+async def test_of_times_of_which_nothing_is_kept_there_is_nothing(stage: Any, query: str) -> None:
+    answer = await stage.api.call("GET", f"/v1/series/-?{query}")
+    assert not any(value for column in answer["columns"][1:] for value in column)
 
 
 async def test_a_long_time_comes_in_few_points(stage: Any) -> None:

@@ -10,6 +10,7 @@ import msgspec
 from serai.errors import InvalidError
 from serai.services.series.names import FIGURES, USUAL, Figure, Where
 from serai.services.series.recorder import HOST
+from serai.store.contract import NAME
 from serai.store.series import Level
 
 READ, GLANCE, STATE = "series.read", "series.glance", "series.state"
@@ -104,6 +105,13 @@ def where_of(target: str) -> Where:
     if target == HOST:
         return "host"
     return "app" if "/" in target else "tenant"
+
+
+def check_target(target: str) -> None:
+    """Raise `InvalidError` for what is neither the host, nor can be the name of a tenant or TENANT/APP."""
+    parts = target.split("/", 2)
+    if target != HOST and not (len(parts) <= 2 and all(NAME.fullmatch(part) for part in parts)):
+        raise InvalidError(f"{target[:64]!r} is no name of a tenant, nor of an app of one.", path="target")
 
 
 def figures_of(ask: Ask) -> list[Figure]:

@@ -106,11 +106,14 @@ async def glance(
     if len(apps) > MAX_QUERY or MINUTES % points:
         raise InvalidError("points is a divisor of 60, and a list of apps is not that long.", path="points")
     wanted = tuple(name if "/" in name else f"{target.tenant}/{name}" for name in _split(apps))
+    for name in wanted:
+        asking.check_target(name)
     ask = AskGlance(tenant=target.tenant, apps=wanted, order=order, after=after, limit=limit, points=points)
     return msgspec.convert(await ctx.bus.call(asking.GLANCE, msgspec.to_builtins(ask)), Glance)
 
 
 async def _read(ctx: Context, target: str, names: str, times: tuple[float, float], step: int) -> Curves:
+    asking.check_target(target)
     now = ctx.clock.now()
     since, until = (when if when > 0 else now + when for when in times)
     ask = Ask(target=target, names=_split(names[:MAX_QUERY]), since=since, until=until, step=step)
