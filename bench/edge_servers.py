@@ -19,6 +19,7 @@ import uvloop
 from ports import free_port, wait_for
 from prometheus_client import CollectorRegistry
 
+from serai.bus.open import open_bus
 from serai.cloud.descriptors import Instance, Route
 from serai.daemon.accept import AcceptLoop
 from serai.daemon.context import SystemClock
@@ -144,7 +145,7 @@ async def _work(folder: Path, number: int, sockets: dict[str, socket.socket]) ->
         log=log,
         registry=CollectorRegistry(),
         replica=Replica(folder / "replica"),
-        bus=None,
+        bus=open_bus("memory:"),
         sockets=lambda field: [sockets[field]],
         accept=lambda sock, accepted, wait: AcceptLoop(sock, accepted, log, wait).stop,
     )
