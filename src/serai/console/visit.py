@@ -129,6 +129,11 @@ class Visit:
         return self.principal.user if self.principal is not None else ""
 
     @property
+    def now(self) -> float:
+        """Return the time, in seconds since the epoch."""
+        return self._house.now()
+
+    @property
     def here(self) -> str:
         """Return the path and query of this request, without the part."""
         query = [(name, value) for name, value in self.request.query_params.multi_items() if name != "part"]

@@ -7,7 +7,7 @@ from serai.cloud.descriptors import Route
 from serai.daemon import testing
 from serai.daemon.modules.replica import ReplicaFiller, ReplicaFillerConfig
 from serai.identity.descriptors import Tenant
-from serai.services.edge.certificates import CertificatesConfig, CertificatesModule
+from serai.services.edge.certificates import UNTIL, CertificatesConfig, CertificatesModule
 from serai.services.edge.names import leaf_path
 
 
@@ -24,4 +24,7 @@ async def test_tenants_and_routes_get_certificates_as_they_come(tmp_path: Path) 
                     while not leaf_path(folder, name).exists():
                         await asyncio.sleep(0)
             assert module.status()["ok"]
+            told = await ctx.bus.call(UNTIL, ["www.example.test", "other.example.test", "../../etc/passwd"])
+            assert 89 * 86400 < told.pop("www.example.test") - ctx.clock.now() <= 90 * 86400
+            assert told == {"other.example.test": 0, "../../etc/passwd": 0}
         assert (folder / "private").stat().st_mode & 0o777 == 0o700

@@ -16,10 +16,15 @@ from serai.store.contract import Seals
 
 
 class DomainView(msgspec.Struct, frozen=True, kw_only=True):
-    """A host name of a tenant's own."""
+    """A host name of a tenant's own.
+
+    ``certified`` is when its certificate runs out, in seconds since the epoch; 0 while there is none yet, null where
+    that is not known now.
+    """
 
     host: str
     environment: str
+    certified: float | None = None
 
 
 class InstanceView(msgspec.Struct, frozen=True, kw_only=True):
@@ -118,12 +123,15 @@ async def variables_of(store: Store, seals: Seals, tenant: str, app: str) -> dic
     return {name: spec.open(seals, tenant, app, name) if name in spec.shown else None for name in sorted(spec.values)}
 
 
-async def releases(store: Store, site: Site, tenant: str, name: str) -> list[ReleaseView]:
-    """Return an app's releases, newest first."""
+async def releases(
+    store: Store, site: Site, tenant: str, name: str, before: int | None = None, limit: int = 1000
+) -> tuple[list[ReleaseView], bool]:
+    """Return one page of an app's releases, newest first, and whether there are more."""
     parent = await store.get(App, tenant, name)
     records = await store.find(Release, tenant, prefix=f"{name}.")
-    newest = sorted((record.spec for record in records), key=lambda spec: -spec.number)
-    return [release(site, tenant, parent.spec, spec) for spec in newest]
+    older = [record.spec for record in records if before is None or record.spec.number < before]
+    newest = sorted(older, key=lambda spec: -spec.number)
+    return [release(site, tenant, parent.spec, spec) for spec in newest[:limit]], len(newest) > limit
 
 
 def release(site: Site, tenant: str, parent: App, spec: Release) -> ReleaseView:

@@ -96,6 +96,16 @@ class Authority:
         _write(path, chain + _private(key), 0o640)
         return True
 
+    def until(self, name: str) -> float:
+        """Return when the leaf of host ``name`` runs out, in seconds since the epoch; 0 where there is none."""
+        if len(name) > 253 or not HOST_NAME.match(name):
+            return 0.0
+        try:
+            leaf = x509.load_pem_x509_certificate(leaf_path(self._folder, name).read_bytes())
+        except (OSError, ValueError):
+            return 0.0
+        return leaf.not_valid_after_utc.timestamp()
+
     def _is_fresh(self, path: Path, now: datetime) -> bool:
         try:
             leaf = x509.load_pem_x509_certificate(path.read_bytes())

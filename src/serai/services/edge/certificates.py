@@ -16,7 +16,12 @@ from serai.identity.descriptors import Tenant
 from serai.services.edge.names import own_names
 
 FOLLOWED = frozenset({Route.KIND, Tenant.KIND})
+UNTIL = "edge.certificates"  # the call by which others ask until when certificates of names are valid
+MOST = 1000  # names of one such call
 POLL = 30.0  # seconds between two looks at the routes when nobody says that they changed
+
+
+Names = Annotated[tuple[str, ...], msgspec.Meta(max_length=MOST)]
 
 
 class CertificatesConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -54,6 +59,7 @@ class CertificatesModule:
     async def serve(self) -> None:
         """Look at the routes whenever something changed."""
         changes = await self._ctx.bus.subscribe("replica.change")
+        asked = await self._ctx.bus.handle(UNTIL, self._until)
         try:
             while True:
                 self._renew()
@@ -64,7 +70,12 @@ class CertificatesModule:
                             if kinds is None or not FOLLOWED.isdisjoint(kinds):
                                 break
         finally:
+            await asked.close()
             await changes.close()
+
+    async def _until(self, names: Any) -> dict[str, float]:
+        wanted = msgspec.convert(names, Names)
+        return {name: self._authority.until(name) for name in wanted}
 
     async def close(self) -> None:
         """Hold nothing."""

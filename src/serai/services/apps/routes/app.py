@@ -8,10 +8,15 @@ from litestar import delete, get, patch, post, put
 from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 from msgspec import Meta
 
+from serai.daemon.module import Context
+from serai.errors import DeadlineError, UnavailableError
 from serai.services.apps import actions, domains, removal, views
 from serai.services.apps.descriptors import PROD, App, Domain
 from serai.services.apps.routes.common import PATH, Aim, AppName, Body, Caller, Ctx, Keys, Limit, Started, site_of
 from serai.services.apps.views import Apps, AppView, DomainView
+
+CERTIFIED = "edge.certificates"  # the call by which the edge's authority is asked
+TELLING = 1.0  # seconds that a list waits for it
 
 
 class ScaleBody(Body, frozen=True, kw_only=True):
@@ -111,11 +116,17 @@ async def restart(ctx: Ctx, principal: Caller, target: Aim, app: AppName) -> Sta
 async def list_domains(ctx: Ctx, target: Aim, app: AppName) -> list[DomainView]:
     """Return the host names of the tenant's own that lead to the app."""
     await ctx.store.get(App, target.tenant, app)
-    return [
-        DomainView(host=record.name, environment=record.spec.environment)
-        for record in await ctx.store.find(Domain, target.tenant)
-        if record.spec.app == app
-    ]
+    found = [record for record in await ctx.store.find(Domain, target.tenant) if record.spec.app == app]
+    until = await _certified(ctx, [record.name for record in found])
+    return [DomainView(host=one.name, environment=one.spec.environment, certified=until.get(one.name)) for one in found]
+
+
+async def _certified(ctx: Context, names: list[str]) -> dict[str, float]:
+    """Return until when certificates of names are valid; nothing where nobody tells."""
+    try:
+        return dict(await ctx.bus.call(CERTIFIED, names, deadline=TELLING)) if names else {}
+    except (UnavailableError, DeadlineError):
+        return {}
 
 
 @put(f"{PATH}/domains/{{host:str}}", action="app.domain", summary="Add a domain", operation_id="addDomain")
