@@ -12,6 +12,7 @@ from serai.api.answers import Parameters
 from serai.api.audit import Changes, Refusals
 from serai.console.depend import Visitor
 from serai.console.nav import Crumb, Nav
+from serai.console.shape import all_kinds
 from serai.console.visit import Visit
 from serai.errors import InvalidError
 
@@ -66,6 +67,7 @@ def _page(visit: Visit, template: str, title: str, found: Changes | Refusals) ->
         items=found.items,
         next=str(found.next or ""),
         words=WORDS,
+        shown={kind.KIND for kind in all_kinds()},
         wanted={name: given.get(name, "") for name in (*WORDS, *DAYS)},
     )
 

@@ -1,0 +1,185 @@
+"""What a tenant's page is made of: asked of the API all at once, and only as far as the visitor may know it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from serai.api.answers import Parameters, descriptor, segment
+from serai.api.shapes import Descriptor, Page
+from serai.api.tenants import Usage
+from serai.console.visit import Visit
+from serai.errors import SeraiError
+from serai.services.series.asking import Curves, Glance, Look
+from serai.tasks.view import TaskPage, TaskView
+
+FEW = 8  # apps and members that the page names; the rest is behind a link
+FAILED = 5  # tasks
+RECENT = 86400.0  # seconds that a task's error is news
+LATELY = 30  # seconds in which a number counts as of now
+FULL = 0.9  # of a quota
+MIB = 1 << 20
+NUMBERS = "memory,data,processes"
+
+
+class Facts(msgspec.Struct, frozen=True, kw_only=True):
+    """A tenant at a glance. What could not be told, or is not for the visitor, is None or empty."""
+
+    title: str
+    quotas: Mapping[str, int]
+    need: Mapping[str, int] | None
+    waiting: int | None
+    now: Mapping[str, float]
+    apps: Sequence[Descriptor]
+    more_apps: bool
+    looks: Mapping[str, Look]
+    members: Sequence[Descriptor]
+    more_members: bool
+    failed: Sequence[TaskView]
+
+
+class Bar(msgspec.Struct, frozen=True, kw_only=True):
+    """A quota and what there is of it: ``octets`` says that its numbers are, ``now`` is what is in use."""
+
+    name: str
+    about: str
+    used: int
+    most: int
+    octets: bool = False
+    now: float | None = None
+
+    @property
+    def full(self) -> bool:
+        """Tell whether little is left."""
+        return self.used >= self.most * FULL
+
+
+class Notice(msgspec.Struct, frozen=True, kw_only=True):
+    """Something to look at, and where to do something about it."""
+
+    text: str
+    link: str
+    path: str
+
+
+async def gather(visit: Visit) -> Facts:
+    """Return what there is to show; `NotFoundError` where the tenant is not there."""
+    tenant, calls = visit.tenant, visit.calls
+    own = descriptor("tenant", tenant, tenant)
+    few: Parameters = {"tenant": tenant, "limit": FEW}
+    failed: Parameters = {"tenant": tenant, "state": "error", "limit": FAILED}
+    there, usage, need, apps, members, tasks, curves = await asyncio.gather(
+        calls.read(Descriptor, own, keep=True),
+        _asked(visit, "usage.read", Usage, f"/v1/tenants/{segment(tenant)}/usage"),
+        _asked(visit, "need.read", Descriptor, descriptor("need", tenant, tenant)),
+        _asked(visit, "app.read", Page, "/v1/app", few),
+        _asked(visit, "member.read", Page, "/v1/member", few),
+        _asked(visit, "task.read", TaskPage, "/v1/tasks", failed),
+        _asked(visit, "series.read", Curves, f"/v1/series/{segment(tenant)}", {"names": NUMBERS, "from": -LATELY}),
+    )
+    spec = there.spec
+    return Facts(
+        title=spec.get("title", ""),
+        quotas={key: value for key, value in spec.items() if isinstance(value, int)},
+        need=need.spec if need is not None else {} if visit.may("need.read", tenant) else None,
+        waiting=usage.tasks_waiting if usage is not None else None,
+        now=_now(curves),
+        apps=apps.items if apps is not None else (),
+        more_apps=bool(apps is not None and apps.next),
+        looks=await _looks(visit, apps.items if apps is not None else ()),
+        members=members.items if members is not None else (),
+        more_members=bool(members is not None and members.next),
+        failed=[one for one in tasks.items if one.finished > time.time() - RECENT] if tasks is not None else (),
+    )
+
+
+async def _asked(visit: Visit, action: str, kind: Any, path: str, query: Parameters | None = None) -> Any:
+    """Return an answer, or None where the visitor may not ask, or it can't be had now: the page does without."""
+    if not visit.may(action, visit.tenant):
+        return None
+    try:
+        return await visit.calls.read(kind, path, query, keep=True)
+    except SeraiError:
+        return None
+
+
+async def _looks(visit: Visit, apps: Sequence[Descriptor]) -> Mapping[str, Look]:
+    if not apps:
+        return {}
+    query: Parameters = {"tenant": visit.tenant, "apps": ",".join(one.name for one in apps), "limit": FEW}
+    found = await _asked(visit, "series.read", Glance, "/v1/glance", query)
+    return {one.app: one for one in found.items} if found is not None else {}
+
+
+def _now(curves: Curves | None) -> Mapping[str, float]:
+    """Return the last number of each curve."""
+    found = {}
+    for name, column in zip(curves.names, curves.columns[1:], strict=True) if curves is not None else ():
+        last = next((value for value in reversed(column) if value is not None), None)
+        if last is not None:
+            found[name] = float(last)
+    return found
+
+
+def bars(facts: Facts) -> list[Bar]:
+    """Return the quotas with what is taken of them."""
+    quotas, need, found = facts.quotas, facts.need, []
+    if need is not None:
+        room = "What the instances that should run may take together"
+        data = "What the data of its apps may take together, kept ones of deleted apps included"
+        found = [
+            _bar(facts, "Memory", "memory_mb", room, "memory", MIB),
+            _bar(facts, "Disk", "disk_mb", data, "data", MIB),
+            _bar(facts, "Processes", "processes", room, "processes", 1),
+        ]
+    if facts.waiting is not None:
+        found.append(
+            Bar(name="Waiting tasks", about="Of all apps together", used=facts.waiting, most=quotas.get("tasks", 1))
+        )
+    return found
+
+
+def _bar(facts: Facts, name: str, field: str, about: str, now: str, unit: int) -> Bar:
+    return Bar(
+        name=name,
+        about=about,
+        used=(facts.need or {}).get(field, 0) * unit,
+        most=facts.quotas.get(field, 0) * unit,
+        octets=unit == MIB,
+        now=facts.now.get(now),
+    )
+
+
+def needs_attention(visit: Visit, facts: Facts, used: Sequence[Bar]) -> list[Notice]:
+    """Return what somebody should look at, with what to do about it."""
+    home, tenant = visit.home, visit.tenant
+    found = []
+    for bar in used:
+        if bar.full:
+            may = visit.may("tenant.write", tenant)
+            link, path = ("Give it more", f"{home}/quotas") if may else ("Look at its apps", f"{home}/apps")
+            found.append(Notice(text=f"{bar.name}: little or nothing is left of the quota.", link=link, path=path))
+    for app, look in facts.looks.items():
+        if look.errors:
+            path = f"{home}/apps/{segment(app)}"
+            found.append(Notice(text=f"{app} answers with errors now.", link="Look at the app", path=path))
+    if facts.failed:
+        many = f"{FAILED} or more tasks" if len(facts.failed) == FAILED else "Tasks"
+        path = f"{home}/tasks?state=error"
+        found.append(Notice(text=f"{many} ended in error within a day.", link="Look at them", path=path))
+    if not visit.may("member.write", tenant):
+        return found
+    if not facts.more_members and all(one.spec.get("role") != "owner" for one in facts.members):
+        found.append(Notice(text="Nobody owns this tenant.", link="Invite an owner", path=f"{home}/people"))
+    if not _has_second(visit.factors):
+        text = "A password alone opens your account, which has power over this tenant."
+        found.append(Notice(text=text, link="Add a second factor", path="/account"))
+    return found
+
+
+def _has_second(factors: Sequence[str]) -> bool:
+    return any(one == "totp" or one.startswith("passkey") for one in factors)
