@@ -1,3 +1,4 @@
+import signal
 import subprocess
 import sys
 import threading
@@ -44,3 +45,9 @@ def test_it_becomes_the_program(tmp_path):
     done = subprocess.run(argv, cwd=tmp_path, capture_output=True, text=True, check=True)
     assert done.stdout == "a b $HOME\n"
     assert subprocess.run(argv[:5], capture_output=True, check=False).returncode == 1
+
+
+def test_the_program_finds_no_signal_ignored(tmp_path):
+    argv = [sys.executable, "-I", "-S", Path(persist.__file__), "run", "--", "grep", "SigIgn", "/proc/self/status"]
+    done = subprocess.run(argv, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert int(done.stdout.split()[1], 16) & (1 << signal.SIGPIPE - 1 | 1 << signal.SIGXFSZ - 1) == 0

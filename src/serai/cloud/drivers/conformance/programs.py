@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import signal
+
 from serai.cloud.drivers.conformance.bench import Bench, Case, expect
 from serai.cloud.drivers.contract import Mount
 from serai.errors import AlreadyExistsError, InvalidError
+
+SIGNALS, NONE = "grep -E '^Sig(Blk|Ign)' /proc/self/status", 16 * "0"  # what is blocked and ignored, of nothing
 
 
 async def a_program_runs_with_its_arguments_and_nothing_but_its_environment(bench: Bench) -> None:
@@ -41,6 +45,19 @@ async def a_missing_program_is_refused(bench: Bench) -> None:
     expect(workload.id not in {handle.id for handle in await bench.driver.recover()}, workload.id)
 
 
+async def signals_do_what_they_do_by_themselves(bench: Bench) -> None:
+    """Ignore and block nothing, whatever who starts it does: a pipe that nobody reads any more ends who writes."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN), signal.signal(signal.SIGQUIT, signal.SIG_IGN)
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1})
+    try:
+        _, text = await bench.output("sh", "-c", f"{SIGNALS}; yes | head -n 1; echo end")
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+        for number, handler in zip((signal.SIGHUP, signal.SIGQUIT), before, strict=True):
+            signal.signal(number, handler)
+    expect(text.split() == ["SigBlk:", NONE, "SigIgn:", NONE, "y", "end"], text)
+
+
 async def an_id_is_taken_once(bench: Bench) -> None:
     """Refuse a second workload of the same ID; the first goes on."""
     async with bench.running("sleep", "60", id="twice") as handle:
@@ -75,6 +92,7 @@ CASES: tuple[Case, ...] = (
     an_exit_status_is_told,
     a_deadly_signal_is_told,
     a_missing_program_is_refused,
+    signals_do_what_they_do_by_themselves,
     an_id_is_taken_once,
     mounts_are_seen_and_only_writable_ones_take_files,
 )

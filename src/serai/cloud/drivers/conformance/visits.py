@@ -14,7 +14,8 @@ from serai.cloud.visiting import Caller, Ended, Said
 from serai.errors import ConflictError, InvalidError, NotFoundError, SeraiError
 
 PATIENCE = 20.0  # seconds
-STATUS = "grep -E 'NoNewPrivs|Seccomp:|Cap(Eff|Prm|Inh|Bnd|Amb)|^Groups' /proc/self/status; readlink /proc/self/ns/*"
+FIELDS = "NoNewPrivs|Seccomp:|Sig(Blk|Ign)|Cap(Eff|Prm|Inh|Bnd|Amb)|^Groups"
+STATUS = f"grep -E '{FIELDS}' /proc/self/status; readlink /proc/self/ns/*"
 
 
 class Talk:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import sys
 from pathlib import Path
 
@@ -79,6 +80,8 @@ def main(argv: list[str]) -> None:
             link(Path(folder), paths)
         case ["run", "--", program, *arguments]:
             sow(Path.cwd(), data)
+            for number in (signal.SIGPIPE, signal.SIGXFSZ):  # which this interpreter ignores, and exec() would leave so
+                signal.signal(number, signal.SIG_DFL)
             os.execvp(program, [program, *arguments])  # noqa: S606  becoming the program is the point
         case _:
             raise SystemExit("usage: persist.py link FOLDER PATH… | run -- PROGRAM…")

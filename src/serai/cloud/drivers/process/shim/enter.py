@@ -16,7 +16,7 @@ import termios
 from _socket import SCM_RIGHTS, SOL_SOCKET, socket
 
 from . import kernel
-from .launch import become
+from .launch import SIGNALS, become
 
 TYPE_CHECKING = False  # importing typing would cost 4 ms and 1 MB
 if TYPE_CHECKING:
@@ -33,7 +33,6 @@ NAMESPACES = (
 INSIDE = 1000  # the user and group that a workload sees itself as
 TIOCSPTLCK, TIOCGPTPEER = 0x40045431, 0x5441  # asm-generic/ioctls.h
 IUTF8 = 0o40000  # erasing a character erases all of its octets
-SIGNALS = range(1, 65)
 SHELLS = ("/bin/bash", "/bin/sh")
 CAPABILITIES = 64  # more than any kernel has
 
@@ -122,9 +121,6 @@ def _become(config: dict[str, Any], report: socket, fails: int, streams: tuple[i
         os.umask(0o027)
         _take(streams or _terminal(config, report))
         config["argv"] = config["argv"] or [next(one for one in SHELLS if os.access(one, os.X_OK)).encode()]
-        # What the interpreter ignores (SIGPIPE) or who started the platform did (SIGINT, SIGHUP), exec() would, too.
-        for number in SIGNALS:
-            kernel.default_signal(number)
         kernel.filter_system_calls(config["seccomp"])
         become(config)
     except OSError as error:

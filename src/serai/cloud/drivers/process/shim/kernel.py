@@ -82,11 +82,6 @@ def unblock(numbers: list[int] | range) -> None:
     _checked(LIBC.sigprocmask(SIG_UNBLOCK, _mask(numbers), None), "sigprocmask")
 
 
-def default_signal(number: int) -> None:
-    """Let a signal do what it does by itself, for this process and what it executes."""
-    LIBC.signal(number, None)
-
-
 def send_signal(pidfd: int, number: int) -> None:
     """Send a signal to the process behind a pidfd."""
     _checked(LIBC.syscall(PIDFD_SEND_SIGNAL, pidfd, number, None, 0), "pidfd_send_signal")

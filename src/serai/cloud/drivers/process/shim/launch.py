@@ -12,7 +12,7 @@ import resource
 from _socket import socket
 
 from .bencode import decode, text
-from .landlock import restrict
+from .landlock import LIBC, restrict
 
 TYPE_CHECKING = False  # importing typing would cost 4 ms and 1 MB
 if TYPE_CHECKING:
@@ -24,6 +24,9 @@ LIMITS = {
     "files": resource.RLIMIT_NOFILE,
     "processes": resource.RLIMIT_NPROC,
 }
+
+SIGNALS = range(1, 65)
+SIG_SETMASK = 2
 
 
 def main(arguments: list[str]) -> None:
@@ -51,4 +54,15 @@ def become(config: dict[str, Any]) -> None:
     restrict([text(path) for path in config["writable"]], [text(path) for path in config["devices"]])
     environment = {text(key): text(value) for key, value in config["env"]}
     argv = [text(word) for word in config["argv"]]
+    release_signals()
     os.execvpe(argv[0], argv, environment)  # noqa: S606  a typed vector; no shell
+
+
+def release_signals() -> None:
+    """Let every signal do what it does by itself: exec() would leave what is ignored or blocked so.
+
+    The interpreter ignores SIGPIPE and SIGXFSZ, and who started the platform, perhaps, SIGINT, SIGQUIT or SIGHUP.
+    """
+    for number in SIGNALS:  # of some, libc and kernel refuse to change anything
+        LIBC.signal(number, None)
+    LIBC.sigprocmask(SIG_SETMASK, bytes(128), None)
