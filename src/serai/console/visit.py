@@ -25,10 +25,10 @@ from serai.console.wire import Wire
 from serai.errors import ConflictError, DeniedError, InvalidError, SeraiError
 from serai.identity import Principal, Target, allowed
 from serai.identity.principals import Grant
+from serai.services.paths import PLATFORM
 
 AnyRequest = Request[Any, Any, Any]
 THEMES = ("auto", "light", "dark")
-PLATFORM = "-"  # how a path writes the platform itself, which has no tenant
 FLASH_SECONDS = 60
 MOST_HOMES = 50  # tenants that are offered at once; the list of all has the others
 #: A path on this site: nothing that a browser would take for another host, nor for another header field.

@@ -19,8 +19,9 @@ from serai.console.nav import Crumb, Nav
 from serai.console.pages.kinds_history import ONE, between, crumbs_of, path_of
 from serai.console.render import text
 from serai.console.shape import Shape, action_of, all_kinds, form_of, shape
-from serai.console.visit import PLATFORM, Visit
+from serai.console.visit import Visit
 from serai.errors import ConflictError, InvalidError, NotFoundError
+from serai.services.paths import PLATFORM
 from serai.store import Spec
 
 NAV = (Nav(title="Descriptors", path="/kinds", order=80),)

@@ -12,8 +12,9 @@ from serai.api.shapes import Difference, History
 from serai.console.depend import Filled, Visitor
 from serai.console.nav import Crumb
 from serai.console.shape import action_of, shape
-from serai.console.visit import PLATFORM, Visit
+from serai.console.visit import Visit
 from serai.errors import SeraiError
+from serai.services.paths import PLATFORM
 
 REVISIONS = 100
 ONE = "/kinds/{kind:str}/{tenant:str}/{name:str}"

@@ -12,7 +12,8 @@ from serai.console.depend import Filled, Visitor
 from serai.console.forms import Empty
 from serai.console.nav import Crumb
 from serai.console.pages.task_holds import crumbs
-from serai.console.visit import PLATFORM, Visit
+from serai.console.visit import Visit
+from serai.services.paths import PLATFORM
 
 PATH = "/tenants/{tenant:str}/tasks/schedules/{name:str}"
 

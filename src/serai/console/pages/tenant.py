@@ -14,9 +14,10 @@ from serai.console.nav import Crumb, Nav
 from serai.console.pages.tenants import Amount, deleted
 from serai.console.tenancy import bars, gather, needs_attention
 from serai.console.versions import gone, meanwhile, over
-from serai.console.visit import PLATFORM, Visit
+from serai.console.visit import Visit
 from serai.errors import NotFoundError
 from serai.services.apps.trash import Returned
+from serai.services.paths import PLATFORM
 
 NAV = (Nav(title="At a glance", path="/tenants/{tenant}", order=15, action="tenant.read"),)
 HOME = "/tenants/{tenant:str}"

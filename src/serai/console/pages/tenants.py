@@ -14,8 +14,9 @@ from serai.api.shapes import Page
 from serai.console.depend import Filled, Visitor
 from serai.console.forms import Form
 from serai.console.nav import Crumb, Nav
-from serai.console.visit import PLATFORM, Visit
+from serai.console.visit import Visit
 from serai.errors import DeniedError
+from serai.services.paths import PLATFORM
 
 NAV = (Nav(title="Tenants", path="/tenants", order=10, action="tenant.read", anywhere=True),)
 AT_ONCE = 50  # tenants on a page

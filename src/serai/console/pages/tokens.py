@@ -16,7 +16,8 @@ from serai.api.tokens import Issued, TokenList
 from serai.console.depend import Filled, Visitor
 from serai.console.forms import Empty, Form, Short
 from serai.console.nav import Crumb, Nav
-from serai.console.visit import PLATFORM, Visit
+from serai.console.visit import Visit
+from serai.services.paths import PLATFORM
 
 NAV = (
     Nav(title="Tokens", path="/tenants/{tenant}/tokens", order=70, action="token.read"),
