@@ -1,44 +1,105 @@
-"""The first page: this host and its apps at a glance. It is also the worked example of a page in docs/console.md."""
+"""The first page: what needs attention, how this host or a tenant's apps did lately, and which apps are busiest."""
 
 from __future__ import annotations
+
+import asyncio
 
 from litestar import Response, get
 from litestar.types import ControllerRouterHandler
 
+from serai.api.answers import Parameters
 from serai.api.machine import About
-from serai.api.shapes import Page
 from serai.console.depend import Visitor
 from serai.console.nav import Nav
+from serai.console.plots import APPS, HOST, SPANS, Plot, Span, draw, span_of
+from serai.console.visit import Visit
+from serai.errors import SeraiError
+from serai.services.paths import PLATFORM
+from serai.services.series.asking import Glance
 
 NAV = (Nav(title="Overview", path="/", order=0),)
-AT_ONCE = 50  # apps on a page
+AT_ONCE = 20  # apps on a page
+POINTS = 30  # of a curve of the last hour
 
 
 @get("/")
 async def overview(visit: Visitor) -> Response[str]:
-    """Show the host's state to who may see it, and the apps that the visitor may see."""
-    calls = visit.calls
-    about = await calls.read(About, "/v1/about", keep=True)
-    status = await calls.maybe("/v1/status") if visit.may("host.status") else None
-    after = visit.request.query_params.get("after", "")
-    # All at once for who may see all; others see their own tenants', of which there are few.
-    wheres: list[str | None] = [None] if visit.may("app.read") else [*visit.tenants()]
-    pages = [
-        await calls.read(Page, "/v1/app", {"limit": AT_ONCE, "after": after, "tenant": where}, keep=True)
-        for where in wheres
-        if where is None or visit.may("app.read", where)
-    ]
-    apps = Page([app for page in pages for app in page.items], pages[0].next if len(pages) == 1 else "")
-    channels = [f"tenant/{tenant}" for tenant in visit.tenants() if visit.may("push.read", tenant)]
+    """Show the host, or one of the visitor's tenants, at a glance."""
+    given, part = visit.request.query_params, visit.part
+    places = _places(visit)
+    of = next((place for place in places if place == given.get("of")), places[0] if places else "")
+    span = span_of(given.get("span", ""))
+    about, plots, apps = await asyncio.gather(
+        visit.calls.read(About, "/v1/about", keep=True),
+        _plots(visit, of, span) if not part else _nothing(),
+        _busiest(visit, of) if part in {"", "apps"} else _nobody(),
+    )
+    tenant = "" if of in {"", PLATFORM} else of.partition("/")[0]
     return visit.page(
         "overview.html",
         title="Overview",
         about=about,
-        status=status,
+        places=places,
+        of=of,
+        spans=SPANS,
+        span=span,
+        plots=plots,
         apps=apps.items,
         next=apps.next,
-        channels=channels,
+        there_are_apps=bool(apps.items) or (part in {"", "apps"} and await _there_are_apps(visit, of)),
+        apps_path=f"/tenants/{tenant}/apps" if tenant else "/apps",
+        tenant=tenant,
+        channels=[f"tenant/{tenant}"] if tenant and visit.may("push.read", tenant) else [],
     )
+
+
+def _places(visit: Visit) -> list[str]:
+    """Return what somebody may see numbers of: the host, tenants, and apps where it is these that they were given."""
+    granted = [grant for grant in (visit.principal.grants if visit.principal else ()) if grant.tenant]
+    found = [PLATFORM] if visit.may("series.read") else []
+    found += [
+        f"{grant.tenant}/{grant.app}" if grant.app else grant.tenant
+        for grant in granted
+        if visit.may("series.read", grant.tenant, grant.app)
+    ]
+    return list(dict.fromkeys(found))
+
+
+async def _plots(visit: Visit, of: str, span: Span) -> list[Plot]:
+    return await draw(visit, of, HOST if of == PLATFORM else APPS, span) if of else []
+
+
+async def _nothing() -> list[Plot]:
+    return []
+
+
+async def _nobody() -> Glance:
+    return Glance(items=[])
+
+
+async def _busiest(visit: Visit, of: str) -> Glance:
+    """Return the apps with the most requests; nothing while the numbers are away."""
+    tenant, _, app = of.partition("/")
+    if not of or app:
+        return Glance(items=[])
+    query: Parameters = {
+        "order": "requests", "limit": AT_ONCE, "points": POINTS, "after": visit.request.query_params.get("after", ""),
+        "tenant": None if tenant == PLATFORM else tenant,
+    }  # fmt: skip
+    try:
+        return await visit.calls.read(Glance, "/v1/glance", query)
+    except SeraiError:
+        return Glance(items=[])
+
+
+async def _there_are_apps(visit: Visit, of: str) -> bool:
+    """Tell whether there is any app that merely did nothing lately."""
+    tenant, _, app = of.partition("/")
+    where = None if tenant == PLATFORM else tenant
+    if app or not of or not visit.may("app.read", where or ""):
+        return bool(app)
+    found = await visit.calls.maybe("/v1/app", {"limit": 1, "tenant": where})
+    return bool(found and found["items"])
 
 
 ROUTES: list[ControllerRouterHandler] = [overview]
