@@ -2,37 +2,15 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 import pytest
 from browsing import unclean
 
-from serai.cloud.descriptors import Instance
-from serai.services.apps.descriptors import App, Process, Release
+from serai.services.apps.descriptors import App
 from serai.tasks import Tasks
 
 SHOP = "/tenants/demo/apps/shop"
-HOSTILE = '"><script>alert(1)</script>'
-
-
-@pytest.fixture
-async def shop(house: Any) -> Any:
-    """A house with an app that has three releases, the second of them live."""
-    for tenant in ("demo", "other"):
-        await house.api.call("POST", "/v1/tenants", {"name": tenant})
-    app = App(host="test", next_release=4, live={"prod": 2}, before={"prod": (1,)})
-    await house.store.put("user:root", "test", "demo", "shop", app)
-    for number in (1, 2, 3):
-        release = Release(
-            app="shop", number=number, blob="0" * 64, created=time.time(), who="user:ada", title=HOSTILE, built=1.0,
-            state="built", runtime="python3.11", notes=(HOSTILE,), env={"COLOUR": f"c{number}"},
-            processes={"web": Process(argv=("run", str(number)), memory_mb=128 * number)},
-        )  # fmt: skip
-        await house.store.put("user:root", "test", "demo", f"shop.{number}", release)
-    instance = Instance(app="shop", release=2, host="test", state="ready", reason=HOSTILE)
-    await house.store.put("user:root", "test", "demo", "shop.2.web.0", instance)
-    return house
 
 
 async def test_a_list_is_paged_and_found_by_how_names_begin(house: Any) -> None:

@@ -83,7 +83,7 @@ class _Reader(HTMLParser):
         fields = dict(attrs)
         if tag == "form":
             self.forms.append(Found(fields.get("action") or ""))
-        elif self.forms and tag == "input" and fields.get("type") not in {"checkbox", "radio"}:
+        elif self.forms and tag == "input" and fields.get("type") not in {"checkbox", "radio"} and fields.get("name"):
             self.forms[-1].fields[fields["name"] or ""] = fields.get("value") or ""
         elif self.forms and tag == "textarea":
             self._text = fields["name"]

@@ -100,7 +100,7 @@ def _check(handler: HTTPRouteHandler) -> None:
     if "visit" not in handler.parsed_fn_signature.parameters:
         raise InternalError("A page has a parameter visit: Visitor, by which it knows who asks.", handler=str(handler))
     if methods == {"POST"}:
-        if form_of(handler) is None:
+        if form_of(handler) is None and not handler.opt.get("streamed"):
             raise InternalError("A page that takes a POST has a parameter form: Filled[STRUCT].", handler=str(handler))
     elif methods != {"GET"}:
         raise InternalError("A page is got by GET and sent by POST.", handler=str(handler))

@@ -1,8 +1,9 @@
-"""Where things of an app are: in the API, and on the network as whoever looks at a page reaches them."""
+"""What pages about an app share: where it is in the API and on the network, and how two things of it differ."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from serai.api.answers import segment
 
@@ -23,3 +24,15 @@ def reached(visit: Visit, url: str) -> str:
     scheme, _, rest = url.partition("://")
     host, slash, path = rest.partition("/")
     return f"{scheme}://{host}:{port}{slash}{path}"
+
+
+def differing(old: Any, new: Any, name: str = "") -> dict[str, tuple[Any, Any]]:
+    """Return what differs between two values by the path to it ("processes.web.memory_mb"); None where it is not."""
+    if old == new:
+        return {}
+    if not (isinstance(old, Mapping) and isinstance(new, Mapping)):
+        return {name: (old, new)}
+    found: dict[str, tuple[Any, Any]] = {}
+    for key in sorted({*old, *new}):
+        found |= differing(old.get(key), new.get(key), f"{name}.{key}" if name else key)
+    return found

@@ -154,3 +154,34 @@ async def test_what_several_wrote_comes_in_the_order_of_its_time_and_no_more_tha
     assert [line.source for line in told] == ["hello.1.web.22"] * 2 + ["hello.1.web.23"] * 5
     assert [line.text for line in told] == sorted(line.text for line in told)
     await bus.close()
+
+
+def test_lines_are_found_by_their_text_and_time_in_all_that_is_kept(tmp_path: Path) -> None:
+    one = source(tmp_path)
+    one.older.write_text("2026-01-01T00:00:00.000000Z stdout F an Error long ago\n")
+    lines = [
+        f"2026-01-0{day}T00:00:00.000000Z stdout F {text}" for day, text in ((2, "well"), (3, "ERROR"), (4, "well"))
+    ]
+    one.file.write_text("\n".join(lines) + "\n")
+    ask = Ask(tenant="demo", app="hello", find="error")
+    assert [line[-3:] for line in answer([one], ask)[0].lines] == ["ago", "ROR"]
+    ask = Ask(tenant="demo", app="hello", since="2026-01-03")
+    found = answer([one], ask)[0]
+    assert found.lines == tuple(lines[1:])
+
+
+def test_what_is_passed_over_is_not_read_again(tmp_path: Path) -> None:
+    one = source(tmp_path)
+    one.file.write_text("")
+    ask = Ask(tenant="demo", app="hello", find="x", cursors={one.name: tail(one, 1).cursor})
+    with one.file.open("a") as file:
+        file.write("a\nb\nx\n")
+    found = answer([one], ask)
+    assert [piece.lines for piece in found] == [("x",)]
+    with one.file.open("a") as file:
+        file.write("c\n")
+    ask.cursors[one.name] = found[0].cursor
+    passed = answer([one], ask)
+    assert [piece.lines for piece in passed] == [()]
+    ask.cursors[one.name] = passed[0].cursor
+    assert answer([one], ask) == []

@@ -13,7 +13,7 @@ import contextlib
 import heapq
 import os
 from collections import deque
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -67,13 +67,22 @@ class Line(NamedTuple):
 
 
 class Ask(msgspec.Struct, frozen=True, kw_only=True):
-    """What `stream` asks the agent: an app, one of its sources ("" for all), how far each was read."""
+    """What `stream` asks the agent: an app, one of its sources ("" for all), how far each was read.
+
+    Of lines, those that hold the text ``find`` in any case, and were written ``since`` a time as lines begin with it.
+    """
 
     tenant: str
     app: str
     name: str = ""
     lines: int = 100
+    find: str = ""
+    since: str = ""
     cursors: dict[str, Cursor] = {}
+
+    def takes(self, line: str) -> bool:
+        """Tell whether a line is asked for."""
+        return line >= self.since and (not self.find or self.find.casefold() in line.casefold())
 
 
 def keep(log: Path, archive: Path) -> None:
@@ -100,20 +109,28 @@ def _keep(log: Path, archive: Path) -> None:
         path.with_name(path.name + ".1").unlink(missing_ok=True)
 
 
-def tail(source: Source, lines: int) -> Piece:
-    """Return the last lines; at most `KEPT` octets are looked at."""
+def _everything(_line: str) -> bool:
+    return True
+
+
+def tail(source: Source, lines: int, takes: Callable[[str], bool] = _everything) -> Piece:
+    """Return the last lines of those that it ``takes``; at most `KEPT` octets are looked at."""
     newest = _end(source.file, KEPT)
     whole, _, rest = newest.rpartition(b"\n")
     data = newest[: len(whole) + 1] if b"\n" in newest else b""
-    if data.count(b"\n") < lines:
-        data = _end(source.older, KEPT - len(data)) + data
-    shown = data.decode("utf-8", "replace").splitlines()[-lines:] if lines > 0 else []
+    shown = _taken(data, lines, takes)
+    if len(shown) < lines:
+        shown = _taken(_end(source.older, KEPT - len(data)) + data, lines, takes)
     try:
         status = source.file.stat()
         cursor = Cursor(status.st_ino, max(0, status.st_size - len(rest)))
     except OSError:
         cursor = Cursor(0, 0)
     return Piece(source.name, tuple(shown), cursor)
+
+
+def _taken(data: bytes, lines: int, takes: Callable[[str], bool]) -> list[str]:
+    return [line for line in data.decode("utf-8", "replace").splitlines() if takes(line)][-lines:] if lines > 0 else []
 
 
 def read(source: Source, cursor: Cursor) -> Piece:
@@ -155,8 +172,12 @@ def answer(sources: Iterable[Source], ask: Ask) -> list[Piece]:
         if ask.name and not source.name.startswith(ask.name):
             continue
         known = ask.cursors.get(source.name)
-        piece = read(source, known) if known is not None else tail(source, min(ask.lines, MAX_LINES))
-        if piece.lines or known is None:
+        if known is None:
+            piece = tail(source, min(ask.lines, MAX_LINES), ask.takes)
+        else:
+            piece = read(source, known)
+            piece = msgspec.structs.replace(piece, lines=tuple(line for line in piece.lines if ask.takes(line)))
+        if piece.cursor != known:
             pieces.append(piece)
         if len(pieces) >= MAX_SOURCES:
             break
@@ -194,26 +215,35 @@ def _end(path: Path, size: int) -> bytes:
 
 
 async def stream(
-    bus: Bus, tenant: str, app: str, *, name: str = "", lines: int = 100, follow: bool = False
+    bus: Bus,
+    tenant: str,
+    app: str,
+    *,
+    name: str = "",
+    lines: int = 100,
+    find: str = "",
+    since: str = "",
+    follow: bool = False,
 ) -> AsyncIterator[Line]:
     """Yield an app's last ``lines`` lines, oldest first, and with ``follow`` what is added until closed.
 
     Lines of several sources stand in the order of their time, those of one source as it wrote them. ``name`` narrows
-    them to names that begin so: "hello.3." for a release, "build.3" for a build's log. Memory stays bounded. Raises
-    what the agent raises, and `UnavailableError` where there is none.
+    them to names that begin so: "hello.3." for a release, "build.3" for a build's log; ``find`` and ``since`` as in
+    `Ask`. Memory stays bounded. Raises what the agent raises, and `UnavailableError` where there is none.
     """
-    cursors: dict[str, Cursor] = {}
+    ask = Ask(tenant=tenant, app=app, name=name, lines=lines, find=find, since=since)
+    cursors = ask.cursors
     newest: deque[Line] = deque()
     more = True
     while more:  # an answer holds few sources
-        pieces = await _asked(bus, Ask(tenant=tenant, app=app, name=name, lines=lines, cursors=cursors))
+        pieces = await _asked(bus, ask)
         more = any(piece.name not in cursors for piece in pieces)
         cursors.update({piece.name: piece.cursor for piece in pieces})
         newest = deque(_merged(pieces, newest), maxlen=lines)
     for line in newest:
         yield line
     while follow:
-        pieces = await _asked(bus, Ask(tenant=tenant, app=app, name=name, lines=lines, cursors=cursors))
+        pieces = await _asked(bus, ask)
         cursors.update({piece.name: piece.cursor for piece in pieces})
         for line in _merged(pieces):
             yield line

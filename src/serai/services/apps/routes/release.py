@@ -6,7 +6,7 @@ from typing import Annotated
 
 import msgspec
 from litestar import delete, get, post
-from litestar.params import FromPath, JSONBody
+from litestar.params import FromPath, JSONBody, QueryParameter
 from msgspec import Meta
 
 from serai.daemon.module import Context
@@ -15,8 +15,10 @@ from serai.services.apps.descriptors import PROD, App, Release
 from serai.services.apps.git.outside import Outside, look_up
 from serai.services.apps.git.source import MAX_FOLDER, MAX_REF, MAX_URL, Source
 from serai.services.apps.rollout import Rollout
-from serai.services.apps.routes.common import PATH, Aim, AppName, Body, Caller, Ctx, Started, site_of
+from serai.services.apps.routes.common import PATH, Aim, AppName, Body, Caller, Ctx, Limit, Started, site_of
 from serai.services.apps.views import ReleaseView
+
+Before = Annotated[int | None, QueryParameter(ge=0, le=1_000_000_000)]
 
 
 class GitBody(Body, frozen=True, kw_only=True):
@@ -59,9 +61,10 @@ class Deployed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Releases(msgspec.Struct, frozen=True):
-    """An app's releases, newest first."""
+    """An app's releases, newest first; ``next`` goes into ``before`` of the next page, 0 on the last."""
 
     items: list[ReleaseView]
+    next: int = 0
 
 
 def _deployed(ctx: Context, tenant: str, app: str, rollout: Rollout, environment: str | None) -> Deployed:
@@ -83,9 +86,10 @@ async def deploy(ctx: Ctx, principal: Caller, target: Aim, app: AppName, data: J
 
 
 @get(f"{PATH}/releases", action="app.read", summary="List releases", operation_id="listReleases")
-async def list_releases(ctx: Ctx, target: Aim, app: AppName) -> Releases:
-    """Return an app's releases, newest first."""
-    return Releases(await views.releases(ctx.store, site_of(ctx), target.tenant, app))
+async def list_releases(ctx: Ctx, target: Aim, app: AppName, before: Before = None, limit: Limit = 1000) -> Releases:
+    """Return an app's releases, newest first; those ``before`` a number."""
+    found, more = await views.releases(ctx.store, site_of(ctx), target.tenant, app, before, limit)
+    return Releases(found, found[-1].number if more else 0)
 
 
 @get(f"{PATH}/releases/{{number:int}}", action="app.read", summary="Show a release", operation_id="showRelease")

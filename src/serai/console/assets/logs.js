@@ -1,0 +1,106 @@
+// A log that goes on: <div class="log" data-follow="URL"> is filled anew from a stream of JSON lines, {instance, text},
+// which begins with the newest lines that the page shows already, and goes on with those to come.
+
+const MOST = 3000; // lines that stay on the page
+const AGAIN = 2000; // milliseconds until a stream that broke is asked for anew
+
+function lineOf({ instance, text }, named) {
+  const line = document.createElement("div");
+  line.className = "line";
+  const found = /^(\S+) (stdout|stderr) [FP] (.*)$/s.exec(text);
+  if (found) {
+    const time = document.createElement("time");
+    time.className = "muted";
+    time.dateTime = found[1];
+    time.textContent = found[1].slice(11, 19);
+    line.append(time, " ");
+    if (found[2] === "stderr") line.classList.add("bad");
+  }
+  if (named) {
+    const who = document.createElement("span");
+    who.className = "who";
+    who.textContent = instance;
+    line.append(who, " ");
+  }
+  line.append(found ? found[3] : text);
+  return line;
+}
+
+async function* told(url, signal) {
+  const answer = await fetch(url, { headers: { accept: "application/jsonl" }, signal });
+  if (!answer.ok) {
+    const problem = await answer.json().catch(() => ({}));
+    throw Object.assign(new Error(problem.detail || `It can't be read (${answer.status}).`), { refused: answer.status < 500 });
+  }
+  const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
+  let rest = "";
+  for (;;) {
+    const { value, done } = await reader.read();
+    if (done) return;
+    const lines = (rest + value).split("\n");
+    rest = lines.pop();
+    yield lines.filter((line) => line.trim()).map((line) => JSON.parse(line));
+  }
+}
+
+function follow(log) {
+  const named = "names" in log.dataset;
+  const pause = document.querySelector("[data-pause]");
+  const state = document.querySelector("[data-state]");
+  const newest = new Map(); // by instance, the time of its last line
+  let held = null; // what came while it was paused
+  let stopped = false;
+  const say = (text) => { if (state && state.textContent !== text) state.textContent = text; };
+
+  const add = (lines) => {
+    const down = log.scrollHeight - log.scrollTop - log.clientHeight < 40;
+    log.append(...lines.map((line) => lineOf(line, named)));
+    while (log.childElementCount > MOST) log.firstElementChild.remove();
+    if (down) log.scrollTop = log.scrollHeight;
+  };
+  const note = ({ instance, text }) => newest.set(instance, text.slice(0, text.indexOf(" ")));
+  const isNew = ({ instance, text }) => text.slice(0, text.indexOf(" ")) > (newest.get(instance) ?? "");
+
+  const go = async () => {
+    let first = true;
+    while (!stopped && log.isConnected) {
+      const control = new AbortController();
+      addEventListener("pagehide", () => control.abort(), { once: true });
+      try {
+        let known = first ? 0 : Number(new URL(log.dataset.follow, location).searchParams.get("lines"));
+        for await (const lines of told(log.dataset.follow, control.signal)) {
+          say("Following.");
+          // The first stream takes the place of what the page came with; what a later one begins with may be here.
+          if (first) log.replaceChildren();
+          const news = [...lines.slice(0, known).filter(isNew), ...lines.slice(known)];
+          known = Math.max(0, known - lines.length);
+          first = false;
+          news.forEach(note);
+          if (held) held.push(...news);
+          else add(news);
+          if (held?.length > MOST) held.splice(0, held.length - MOST);
+        }
+      } catch (error) {
+        if (control.signal.aborted) return;
+        say(error.message);
+        stopped = Boolean(error.refused);
+      }
+      await new Promise((resolve) => { setTimeout(resolve, AGAIN); });
+    }
+  };
+
+  if (pause) {
+    pause.hidden = false;
+    pause.addEventListener("click", () => {
+      const rest = held;
+      held = held ? null : [];
+      if (rest) add(rest);
+      pause.setAttribute("aria-pressed", String(Boolean(held)));
+      say(held ? "Paused: what comes is kept." : "Following.");
+    });
+  }
+  go();
+}
+
+for (const log of document.querySelectorAll(".log[data-tail]")) log.scrollTop = log.scrollHeight;
+for (const log of document.querySelectorAll(".log[data-follow]")) follow(log);
