@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from browsing import HOST, forms
+from browsing import HOST, forms, token_of
 from consoling import consoling
 from litestar import Response, get, post
 
@@ -117,7 +117,7 @@ async def test_what_was_done_is_said_once(notes: Any) -> None:
     ada = await notes.visitor("ada", ("", "operator"))
     answer = await ada.submit(await ada.get("/"), {"title": "<b>one</b>"}, action="/theme")
     assert answer.status_code == 400, "a form takes its own fields only"
-    token = forms((await ada.get("/")).text)[0].fields["csrf"]
+    token = token_of(await ada.get("/"))
     page = await ada.follow(await ada.post("/notes", {"title": "<b>one</b>", "csrf": token}))
     assert "&lt;b&gt;one&lt;/b&gt; is kept." in page.text
     assert "is kept" not in (await ada.get("/")).text
@@ -135,7 +135,7 @@ async def test_what_was_done_is_said_once(notes: Any) -> None:
 )
 async def test_another_sites_form_is_refused_whatever_it_knows(notes: Any, fields: dict[str, str]) -> None:
     ada = await notes.visitor("ada", ("", "operator"))
-    token = forms((await ada.get("/")).text)[0].fields["csrf"]
+    token = token_of(await ada.get("/"))
     answer = await ada.post("/notes", {"title": "one", "csrf": token}, **fields)
     assert answer.status_code == 403
     await notes.api.person("eve", ("", "operator"))
@@ -160,7 +160,7 @@ async def test_the_token_of_another_session_is_no_token_and_nothing_typed_is_los
 
 async def test_a_session_that_ends_under_an_open_form_loses_nothing(notes: Any) -> None:
     ada = await notes.visitor("ada", ("", "operator"))
-    token = forms((await ada.get("/")).text)[0].fields["csrf"]
+    token = token_of(await ada.get("/"))
     [(name, _)] = notes.api.desk.directory.sessions("ada")
     await notes.api.call("DELETE", f"/v1/users/ada/sessions?session={name}")
     text = 'one\n"two" <three> & vier'
@@ -189,7 +189,7 @@ async def test_a_form_of_the_largest_size_is_kept_too(notes: Any) -> None:
 
 async def test_a_browser_that_forgot_its_session_loses_nothing_either(notes: Any) -> None:
     ada = await notes.visitor("ada", ("", "operator"))
-    token = forms((await ada.get("/")).text)[0].fields["csrf"]
+    token = token_of(await ada.get("/"))
     ada.cookies.pop("__Host-serai")
     page = await ada.post("/notes?a=b", {"title": "kept", "csrf": token})
     page = await ada.submit(page, {"login": "ada", "password": PASSPHRASE})
@@ -212,7 +212,7 @@ async def test_a_form_outlives_a_sign_in_by_passkey_too(notes: Any) -> None:
 
 async def test_what_the_api_refuses_stands_beside_what_was_typed(notes: Any) -> None:
     ada = await notes.visitor("ada", ("", "operator"))
-    token = forms((await ada.get("/")).text)[0].fields["csrf"]
+    token = token_of(await ada.get("/"))
     page = await ada.post("/notes", {"title": "taken", "csrf": token})
     assert page.status_code == 409
 
@@ -231,7 +231,7 @@ async def test_doubled_unknown_and_oversize_fields_are_refused_in_a_sentence(
     notes: Any, body: bytes, status: int
 ) -> None:
     ada = await notes.visitor("ada", ("", "operator"))
-    token = forms((await ada.get("/")).text)[0].fields["csrf"]
+    token = token_of(await ada.get("/"))
     page = await ada.post("/notes", b"csrf=" + token.encode() + b"&" + body)
     assert page.status_code == status
     assert "<h1>" in page.text

@@ -105,6 +105,11 @@ def forms(text: str) -> list[Found]:
     return reader.forms
 
 
+def token_of(page: httpx.Response) -> str:
+    """Return the token that a page's forms carry."""
+    return next(one.fields["csrf"] for one in forms(page.text) if "csrf" in one.fields)
+
+
 def links(text: str) -> set[str]:
     """Return the local paths that a page leads to."""
     return {path.replace("&amp;", "&") for path in re.findall(r'<a\b[^>]*\bhref="(/[^"#]*)', text)}

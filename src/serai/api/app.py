@@ -39,7 +39,7 @@ from serai.api.bodies import Strict
 from serai.api.depend import House, dependencies
 from serai.api.desk import Desk
 from serai.api.entrance import Entrance
-from serai.api.framework import Bare, number
+from serai.api.framework import AS_OF, Bare, Fields, number
 from serai.api.guard import LEAVE, Guard, allowed_methods
 from serai.api.kinds import Kinds
 from serai.api.nudge import Nudge
@@ -52,6 +52,7 @@ from serai.api.streams import Ending, Streams
 from serai.daemon.module import Context
 from serai.daemon.service import Service, load
 from serai.errors import SeraiError
+from serai.store import Store
 
 RATES = Rates()
 MAX_BODY = 1 << 20  # octets of a body that is not a stream
@@ -137,6 +138,7 @@ class Front:
         self._app: Any = app
         self._shortcut: Shortcut = app.state["shortcut"]
         self._nudge: Nudge = app.state["nudge"]
+        self._store: Store = app.state["house"].ctx.store
         self._debug = log.is_enabled_for(logging.DEBUG)
         self._seconds = Histogram(
             "serai_api_request_seconds", "Time to answer, streams left out.", registry=registry, buckets=_BUCKETS
@@ -152,7 +154,7 @@ class Front:
         answer = self._shortcut.find(scope, url)
         if answer is None:
             return None
-        octets = octets_of(answer, number(scope, BARE))
+        octets = octets_of(answer, number(scope, (*self._behind(), *BARE)))
         seconds = time.perf_counter() - begin
         (self._successes if answer.status == OK else self._unchanged).inc()
         self._seconds.observe(seconds)
@@ -172,7 +174,7 @@ class Front:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message["headers"], *keeping(message["headers"]), *more]
+                message["headers"] = [*message["headers"], *keeping(message["headers"]), *self._behind(), *more]
             await send(message)
 
         try:
@@ -194,6 +196,11 @@ class Front:
             else:
                 leave()
             self._write_line(scope, status, seconds)
+
+    def _behind(self) -> Fields:
+        """Return the field that says how old answers are, where they come from this host's copy of the store."""
+        as_of = self._store.as_of
+        return () if as_of is None else ((AS_OF, b"%d" % as_of),)
 
     def _is_over(self, state: Any) -> bool:
         """Tell whether a stream has to end: this process does, or who asked may follow it no more."""

@@ -12,6 +12,8 @@ from litestar.plugins.core import MsgspecDIPlugin
 
 Fields = tuple[tuple[bytes, bytes], ...]
 
+#: When the store last answered, in seconds since the epoch: it is away, and an answer is as this host knew it then.
+AS_OF = b"serai-as-of"
 #: RFC 6797 section 6.1: a year, for this host alone; what is below it may be a tenant's.
 HSTS = (b"strict-transport-security", b"max-age=31536000")
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}\Z")

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Mapping
 from contextlib import suppress
 from importlib import import_module
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, cast
 
 import msgspec
 
@@ -16,6 +16,7 @@ from serai.api.streams import EACH, Streams
 from serai.daemon.module import Context, Needs
 from serai.errors import SeraiError
 from serai.identity.throttle import Allowance
+from serai.store.last_known import LastKnown
 
 if TYPE_CHECKING:
     from serai.api.app import Front
@@ -64,6 +65,17 @@ class ApiConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         return Allowance(max(1, int(each_second * self.burst_seconds)), 1 / each_second)
 
 
+class Showing:
+    """A module's context with a store that goes on showing what this host last knew while its engine is away."""
+
+    def __init__(self, ctx: Context) -> None:
+        self._ctx = ctx
+        self.store = LastKnown(ctx.store, ctx.replica)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._ctx, name)
+
+
 class ApiHttp:
     """Serve the API."""
 
@@ -96,7 +108,7 @@ class ApiHttp:
         from serai.api.app import Front, build  # noqa: PLC0415 - see `provision`
 
         app = build(
-            self._ctx,
+            cast("Context", Showing(self._ctx)),
             self._ctx.services.values(),
             desk,
             owner=self._ctx.home.stat().st_uid,

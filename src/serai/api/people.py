@@ -14,7 +14,7 @@ from msgspec import Meta
 from serai.api.depend import Caller, Ctx, People
 from serai.api.desk import Desk
 from serai.api.sessions import Short, current
-from serai.errors import AlreadyExistsError, DeniedError, InvalidError, NotFoundError
+from serai.errors import AlreadyExistsError, DeniedError, InvalidError, NotFoundError, UnavailableError
 from serai.identity import Principal, bearer, sessions, totp
 from serai.identity.passwords import check_password
 from serai.identity.people import Secrets, User
@@ -103,7 +103,10 @@ class NewUser(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 @get("/v1/me", action="me.read", summary="Show who is asking", operation_id="me")
 async def me(desk: People, principal: Caller) -> Me:
     """Return the principal that the platform takes the caller for."""
-    held = (await desk.vault.read(principal.user))[0] if principal.user else Secrets()
+    try:
+        held = (await desk.vault.read(principal.user))[0] if principal.user else Secrets()
+    except UnavailableError:
+        held = Secrets()  # who they are is known without the store; what they sign in with is not
     grants = [{key: value for key, value in msgspec.to_builtins(one).items() if value} for one in principal.grants]
     return Me(principal.id, grants, principal.user, held.factors())
 
@@ -260,6 +263,6 @@ def _recovery() -> tuple[list[str], tuple[str, ...]]:
 
 
 ROUTES: list[ControllerRouterHandler] = [
-    me, create, set_password, begin_totp, confirm_totp, renew_recovery, end_totp, find_passkeys, offer_passkey, add_passkey,
-    remove_passkey,
+    me, create, set_password, begin_totp, confirm_totp, renew_recovery, end_totp, find_passkeys, offer_passkey,
+    add_passkey, remove_passkey,
 ]  # fmt: skip

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from serai.api.answers import MAX_TARGET, Parameters, error_of, with_query
+from serai.api.framework import AS_OF
 from serai.console.known import Known
 from serai.console.wire import Answer, Request, Wire
 from serai.errors import DeadlineError, InternalError, InvalidError, UnavailableError
@@ -120,11 +121,17 @@ class Calls:
             if found is None:
                 raise
             when, octets = found
-            self.as_of = when if self.as_of is None else min(when, self.as_of)
+            self._note(when)
             return octets
-        if keep:
+        behind = next((value for name, value in answer.fields if name == AS_OF), b"")
+        if behind:
+            self._note(float(behind))
+        elif keep:
             self._known.keep(self._who, target, octets)
         return octets
+
+    def _note(self, when: float) -> None:
+        self.as_of = when if self.as_of is None else min(when, self.as_of)
 
     def _request(
         self, method: str, target: str, more: Mapping[str, str] | None = None, body: bytes | AsyncIterator[bytes] = b""

@@ -57,6 +57,11 @@ class Store:
         self._patience = patience or Patience()
         self._observe = observe
 
+    @property
+    def as_of(self) -> float | None:
+        """Return how old answers are (seconds since the epoch), None where they are of now; see `LastKnown`."""
+        return None
+
     async def identity(self) -> str:
         """Return the random ID that the store got when it was created."""
         return await self.call("identity", self.driver.identity)
