@@ -1,0 +1,66 @@
+"""A shell inside a running instance, and those that are open."""
+
+from __future__ import annotations
+
+import asyncio
+
+from litestar import Response, get, post
+from litestar.params import FromPath
+from litestar.types import ControllerRouterHandler
+
+from serai.api.answers import segment
+from serai.console.depend import Filled, Visitor
+from serai.console.forms import Empty
+from serai.console.nav import Nav, way
+from serai.console.pages.app_gone import gone
+from serai.console.places import above
+from serai.console.visit import Visit
+from serai.errors import NotFoundError
+from serai.services.apps.routes.shell import Shells
+from serai.services.apps.views import AppView
+
+PAGE = "/tenants/{tenant:str}/apps/{app:str}/shell"
+NAV = (Nav(title="Shell", path="/tenants/{tenant}/apps/{app}/shell", order=75, action="app.shell"),)
+READY = "ready"
+WEB = "web"
+
+
+@get(PAGE)
+async def show(visit: Visitor) -> Response[str]:
+    """Show where a shell can be opened, and which are open."""
+    try:
+        return await _page(visit)
+    except NotFoundError:
+        return await gone(visit)
+
+
+@post(f"{PAGE}/{{shell:str}}/end")
+async def end(visit: Visitor, form: Filled[Empty], shell: FromPath[str]) -> Response[str]:
+    """End a shell, whoever's it is."""
+    if await form.send(lambda _data: visit.calls.call("DELETE", f"{above(visit)}/shells/{segment(shell)}")):
+        return visit.go(f"{visit.home}/apps/{segment(visit.app)}/shell", "That shell is ended.")
+    return await _page(visit)
+
+
+async def _page(visit: Visit) -> Response[str]:
+    calls, path = visit.calls, above(visit)
+    view, shells = await asyncio.gather(
+        calls.read(AppView, path, keep=True), calls.read(Shells, f"{path}/shells", keep=True)
+    )
+    ready = [one for one in view.instances if one.state == READY]
+    wanted = visit.request.query_params.get("instance", "")
+    return visit.page(
+        "app-shell.html",
+        title=visit.app,
+        crumbs=way(visit.tenant, visit.app, "Shell"),
+        at=f"{visit.home}/apps/{segment(visit.app)}/shell",
+        url=f"{path}/shells",
+        instances=sorted(ready, key=lambda one: (one.process != WEB, -one.release, one.name)),
+        wanted=wanted,
+        found=wanted in {one.name for one in ready},
+        shells=shells.items,
+        channels=[f"app/{visit.tenant}/{visit.app}"] if visit.may("push.read", visit.tenant, visit.app) else [],
+    )
+
+
+ROUTES: list[ControllerRouterHandler] = [show, end]
