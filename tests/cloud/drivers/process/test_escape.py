@@ -13,7 +13,7 @@ import msgspec
 import pytest
 
 from serai.cloud.drivers.conformance.bench import SMALL, said
-from serai.cloud.drivers.conformance.visits import entering
+from serai.cloud.drivers.conformance.talk import entering
 from serai.cloud.drivers.contract import Mount
 from serai.cloud.drivers.process import network, processes
 from serai.cloud.drivers.process.shim.watch import of_namespace

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from serai.cloud.drivers.process import driver as process
+from serai.cloud.drivers.process import starts
 from serai.errors import InternalError
 
 
@@ -33,7 +33,7 @@ async def settled(true):
 async def test_a_start_takes_the_shim_that_was_made_ready(bench):
     bench.driver.expect()
     bench.driver.expect()
-    await bench.driver._expected._reaping
+    await bench.driver._starts._expected._reaping
     assert len(shims(bench.driver._folders.run)) == 1
     async with bench.running("sleep", "60") as handle:
         assert shims(handle.folder.parent) == [handle.pid]
@@ -42,7 +42,7 @@ async def test_a_start_takes_the_shim_that_was_made_ready(bench):
 
 
 async def test_a_shim_that_nobody_needs_ends(bench, monkeypatch):
-    monkeypatch.setattr(process, "EXPECTED", 0.05)
+    monkeypatch.setattr(starts, "EXPECTED", 0.05)
     bench.driver.expect()
     folder = bench.driver._folders.run
     assert await settled(lambda: shims(folder) == [])
@@ -54,7 +54,7 @@ async def test_a_shim_that_died_while_it_waited_fails_one_start_only(bench):
     bench.driver.expect()
     folder = bench.driver._folders.run
     # The first process forks the shim and ends: only then the one that is there is the one that waits.
-    await bench.driver._expected._reaping
+    await bench.driver._starts._expected._reaping
     assert await settled(lambda: len(shims(folder)) == 1)
     os.kill(shims(folder)[0], signal.SIGKILL)
     assert await settled(lambda: shims(folder) == [])

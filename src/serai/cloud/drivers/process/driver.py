@@ -7,24 +7,21 @@ import contextlib
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from serai.cloud.drivers.contract import Entry, Exit, Handle, Probe, Usage, Visit, Workload
-from serai.cloud.drivers.process import command, measure, network, probes, processes, spawn, visits
-from serai.cloud.drivers.process.cgroups import Groups
+from serai.cloud.drivers.process import command, measure, network, probes, processes, visits
+from serai.cloud.drivers.process.cgroups import Groups, NoGroups
 from serai.cloud.drivers.process.cgroups_open import open_groups
 from serai.cloud.drivers.process.egress import Egress
 from serai.cloud.drivers.process.facts import Facts, gather
 from serai.cloud.drivers.process.options import Options
-from serai.cloud.drivers.process.records import Folders, Record, read_small
-from serai.cloud.drivers.process.seccomp import program
-from serai.errors import ConflictError, InternalError, InvalidError
+from serai.cloud.drivers.process.records import Folders, read_small
+from serai.cloud.drivers.process.starts import NAME, Starts
+from serai.errors import ConflictError, InvalidError
 
 KILL = 9
 TERMINATE = 15
 LAST_WORDS = 3.0  # seconds for a shim to write down how its workload ended
-DEFAULT_WEIGHT = 100
-EXPECTED = 2.0  # seconds that a shim waits for a start
 
 
 class ProcessDriver:
@@ -34,7 +31,7 @@ class ProcessDriver:
     interfaces carry it. As root, ``gid`` is the group that may connect to connectors and read logs.
     """
 
-    NAME = "process"
+    NAME = NAME
 
     def __init__(
         self,
@@ -49,16 +46,13 @@ class ProcessDriver:
         self._options = options or Options()
         self._facts = facts or gather()
         self._root = os.geteuid() == 0
-        self._gid = gid if self._root else None
-        self._folders = Folders(run, self._gid)
+        gid = gid if self._root else None
+        self._folders = Folders(run, gid)
         self._plan = network.plan(name)
         self._groups = groups or open_groups(self._plan.table)
-        self._grouped = self._groups.NAME != "none"
         self._egress = Egress(name, self._facts, self._options)
         self._starting: set[str] = set()
-        self._expected: spawn.Conversation | None = None
-        self._seccomp = b""
-        self._parts: dict[str, bytes] = {}
+        self._starts = Starts(self._facts, self._options, self._groups, self._egress, self._folders, self._plan, gid)
 
     async def probe(self) -> Sequence[Probe]:
         """Try each ability by doing it."""
@@ -82,7 +76,7 @@ class ProcessDriver:
             if kind == "routed":
                 await self._egress.prepare()
                 link = self._egress.take()
-            return await self._start(workload, uid, folder, kind, link)
+            return await self._starts.begin(workload, uid, folder, kind, link)
         except BaseException:
             # Also when cancelled: the shim ends with the conversation, and nothing remembers it.
             await asyncio.shield(self._forget(workload.id, link))
@@ -92,15 +86,7 @@ class ProcessDriver:
 
     def expect(self) -> None:
         """Have a shim ready for a start that is likely to come within moments; it ends where none does."""
-        if self._expected is None:
-            self._expected = spawn.Conversation()
-            self._expected.begin(self._facts.python, self._folders.run, Path(os.devnull))
-            asyncio.get_running_loop().call_later(EXPECTED, self._dismiss, self._expected)
-
-    def _dismiss(self, talk: spawn.Conversation) -> None:
-        if self._expected is talk:
-            self._expected = None
-            talk.close()
+        self._starts.expect()
 
     async def recover(self) -> Sequence[Handle]:
         """Find every workload that an earlier agent started and that still runs, or that ended unseen.
@@ -170,7 +156,7 @@ class ProcessDriver:
             raise ConflictError("It has ended.", id=handle.id)
         command.check_words(entry.argv, entry.env)
         config = {
-            **command.confine(record.cwd, record.writable, record.limits, grouped=self._grouped),
+            **command.confine(record.cwd, record.writable, record.limits, grouped=self._groups.NAME != NoGroups.NAME),
             "pid": record.program,
             "started": str(record.program_started),
             "seccomp": read_small(self._folders.path(handle.id) / "seccomp.bpf"),
@@ -198,88 +184,6 @@ class ProcessDriver:
         if self._root:
             await self._egress.retire()
         await self._groups.retire()
-
-    async def _start(self, workload: Workload, uid: int | None, folder: Path, kind: str, link: int) -> Handle:
-        talk, self._expected = self._expected or spawn.Conversation(), None
-        # A thread can't be cancelled: what it makes must be there before it is taken away again.
-        making = asyncio.create_task(asyncio.to_thread(self._config, workload, uid, folder, kind, link))
-        try:
-            if not talk.begun:
-                talk.begin(self._facts.python, folder, folder / "shim.log")
-            await talk.configure(await asyncio.shield(making))
-
-            async def connect(pid: int) -> None:
-                await self._egress.attach(link, pid)
-
-            work = talk.until_running(connect, workload.argv[0])
-            running = await spawn.within(self._options.start_seconds, work)
-            handle = self._written(workload, folder, running, link)
-            await talk.confirm()
-        except BaseException:
-            talk.release()
-            await asyncio.shield(asyncio.gather(making, talk.abandon(), return_exceptions=True))
-            raise
-        finally:
-            talk.close()
-        return handle
-
-    def _config(self, workload: Workload, uid: int | None, folder: Path, kind: str, link: int) -> dict[str, Any]:
-        """Make the control group and return what the shim is told."""
-        if not self._seccomp:
-            self._seccomp, self._parts = program(self._facts.machine), spawn.parts(command.PARTS, self._facts.python)
-        (folder / "seccomp.bpf").write_bytes(self._seccomp)
-        resolvers = self._options.resolvers or self._facts.resolvers
-        names = command.Hosts("localhost.localdomain", (network.SLIRP_DNS,) if kind == "slirp" else resolvers)
-        plan = command.plan(workload, self._facts, self._parts, self._seccomp, names, grouped=self._grouped)
-        try:
-            groups = self._groups.create(workload.id, workload.limits)
-        except OSError as error:
-            raise InternalError("Its control group can't be made.", id=workload.id, error=str(error)) from error
-        pair = self._plan.pair(max(link, 0))
-        own = self._groups.kills(workload.id)
-        return {
-            "folder": str(folder),
-            "uid": -1 if uid is None else uid,
-            "gid": -1 if uid is None else uid,
-            "connector_gid": -1 if self._gid is None else self._gid,
-            "argv": plan.argv,
-            "files": plan.files,
-            "report_fd": command.REPORT_FD,
-            "groups": [str(path) for path in groups],
-            "shim_groups": [str(path) for path in self._groups.shims()],
-            "oom": str(own) if own else "",
-            "watch": 0 if own else workload.limits.memory_mb << 20,
-            "nice": 10 if own is None and workload.limits.weight < DEFAULT_WEIGHT else 0,
-            "log": workload.limits.log_mb << 20,
-            "network": kind,
-            "address": [pair.address, "255.255.255.254", pair.gateway],
-            "slirp": network.slirp(self._facts.slirp),
-            "rules": [self._facts.nft, network.slirp_rules(probes.slirp_denied(self._options), self._options.allow)],
-        }
-
-    def _written(self, workload: Workload, folder: Path, running: spawn.Started, link: int) -> Handle:
-        handle = Handle(
-            id=workload.id,
-            driver=self.NAME,
-            pid=running.shim,
-            started=processes.started(running.shim),
-            folder=folder,
-            connector=folder / "connector",
-            log=folder / "state" / "log",
-        )
-        record = Record(
-            program=running.program,
-            program_started=processes.started(running.program),
-            sandbox=running.sandbox,
-            sandbox_started=processes.started(running.sandbox),
-            port=workload.port,
-            cwd=workload.cwd,
-            writable=tuple(mount.target for mount in workload.mounts if mount.writable),
-            limits=workload.limits,
-            link=link,
-        )
-        self._folders.write(handle, record)
-        return handle
 
     async def _forget(self, ident: str, link: int) -> None:
         await self._groups.kill(ident)

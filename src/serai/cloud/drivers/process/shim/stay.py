@@ -11,6 +11,7 @@ from termios import TIOCSWINSZ
 
 from . import kernel
 from .callers import Callers
+from .input import Input
 from .spool import Spool
 from .watch import signal_session
 
@@ -23,7 +24,6 @@ SPOOL = 512 << 10  # octets of output that wait to be confirmed
 READING = 256 << 10  # octets that one reading brings: the next one confirms them
 PIECE = 16 << 10
 CHUNK = 64 << 10
-INPUT = 64 << 10  # octets of input that wait for the program
 GRACE = 2.0  # seconds between the hang-up and the kill
 AGAIN = 0.5  # seconds between kills of what forks meanwhile
 LINGER = 10.0  # seconds in which an ended visit still tells its end
@@ -49,11 +49,11 @@ class Stay:
         signals: int,
     ) -> None:
         self._between, self._program, self._workload = pids
-        self._entrance, self._master, self._outputs = ends
+        self._master, self._outputs = ends[1:]
+        self._input = Input(ends[0], terminal=self._master >= 0)
         self._report, self._callers, self._signals = report, callers, signals
         self._idle, self._detached, self._seconds = config["idle"], config["detached"], config["seconds"]
         self._spool = Spool(SPOOL)
-        self._input, self._taken, self._no_more = bytearray(), 0, False
         self._waiting: dict[int, bytes] = {}  # callers whose input has no room yet
         self._reader, self._at, self._until, self._full = -1, 0, 0, False
         self._born = self._used = self._left = time.monotonic()
@@ -84,8 +84,8 @@ class Stay:
             wanted[self._reader] |= select.POLLOUT
         if self._spool.room:
             wanted.update(dict.fromkeys(self._outputs, select.POLLIN))
-        if self._input:
-            wanted[self._entrance] = wanted.get(self._entrance, 0) | select.POLLOUT
+        if self._input.held:
+            wanted[self._input.fd] = wanted.get(self._input.fd, 0) | select.POLLOUT
         return wanted
 
     def _patience(self) -> int:
@@ -162,7 +162,7 @@ class Stay:
             self._spool.forget(number)
             self._reader, self._at, self._until, self._full = fd, number, number + READING, False
             self._confirm(fd)
-        elif kind in (b"i", b"I") and number <= self._taken:
+        elif kind in (b"i", b"I") and number <= self._input.taken:
             self._type(fd, message)
         elif kind == b"w" and len(message) == 5:
             if self._master >= 0:
@@ -173,52 +173,30 @@ class Stay:
             self._dismissed = bool(self._exit)
             self._confirm(fd)
         elif message:
-            self._callers.tell(fd, b"!" + self._spool.start.to_bytes(8, "big") + self._taken.to_bytes(8, "big"))
+            self._callers.tell(fd, b"!" + self._spool.start.to_bytes(8, "big") + self._input.taken.to_bytes(8, "big"))
             self._callers.drop(fd)
 
     def _type(self, fd: int, message: bytes) -> None:
-        """Take input as far as there is room; what was taken before is passed over."""
-        fresh = message[9 + self._taken - int.from_bytes(message[1:9], "big") :]
-        room = INPUT - len(self._input) if self._entrance >= 0 else len(fresh)
-        if fresh and not room:
+        """Take input as far as there is room; who finds none waits."""
+        at = int.from_bytes(message[1:9], "big")
+        if not self._input.take(at, message[9:], message[:1] == b"I"):
             self._waiting[fd] = message
             return
-        if self._entrance >= 0:
-            self._input += fresh[:room]
-            self._no_more = self._no_more or (message[:1] == b"I" and len(fresh) <= room)
-        self._taken += min(room, len(fresh))
         self._used = time.monotonic()
         self._confirm(fd)
 
     def _confirm(self, fd: int) -> None:
         if fd in self._callers.open:
-            self._callers.tell(fd, b"k" + self._taken.to_bytes(8, "big"))
+            self._callers.tell(fd, b"k" + self._input.taken.to_bytes(8, "big"))
 
     def _feed(self) -> None:
         """Give the program its input, and take more of who waits."""
-        try:
-            if self._input:
-                del self._input[: os.write(self._entrance, self._input)]
-        except BlockingIOError:
+        if not self._input.feed():
             return
-        except OSError:  # it reads no more
-            self._shut()
-        if self._no_more and not self._input:
-            self._no_more = False
-            if self._master >= 0:
-                self._input += b"\x04"  # end of file, as it is typed
-            else:
-                self._shut()
         for fd, message in list(self._waiting.items()):
             del self._waiting[fd]
             if fd in self._callers.open:
                 self._type(fd, message)
-
-    def _shut(self) -> None:
-        self._input.clear()
-        if self._entrance >= 0 and self._entrance != self._master:
-            os.close(self._entrance)
-        self._entrance = -1
 
     def _pass_on(self) -> None:
         """Tell the reader what there is, and in the end how it ended."""
