@@ -147,7 +147,7 @@ async def test_another_sites_form_is_refused_whatever_it_knows(notes: Any, field
 async def test_the_token_of_another_session_is_no_token_and_nothing_typed_is_lost(notes: Any) -> None:
     ada = await notes.visitor("ada", ("", "operator"))
     bob = await notes.visitor("bob", ("", "operator"))
-    token = forms((await bob.get("/")).text)[0].fields["csrf"]
+    token = token_of(await bob.get("/"))
     for wrong in (token, "", "x"):
         page = await ada.post("/notes", {"title": "one", "text": "a\nb", "pin": "1234", "csrf": wrong})
         assert page.status_code == 409
@@ -248,7 +248,7 @@ async def test_the_api_away_shows_what_was_known_and_takes_nothing(notes: Any, t
     ada = await notes.visitor("ada", ("", "operator"))
     bob = await notes.visitor("bob", ("", "operator"))
     page = await ada.get("/")
-    token = forms(page.text)[0].fields["csrf"]
+    token = token_of(page)
     (tmp_path / "front.sock").rename(tmp_path / "away.sock")
     notes.wire.close()
     known = await ada.get("/")
