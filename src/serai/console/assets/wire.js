@@ -38,7 +38,7 @@ export class Shell {
       const begun = this.at;
       try {
         await this.listen();
-        this.waits(false);
+        if (this.ended) return;
         lost = this.at > begun ? 0 : lost + AGAIN / 4;
         if (this.at === begun) await pause(AGAIN / 4);
       } catch (error) {
