@@ -12,7 +12,7 @@ from litestar.types import ControllerRouterHandler
 from msgspec import Meta
 
 from serai.api.answers import segment
-from serai.api.people import Enrolment, PasskeyList, RecoveryCodes
+from serai.api.factors import Enrolment, PasskeyList, RecoveryCodes
 from serai.api.sessions import SessionList
 from serai.console.depend import Filled, Visitor
 from serai.console.forms import Empty, Form, Secret
