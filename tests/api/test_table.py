@@ -80,6 +80,7 @@ ACTIONS = {
     ("GET", "/v1/series/{tenant}"): "series.read",
     ("GET", "/v1/series/{tenant}/{app}"): "series.read",
     ("GET", "/v1/glance"): "series.read",
+    ("GET", "/v1/attention"): "attention.read",
     ("GET", "/v1/tasks"): "task.read",
     ("GET", "/v1/tasks/{task}"): "task.read",
     ("GET", "/v1/tasks/{task}/story"): "task.read",
@@ -182,7 +183,16 @@ KIND_ACTIONS = {"variables": "app.env", "gittoken": "app.env"}
 #: What each role may do in its own tenant, kind by kind where an action is about descriptors.
 MAY: dict[str, set[str]] = {
     "viewer": {"audit.read", "token.read", "invitation.read", "change.watch", "app.read", "app.logs", "task.read"}
-    | {"export.read", "channel.read", "limit.read", "provider.read", "usage.read", "series.read", "push.read"}
+    | {
+        "export.read",
+        "channel.read",
+        "limit.read",
+        "provider.read",
+        "usage.read",
+        "series.read",
+        "push.read",
+        "attention.read",
+    }
     | {f"{kind}.read" for kind in KINDS if kind not in KIND_ACTIONS},
     "billing": {"tenant.read", "usage.read"},
 }

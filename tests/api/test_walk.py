@@ -48,7 +48,7 @@ TABLE = load_table()
 BY_QUERY = {
     "/v1/{kind}", "/v1/tasks", "/v1/tasks/watch", "/v1/channels", "/v1/limits", "/v1/providers", "/v1/schedules",
     "/v1/blobs", "/v1/changes", "/v1/audit/changes", "/v1/audit/refusals", "/v1/apply", "/v1/undelete", "/v1/export",
-    "/v1/series", "/v1/glance",
+    "/v1/series", "/v1/glance", "/v1/attention",
 }  # fmt: skip
 NOT_BY_QUERY = {("POST", "/v1/tasks")}
 #: Whose these are, their path's name says.

@@ -23,6 +23,7 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
     functions to functions; ``routes`` names a list of the API's route handlers, ``commands`` a list of Typer apps.
     ``reseal`` names what seals the service's secrets with the newest key: (store, keyring, who) to how many there were.
     ``follow`` names what a service has to do beside descriptors that people write, see `serai.api.apply`.
+    ``attention`` names what looks for what needs somebody's attention, see `serai.daemon.attention`.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
     commands: str = ""
     reseal: str = ""
     follow: str = ""
+    attention: str = ""
 
 
 def kinds_of(services: Iterable[Service]) -> Iterator[type[Spec]]:

@@ -37,4 +37,5 @@ SERVICE = Service(
     commands="serai.services.apps.commands:COMMANDS",
     follow="serai.services.apps.following:follow",
     reseal="serai.services.apps.resealing:reseal",
+    attention="serai.services.apps.attention:Watch",
 )
