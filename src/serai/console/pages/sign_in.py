@@ -18,6 +18,9 @@ YEAR = 366 * 86400  # seconds
 MAX_KEPT = 4 * MAX_FORM  # octets: a whole form, written within another one
 
 
+_WELCOME = "Welcome. What you were invited to is yours now."
+
+
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
     """What a person signs in with, where they want to go, and a form that their last session's end kept from going."""
 
@@ -119,7 +122,10 @@ async def show_join(visit: Visitor) -> Response[str]:
 async def join(visit: Visitor, form: Filled[Taking]) -> Response[str]:
     """Take an invitation up."""
     if await form.send(lambda taking: visit.calls.call("POST", "/v1/join", taking)):
-        return visit.go("/" if visit.login else "/sign-in", "Welcome. What you were invited to is yours now.")
+        return visit.go(
+            "/" if visit.login else "/sign-in",
+            _WELCOME if visit.login else f"{_WELCOME} Sign in with your new password.",
+        )
     return visit.page("join.html", title="Join")
 
 
