@@ -11,7 +11,8 @@ import pytest
 from serai.api.desk import keyring_of
 from serai.cloud.descriptors import Route
 from serai.errors import InvalidError
-from serai.services.apps import actions, logs, removal, switching
+from serai.services.apps import actions, removal, switching
+from serai.services.apps.log_stream import stream
 
 if TYPE_CHECKING:
     from tests.services.apps.conftest import Platform
@@ -192,7 +193,7 @@ async def test_a_halted_host_runs_nothing_and_its_next_agent_starts_it_again(pla
 
 async def test_logs_are_told_by_the_agent_also_those_of_a_release_that_failed(platform: Platform) -> None:
     await platform.deploy("hello", platform.web_app("crash", start=5))
-    lines = [line.text async for line in logs.stream(platform.ctx.bus, "demo", "hello")]
+    lines = [line.text async for line in stream(platform.ctx.bus, "demo", "hello")]
     assert any("about to serve" in line for line in lines)
     assert any("it can't work" in line for line in lines)
     with pytest.raises(InvalidError):

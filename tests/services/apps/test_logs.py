@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from serai.bus.open import open_bus
+from serai.services.apps.log_stream import Ends, stream
 from serai.services.apps.logs import (
     CHUNK,
     KEPT,
@@ -21,7 +22,6 @@ from serai.services.apps.logs import (
     answer,
     keep,
     read,
-    stream,
     tail,
 )
 
@@ -185,3 +185,18 @@ def test_what_is_passed_over_is_not_read_again(tmp_path: Path) -> None:
     assert [piece.lines for piece in passed] == [()]
     ask.cursors[one.name] = passed[0].cursor
     assert answer([one], ask) == []
+
+
+def test_a_log_that_is_put_away_while_it_is_followed_is_not_told_again(tmp_path: Path) -> None:
+    one, ends, cursors = source(tmp_path), Ends(), {}
+    one.file.write_text("".join(f"2026-01-01T00:00:0{second}Z stdout F {second}\n" for second in range(3)))
+    told = ends.only_new([tail(one, 2)], cursors)
+    assert [line[-1] for line in told[0].lines] == ["1", "2"]
+    kept = tmp_path / "kept.log"
+    kept.write_text(one.file.read_text() + "2026-01-01T00:00:03Z stdout F 3\n")
+    kept.rename(one.file)
+    told = ends.only_new([read(one, cursors[one.name])], cursors)
+    assert [line[-1] for line in told[0].lines] == ["3"]
+    with one.file.open("a") as file:
+        file.write("2026-01-01T00:00:03Z stdout F 4\n")
+    assert [line[-1] for line in ends.only_new([read(one, cursors[one.name])], cursors)[0].lines] == ["4"]

@@ -51,7 +51,7 @@ class Calls:
         return {"made": await wake.wake(self._store, self._site, f"host:{self._site.host}", wish)}
 
     async def on_logs(self, message: Any) -> Any:
-        """Return pieces of an app's logs; see `serai.services.apps.logs.stream`."""
+        """Return pieces of an app's logs; see `serai.services.apps.log_stream`."""
         try:
             ask = msgspec.convert(message, logs.Ask)
         except msgspec.ValidationError as error:

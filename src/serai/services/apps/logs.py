@@ -2,24 +2,18 @@
 
 A running instance's log is the driver's (``log`` and the older ``log.1``, bounded). When a workload is taken away, the
 end of its log goes to ``data/apps/TENANT/APP/logs/INSTANCE.log``, so that a crash can still be read after the restart.
-Only the agent may read them all: it answers ``apps.logs`` on the bus, statelessly, and `stream` asks it. All other
-functions block.
+Only the agent may read them all: it answers ``apps.logs`` on the bus, statelessly (`serai.services.apps.log_stream`
+asks it). All functions block.
 """
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
-import heapq
 import os
-from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import msgspec
-
-from serai.bus import Bus
 
 #: Octets kept of each instance's earlier runs (twice that, while two files are kept), and copied from one run.
 KEPT = 2 << 20
@@ -28,7 +22,6 @@ MAX_SOURCES = 8  # read by one call, so that its answer is a message of the bus
 MAX_LINES = 1000
 #: Logs of so many instances that are gone are kept per app.
 MAX_FILES = 200
-PAUSE = 0.3  # seconds between two looks at what is followed
 SUBJECT = "apps.logs"
 
 
@@ -59,15 +52,8 @@ class Piece(msgspec.Struct, frozen=True):
     cursor: Cursor
 
 
-class Line(NamedTuple):
-    """A line, and the source that has it."""
-
-    source: str
-    text: str
-
-
 class Ask(msgspec.Struct, frozen=True, kw_only=True):
-    """What `stream` asks the agent: an app, one of its sources ("" for all), how far each was read.
+    """What the agent is asked: an app, one of its sources ("" for all), how far each was read.
 
     Of lines, those that hold the text ``find`` in any case, and were written ``since`` a time as lines begin with it.
     """
@@ -212,51 +198,3 @@ def _end(path: Path, size: int) -> bytes:
             return file.read(size)
     except OSError:
         return b""
-
-
-async def stream(
-    bus: Bus,
-    tenant: str,
-    app: str,
-    *,
-    name: str = "",
-    lines: int = 100,
-    find: str = "",
-    since: str = "",
-    follow: bool = False,
-) -> AsyncIterator[Line]:
-    """Yield an app's last ``lines`` lines, oldest first, and with ``follow`` what is added until closed.
-
-    Lines of several sources stand in the order of their time, those of one source as it wrote them. ``name`` narrows
-    them to names that begin so: "hello.3." for a release, "build.3" for a build's log; ``find`` and ``since`` as in
-    `Ask`. Memory stays bounded. Raises what the agent raises, and `UnavailableError` where there is none.
-    """
-    ask = Ask(tenant=tenant, app=app, name=name, lines=lines, find=find, since=since)
-    cursors = ask.cursors
-    newest: deque[Line] = deque()
-    more = True
-    while more:  # an answer holds few sources
-        pieces = await _asked(bus, ask)
-        more = any(piece.name not in cursors for piece in pieces)
-        cursors.update({piece.name: piece.cursor for piece in pieces})
-        newest = deque(_merged(pieces, newest), maxlen=lines)
-    for line in newest:
-        yield line
-    while follow:
-        pieces = await _asked(bus, ask)
-        cursors.update({piece.name: piece.cursor for piece in pieces})
-        for line in _merged(pieces):
-            yield line
-        if not pieces:
-            await asyncio.sleep(PAUSE)
-
-
-async def _asked(bus: Bus, ask: Ask) -> list[Piece]:
-    raw: Any = await bus.call(SUBJECT, msgspec.to_builtins(ask))
-    return msgspec.convert(raw, list[Piece])
-
-
-def _merged(pieces: Iterable[Piece], before: Iterable[Line] = ()) -> Iterable[Line]:
-    """Put lines in the order of their time, with which each begins: one form and length, so that it sorts as text."""
-    sources = [[Line(piece.name, text) for text in piece.lines] for piece in pieces]
-    return heapq.merge(before, *sources, key=lambda line: line.text.partition(" ")[0])

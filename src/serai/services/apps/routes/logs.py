@@ -13,8 +13,8 @@ from litestar.params import FromQuery, QueryParameter
 from litestar.response import Stream
 
 from serai.daemon.streams import kept_alive
-from serai.services.apps import logs
 from serai.services.apps.descriptors import App
+from serai.services.apps.log_stream import Line, stream
 from serai.services.apps.routes.common import PATH, Aim, AppName, Ctx, Limit
 
 #: A quiet app's stream begins after this; an agent that is away has been noticed by then.
@@ -42,7 +42,7 @@ async def read_logs(
     """
     await ctx.store.get(App, target.tenant, app)
     begin = "" if since is None else _stamp(since if since > 0 else ctx.clock.now() + since)
-    told = logs.stream(
+    told = stream(
         ctx.bus, target.tenant, app, name=name, lines=lines, find=find, since=begin, follow=follow
     )  # fmt: skip
     return Stream(kept_alive(await _begun(_lines(told))), media_type=JSON_LINES)
@@ -53,7 +53,7 @@ def _stamp(seconds: float) -> str:
     return datetime.fromtimestamp(max(0.0, seconds), UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
-async def _lines(lines: AsyncIterator[logs.Line]) -> AsyncIterator[bytes]:
+async def _lines(lines: AsyncIterator[Line]) -> AsyncIterator[bytes]:
     async for line in lines:
         yield msgspec.json.encode({"instance": line.source, "text": line.text}) + b"\n"
 
