@@ -2,6 +2,7 @@
 
 import os
 import sqlite3
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -27,10 +28,10 @@ async def store(path: Path):
     await store.close()
 
 
-def insert(store: Store) -> str:
-    rows = store.driver.tasks
+def insert(store: Store, *, durable: bool = True) -> str:
+    rows, new = store.driver.tasks, NewTask(function="f")
     assert isinstance(store.driver, Prompt)
-    return store.driver.write_here(lambda tx: rows.insert(tx, NewTask(function="f"), who="user:x", now=1.0))
+    return store.driver.write_here(lambda tx: rows.insert(tx, new, who="user:x", now=1.0), durable=durable)
 
 
 async def count(path: Path) -> int:
@@ -56,6 +57,51 @@ async def test_work_that_wrote_nothing_waits_for_no_disk(store, monkeypatch) -> 
     insert(store)
     monkeypatch.setattr(os, "fdatasync", lambda _: pytest.fail("synced for nothing"))
     assert store.driver.write_here(store.driver.tasks.bots) == []
+
+
+async def test_what_need_not_be_durable_is_there_for_all_and_synced_on_another_thread(store, path, monkeypatch) -> None:
+    synced: list[tuple[int, int]] = []
+    over = threading.Event()
+
+    def watch(descriptor: int) -> None:
+        synced.append((threading.get_ident(), os.fstat(descriptor).st_ino))
+        over.set()
+
+    monkeypatch.setattr(os, "fdatasync", watch)
+    insert(store, durable=False)
+    assert (await count(path), synced) == (1, [])
+    store.driver.settle()
+    assert over.wait(20)
+    [(thread, file)] = synced
+    assert (thread != threading.get_ident(), file) == (True, Path(f"{path}-wal").stat().st_ino)
+
+
+async def test_it_is_synced_with_what_is_durable_and_then_no_more(store, path, monkeypatch) -> None:
+    synced: list[int] = []
+    monkeypatch.setattr(os, "fdatasync", synced.append)
+    insert(store, durable=False)
+    insert(store)
+    store.driver.settle()
+    await store.close()
+    assert len(synced) == 1
+
+
+async def test_a_disk_that_fails_while_nobody_waits_is_told_to_who_waits_next(store, monkeypatch) -> None:
+    tried = threading.Event()
+
+    def fail(_descriptor: int) -> None:
+        tried.set()
+        raise OSError(5, "Input/output error")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fdatasync", fail)
+        insert(store, durable=False)
+        store.driver.settle()
+        assert tried.wait(20)
+        with pytest.raises(UnavailableError) as refused:
+            insert(store)
+    assert refused.value.fields["outcome"] == "unknown"
+    insert(store)
 
 
 async def test_work_that_fails_is_undone(store, path) -> None:

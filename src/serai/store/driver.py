@@ -226,9 +226,19 @@ class Driver(Protocol):
 class Prompt(Protocol):
     """An engine in this very process: for work that is as short as going to another thread would be."""
 
-    def write_here(self, work: Callable[[Any], T]) -> T:
+    def write_here(self, work: Callable[[Any], T], *, durable: bool = True) -> T:
         """Run short work in one durable transaction on this thread, like `Driver.write` in all else.
 
         A temporary `UnavailableError` where a lock would have to be waited for: `Driver.write` waits elsewhere.
+        Without ``durable`` it returns as soon as all processes see what was written, which only the machine's own end
+        can undo then; the next durable transaction of this or another process makes it durable, too, and so does
+        `settle`.
+        """
+        ...
+
+    def settle(self) -> None:
+        """Begin to make durable what was written without, on another thread; waits for nothing and raises nothing.
+
+        Where it turns out that this can't be done, the next durable transaction fails.
         """
         ...

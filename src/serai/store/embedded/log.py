@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import queue
 import sqlite3
 import struct
+import threading
+from contextlib import suppress
 from pathlib import Path
 
 #: Frames from which it is put into the file.
@@ -25,6 +28,10 @@ class Log:
     def __init__(self, path: Path) -> None:
         self._descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
 
+    def again(self) -> Log:
+        """Open the same file once more, whatever has its name by now."""
+        return Log(Path(f"/proc/self/fd/{self._descriptor}"))
+
     def sync(self) -> None:
         """Make durable what was committed; raises `OSError`."""
         os.fdatasync(self._descriptor)
@@ -42,6 +49,35 @@ class Log:
     def close(self) -> None:
         """Let go of it."""
         os.close(self._descriptor)
+
+
+class Settler:
+    """Sync a log on a thread of its own, while whoever wrote to it goes on.
+
+    It has the file open for itself. Linux tells each open file by itself that something could not be written, at its
+    next sync (fsync(2), since 4.13): so the sync of who waits for it fails, although this one had met the error before.
+    """
+
+    def __init__(self, log: Log) -> None:
+        self._log = log.again()
+        self._wanted: queue.SimpleQueue[bool] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._main, name="store-settler", daemon=True)
+        self._thread.start()
+
+    def begin(self) -> None:
+        """Begin to sync what is there now."""
+        self._wanted.put(True)
+
+    def close(self) -> None:
+        """Finish what was begun, and end."""
+        self._wanted.put(False)
+        self._thread.join()
+        self._log.close()
+
+    def _main(self) -> None:
+        while self._wanted.get():
+            with suppress(OSError):
+                self._log.sync()
 
 
 def empty(connection: sqlite3.Connection) -> bool:

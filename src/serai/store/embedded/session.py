@@ -11,7 +11,7 @@ from pathlib import Path
 
 from serai.errors import UnavailableError
 from serai.store.embedded.errors import is_broken, translate
-from serai.store.embedded.log import Log, empty
+from serai.store.embedded.log import Log, Settler, empty
 from serai.store.embedded.migrate import migrate, shipped
 
 #: Seconds that SQLite itself waits for another process's lock before it says that it is busy.
@@ -99,6 +99,7 @@ class Session:
         self._waits = waits  # SQLite itself waits for another process's lock
         self._late = late
         self._log: Log | None = None  # where syncing it is our business
+        self._settler: Settler | None = None
         self._connection: sqlite3.Connection | None = None
         self._inodes: tuple[Inode | None, Inode | None] = (None, None)
         self._names = str(file.path), f"{file.path}-wal"
@@ -133,6 +134,17 @@ class Session:
             self.close()
             what = f"the log of the store {self.file.path} can't be synced: {error.strerror}"
             raise UnavailableError(what, temporary=False, outcome="unknown") from error
+
+    def settle(self) -> None:
+        """Begin to make durable what was committed, on another thread; where that fails, the next `sync` does."""
+        if self._log is None:
+            return
+        if self._settler is None:
+            try:
+                self._settler = Settler(self._log)
+            except OSError:
+                return  # it is done with what comes next
+        self._settler.begin()
 
     def shorten(self) -> bool:
         """Empty the log where it is long; return False where somebody reads or writes for too long to do that now."""
@@ -170,6 +182,9 @@ class Session:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+        if self._settler is not None:
+            self._settler.close()
+            self._settler = None
         if self._log is not None:
             self._log.close()
             self._log = None
