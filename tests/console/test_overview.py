@@ -7,6 +7,10 @@ from typing import Any
 import pytest
 from browsing import unclean
 
+from serai.cloud.descriptors import Instance
+from serai.console.heeding import WAYS, matter
+from serai.console.visit import local
+from serai.daemon.attention import Fact
 from serai.services.apps.descriptors import App
 from serai.services.series import asking
 
@@ -117,3 +121,35 @@ async def test_a_span_that_there_is_not_is_the_hour(counted: Any, span: str) -> 
     browser = await counted.visitor("opal", ("", "operator"))
     page = await browser.get(f"/?span={span}")
     assert f'data-seconds="{604800 if span == "week" else 3600}"' in page.text
+
+
+async def test_what_needs_attention_is_shown_with_what_to_do_and_where(counted: Any) -> None:
+    ill = Instance(app="shop", release=3, host="test", state="failed", reason=f"It said {HOSTILE}")
+    await counted.store.put("test", "test", "demo", "shop.3.web.0", ill)
+    browser = await counted.visitor("vic", ("demo", "viewer"))
+    page = await browser.get("/")
+    assert "What needs attention" in page.text
+    assert 'href="/tenants/demo/apps/shop"' in page.text
+    assert "serai app logs shop --tenant demo" in page.text
+    assert HOSTILE not in page.text
+    assert unclean(page.text) == []
+    other = await (await counted.visitor("eve", ("other", "owner"))).get("/")
+    assert "Nothing needs attention" in other.text
+    part = await browser.get("/?part=attention", hx_request="true")
+    assert "not working" in part.text
+
+
+async def test_calm_where_all_is_well(house: Any) -> None:
+    browser = await house.visitor("vic", ("demo", "viewer"))
+    assert "Nothing needs attention" in (await browser.get("/")).text
+
+
+@pytest.mark.parametrize("about", [*WAYS, "something new"])
+def test_every_fact_leads_somewhere_or_says_so(about: str) -> None:
+    fact = Fact(
+        weight="bad", about=about, action="x.read", tenant="demo", app=HOSTILE, name=HOSTILE, text="It broke.",
+        advice="",
+    )  # fmt: skip
+    way = matter(fact)
+    assert local(way.path, "") == way.path
+    assert bool(way.path) == (about in WAYS)

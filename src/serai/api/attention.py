@@ -98,5 +98,8 @@ def _may_know(principal: Principal, fact: Fact) -> bool:
 
 def _unknown(error: SeraiError, tenant: str) -> Fact:
     text = f"What needs attention is not known in full: {error.public}"
-    advice = "Look whether the store is there: serai status"
-    return Fact(weight="bad", about="host", action="attention.read", tenant=tenant, text=text, advice=advice)
+    advice = "Look whether the store is there."
+    return Fact(
+        weight="bad", about="host", action="attention.read", tenant=tenant, text=text, advice=advice,
+        command="serai status",
+    )  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shlex
 from collections.abc import Sequence
 
 from serai.cloud.descriptors import Host
@@ -57,13 +58,13 @@ class Watch:
             where, app = owner_of(one.name)
             if one.state == "up" or (tenant is not None and where != tenant):
                 continue
-            who = f" {one.who} says so." if one.declared else " It is tried again by itself."
+            advice = f"{one.who} says so; say when it is back." if one.declared else "It is tried again by itself."
             found.append(
                 Fact(
                     weight="bad" if one.state == "down" else "warn", about="provider", action="provider.read",
                     tenant=where, app=app, name=one.name, since=one.since,
                     text=f"The provider {one.name} is {one.state}, so its tasks wait. {one.why}".strip(),
-                    advice=f"Once it answers: serai provider up {one.name}.{who}",
+                    advice=advice, command=f"serai provider up {shlex.quote(one.name)}",
                 )
             )  # fmt: skip
         for pause in pauses:
@@ -74,7 +75,8 @@ class Watch:
                 Fact(
                     weight="warn", about="channel", action="channel.read", tenant=where, app=app, name=pause.channel,
                     text=f"{pause.who} paused the channel {pause.channel}, so its tasks wait. {pause.why}".strip(),
-                    advice=f"serai channel resume {pause.channel}", since=pause.at,
+                    advice="Resume it once they may run.", command=f"serai task resume {shlex.quote(pause.channel)}",
+                    since=pause.at,
                 )
             )  # fmt: skip
         return found
@@ -101,7 +103,7 @@ class Watch:
             Fact(
                 weight="bad", about="bot", action="host.status", name=queue,
                 text=f"No bot works on the queue {queue}: its tasks wait, deployments among them.",
-                advice="Look whether that host runs and reaches the store: serai status, there.",
+                advice="Look whether that host runs and reaches the store.", command="serai status",
             )
             for queue in away
         ]  # fmt: skip
@@ -114,7 +116,7 @@ class Watch:
         except (SeraiError, OSError) as error:
             reasons = [f"The supervisor does not answer: {error}"]
         found = [
-            _of_host("bad", reason, "The module's log says more, and the pages on troubleshooting: serai status")
+            _of_host("bad", reason, "The page of the host, and the log of what is named, say more.", "serai status")
             for reason in reasons
         ]
         return [*found, *await asyncio.to_thread(room, os.fspath(self._ctx.home))]
@@ -171,13 +173,13 @@ def _of_tasks(key: tuple[str, str, str], tasks: Sequence[Task]) -> Fact:
     return Fact(
         weight="warn", about="task", action="task.read", tenant=tenant, app=app, name=newest.id,
         text=f"{many} of {function} ended in error{': ' + said if said else '.'}",
-        advice=f"Its story and log say more; then run it again: serai task retry {newest.id}",
+        advice="Its story and log say why; once that is mended, run it again.", command=f"serai task retry {newest.id}",
         since=newest.finished, count=len(tasks),
     )  # fmt: skip
 
 
-def _of_host(weight: Weight, text: str, advice: str) -> Fact:
-    return Fact(weight=weight, about="host", action="host.status", text=text, advice=advice)
+def _of_host(weight: Weight, text: str, advice: str, command: str = "") -> Fact:
+    return Fact(weight=weight, about="host", action="host.status", text=text, advice=advice, command=command)
 
 
 def _ends(expires: float, now: float) -> str:

@@ -10,7 +10,7 @@ Weight = Literal["bad", "warn"]
 
 
 class Fact(msgspec.Struct, frozen=True, kw_only=True):
-    """Something that is not as it should be, and what to do about it; both are sentences.
+    """Something that is not as it should be, and what to do about it, as sentences; ``command`` is one that helps.
 
     ``about`` says what it is (a kind of descriptor, or "host", "task", "channel", …), ``name`` which one; ``action`` is
     what somebody must be allowed there who may know of it. ``bad``: something does not work; ``warn``: it soon will
@@ -25,6 +25,7 @@ class Fact(msgspec.Struct, frozen=True, kw_only=True):
     name: str = ""
     text: str
     advice: str
+    command: str = ""
     since: float = 0.0
     count: int = 1
 

@@ -10,6 +10,7 @@ from litestar.types import ControllerRouterHandler
 from serai.api.answers import Parameters
 from serai.api.machine import About
 from serai.console.depend import Visitor
+from serai.console.heeding import Heed, followed, heed
 from serai.console.nav import Nav
 from serai.console.plots import APPS, HOST, SPANS, Plot, Span, draw, span_of
 from serai.console.visit import Visit
@@ -29,8 +30,9 @@ async def overview(visit: Visitor) -> Response[str]:
     places = _places(visit)
     of = next((place for place in places if place == given.get("of")), places[0] if places else "")
     span = span_of(given.get("span", ""))
-    about, plots, apps = await asyncio.gather(
+    about, matters, plots, apps = await asyncio.gather(
         visit.calls.read(About, "/v1/about", keep=True),
+        heed(visit) if part in {"", "attention"} else _calm(),
         _plots(visit, of, span) if not part else _nothing(),
         _busiest(visit, of) if part in {"", "apps"} else _nobody(),
     )
@@ -39,6 +41,9 @@ async def overview(visit: Visitor) -> Response[str]:
         "overview.html",
         title="Overview",
         about=about,
+        heed=matters,
+        many=len(visit.tenants()) != 1,
+        heeded=followed(visit),
         places=places,
         of=of,
         spans=SPANS,
@@ -67,6 +72,10 @@ def _places(visit: Visit) -> list[str]:
 
 async def _plots(visit: Visit, of: str, span: Span) -> list[Plot]:
     return await draw(visit, of, HOST if of == PLATFORM else APPS, span) if of else []
+
+
+async def _calm() -> Heed:
+    return Heed()
 
 
 async def _nothing() -> list[Plot]:

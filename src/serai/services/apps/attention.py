@@ -58,8 +58,8 @@ class Watch:
                 app=key[1],
                 name=str(release.number),
                 text=f"Release {release.number} of {key[1]} failed: {release.reason}",
-                advice=f"{_meanwhile(app)} Mend it and deploy again; its log says more: "
-                f"serai app logs {key[1]} --tenant {key[0]} --name build.{release.number}",
+                advice=f"{_meanwhile(app)} Look at its log, mend it, and deploy again.",
+                command=f"serai app logs {key[1]} --tenant {key[0]} --name build.{release.number}",
                 since=newest[key].finished,
             )
             for key, found in zip(newest, failed, strict=False)
@@ -102,7 +102,8 @@ class Watch:
                 app=one.spec.app,
                 name=one.name,
                 text=f"The certificate of {one.name} was not renewed: it {_ends(until[one.name], now)}.",
-                advice="Look at the log of edge.certificates: serai status",
+                advice="The log of edge.certificates says why.",
+                command="serai status",
                 since=until[one.name],
             )
             for one in found
@@ -154,7 +155,8 @@ def _ill(key: tuple[str, str, int, str], ill: Iterable[Instance]) -> Fact:
         app=app,
         name=f"{app}.{release}.{process}",
         text=f"{some} of {app}, release {release}: {state}{reason}",
-        advice=f"Look at its log, and roll back if need be: serai app logs {app} --tenant {tenant}",
+        advice="Look at its log, and roll back if need be.",
+        command=f"serai app logs {app} --tenant {tenant}",
         count=len(every),
     )
 
@@ -168,5 +170,6 @@ def _full(tenant: str, name: str, most: int) -> Fact:
         tenant=tenant,
         name=tenant,
         text=f"{tenant} has given out its quota of {name} ({most}{unit}): what needs more is refused.",
-        advice="Delete what nobody needs, or let an operator give it more: serai tenant set",
+        advice="Delete what nobody needs, or let an operator give it more.",
+        command=f"serai tenant set {tenant}",
     )
