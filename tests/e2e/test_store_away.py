@@ -36,3 +36,19 @@ def test_a_deleted_store_stops_changes_and_not_visitors(own: Installation, tmp_p
     names = [one["name"] for one in site.json("tenant", "list")]
     assert "found" in names
     assert "lost" not in names
+
+
+def test_a_host_whose_store_is_gone_does_not_begin_with_an_empty_one(own: Installation, tmp_path: Path) -> None:
+    site = started(own, tmp_path)
+    store, aside = site.home / "data" / "store", site.home / "aside"
+    site.run("down")
+    store.rename(aside)
+    store.mkdir(mode=0o700)
+    refused = site.run("up", "--detach", check=False)
+    assert refused.returncode != 0
+    assert "store.db" in refused.stderr
+    assert not (store / "store.db").exists()
+    store.rmdir()
+    aside.rename(store)
+    site.run("up", "--detach")
+    assert site.get("demo.localhost", "/day/").status == 200

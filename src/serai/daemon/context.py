@@ -17,7 +17,7 @@ from serai.bus.policy import Policy
 from serai.daemon.accept import AcceptLoop
 from serai.daemon.address import Address
 from serai.daemon.handover import Taker
-from serai.daemon.home import Home
+from serai.daemon.home import Home, lost_store
 from serai.daemon.module import Clock, Needs
 from serai.daemon.service import Service, kinds_of, load
 from serai.errors import AlreadyExistsError, DeniedError, NotFoundError
@@ -67,7 +67,8 @@ class Engines:
     def store(self) -> Store:
         """Return the store; its commits are announced on the bus."""
         if self._store is None:
-            self._store = load("serai.store.open:open_store")(self._store_url, kinds=self._kinds())
+            create = self._store_url != self._home.store or not lost_store(self._home)
+            self._store = load("serai.store.open:open_store")(self._store_url, kinds=self._kinds(), create=create)
             self._store.on_commit.append(self._committed)
             self._store.on_apply.append(self._applied)
         return self._store

@@ -16,7 +16,7 @@ from typing import Literal
 import msgspec
 
 from serai.daemon.settings import FILE, HostSettings
-from serai.errors import DeniedError, InvalidError
+from serai.errors import DeniedError, InvalidError, UnavailableError
 
 Owner = Literal["root", "control", "edge"]
 
@@ -147,8 +147,26 @@ def furnish(home: Home, host: HostSettings) -> None:
         if root:
             os.chown(folder, uids[owner], host.uid_base)
         folder.chmod(mode)
-    if root:
+    if root and not lost_store(home):
         _own_store(home, host)
+
+
+def lost_store(home: Home) -> bool:
+    """Tell whether this host had a store in a file that is gone: an empty one in its place would end all apps."""
+    if Path(home.store.partition(":")[2]).exists() or not (home.replica / "data.mdb").exists():
+        return False
+    from serai.store.replica import Replica  # noqa: PLC0415 - this module is each command's, and this is rare
+
+    return bool(Replica(home.replica).position().store)
+
+
+def check_store(home: Home) -> None:
+    """Raise `UnavailableError` where the store is lost."""
+    if lost_store(home):
+        raise UnavailableError(
+            f"The store {home.store.partition(':')[2]} is gone. Put it back; or, to begin with an empty one, "
+            f"delete {home.replica} as well."
+        )
 
 
 def _own_store(home: Home, host: HostSettings) -> None:

@@ -23,7 +23,7 @@ from serai.daemon.ask import answer
 from serai.daemon.children import Children
 from serai.daemon.control import ControlServer
 from serai.daemon.crew import Crew
-from serai.daemon.home import Home, furnish
+from serai.daemon.home import Home, check_store, furnish
 from serai.daemon.launch import Launcher
 from serai.daemon.listeners import listen
 from serai.daemon.plan import GroupPlan, build, rows
@@ -56,9 +56,11 @@ class Supervisor:
 
     async def run(self, ready: Callable[[dict[str, Any]], None]) -> None:
         """Start, call ``ready`` once all serve, live until `down`. Raises the `SeraiError` that forbade the start."""
-        furnish(self._home, self._settings.host)
         before = record.read(self._home.record)
         resumed = before is not None and record.is_self(before)
+        if not resumed and not self._settings.store:
+            check_store(self._home)
+        furnish(self._home, self._settings.host)
         self._lock = before.lock if resumed and before else record.lock(self._home.lock)
         self._set_up()
         if resumed and before:
