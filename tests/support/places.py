@@ -1,0 +1,37 @@
+"""Every page that the console has, by its routes: a page that is added is looked at without being named anywhere."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+
+from litestar.handlers import HTTPRouteHandler
+
+from serai.api.answers import segment
+from serai.console import nav
+
+#: Those that are looked at by tests of their own: whoever is signed in is led on; nothing is there.
+ELSEWHERE = frozenset({"/sign-in", "/{rest:path}"})
+_PARAMETER = re.compile(r"\{(\w+)(?::\w+)?\}")
+
+
+def patterns() -> list[str]:
+    """Return the paths that answer a GET with a page, as their handlers have them."""
+    found = set()
+    for module in nav.modules():
+        for handler in module.ROUTES:
+            if isinstance(handler, HTTPRouteHandler) and "GET" in {str(one) for one in handler.http_methods}:
+                found |= set(handler.paths)
+    return sorted(found - ELSEWHERE)
+
+
+def filled(given: Iterable[str], values: Mapping[str, str]) -> dict[str, str]:
+    """Return a path for each pattern; a value may be for one pattern alone: ``{"/a/{name:str} name": "x"}``."""
+
+    def place(pattern: str) -> str:
+        def one(match: re.Match[str]) -> str:
+            return segment(values.get(f"{pattern} {match[1]}") or values[match[1]])
+
+        return _PARAMETER.sub(one, pattern)
+
+    return {pattern: place(pattern) for pattern in given}
