@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from serai.cli import host_status
+from serai.daemon.causes import duration
 
 
 def worker(group: str, index: int = 0, reason: str = "", **modules: Any) -> dict[str, Any]:
@@ -34,7 +35,7 @@ def told(*workers: dict[str, Any], reasons: tuple[str, ...] = (), **more: Any) -
     [(0.4, "0 s"), (59.9, "59 s"), (60, "1 min"), (3599, "59 min 59 s"), (90061, "1 d 1 h"), (86401, "1 d")],
 )
 def test_times_are_told_in_their_two_greatest_units(seconds: float, text: str) -> None:
-    assert host_status.duration(seconds) == text
+    assert duration(seconds) == text
 
 
 def test_a_green_host_is_one_line_below_its_workers() -> None:

@@ -33,6 +33,7 @@ from serai.identity.testing import CHEAP, PASSPHRASE
 from serai.identity.throttle import Allowance
 from serai.services.registry import services
 from serai.store.open import open_store
+from serai.store.replica import Replica
 
 T = TypeVar("T")
 FAST = Rates(Allowance(1_000_000, 1e-6), Allowance(1_000_000, 1e-6))
@@ -50,6 +51,7 @@ class Place:
         self.registry = CollectorRegistry()
         self.store = open_store("memory:")
         self.bus = open_bus("memory:")
+        self.replica = Replica(home / "replica")  # that nobody fills
         self.services = services()
         self.private_networks: tuple[str, ...] = ()
         self.private_authorities = ""

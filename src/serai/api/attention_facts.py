@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from serai.cloud.descriptors import Host
 from serai.daemon import control
 from serai.daemon.attention import Fact, Weight
+from serai.daemon.causes import causes
 from serai.daemon.home import Home
 from serai.daemon.module import Context
 from serai.errors import SeraiError
@@ -111,13 +112,17 @@ class Watch:
     async def _host(self) -> list[Fact]:
         """Return why this host is not well, and how little room it has."""
         try:
-            told = await control.request(Home(self._ctx.home).control, "status")
-            reasons = [str(reason) for reason in told["reasons"]]
+            told = causes(await control.request(Home(self._ctx.home).control, "status"))
         except (SeraiError, OSError) as error:
-            reasons = [f"The supervisor does not answer: {error}"]
+            told = {f"The supervisor does not answer: {error}": []}
         found = [
-            _of_host("bad", reason, "The page of the host, and the log of what is named, say more.", "serai status")
-            for reason in reasons
+            _of_host(
+                "bad",
+                _sentence(reason, places),
+                "The page of the host, and the log of what is named, say more.",
+                "serai status",
+            )
+            for reason, places in told.items()
         ]
         return [*found, *await asyncio.to_thread(room, os.fspath(self._ctx.home))]
 
@@ -180,6 +185,11 @@ def _of_tasks(key: tuple[str, str, str], tasks: Sequence[Task]) -> Fact:
 
 def _of_host(weight: Weight, text: str, advice: str, command: str = "") -> Fact:
     return Fact(weight=weight, about="host", action="host.status", text=text, advice=advice, command=command)
+
+
+def _sentence(reason: str, places: Sequence[str]) -> str:
+    where = f" ({', '.join(places)})" if places else ""
+    return f"{reason[:1].upper()}{reason[1:].rstrip('.')}{where}."
 
 
 def _ends(expires: float, now: float) -> str:
