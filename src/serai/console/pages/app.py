@@ -19,7 +19,9 @@ from serai.console.nav import Nav, way
 from serai.console.pages.app_gone import gone
 from serai.console.places import above, reached
 from serai.console.visit import Visit
-from serai.errors import InvalidError, NotFoundError, SeraiError
+from serai.errors import DeadlineError, InvalidError, NotFoundError, SeraiError, UnavailableError
+from serai.services.apps.routes.app import Usages
+from serai.services.apps.usage import InstanceUsage
 from serai.services.apps.views import AppView
 from serai.services.series.asking import Glance, Look
 from serai.store.tasks import FINAL
@@ -74,11 +76,12 @@ async def page(visit: Visit) -> Response[str]:
     """Return the page of an app, with the form that was refused, where there is one."""
     calls, path, tenant, app = visit.calls, above(visit), visit.tenant, visit.app
     span = visit.request.query_params.get("span", "")
-    view, record, tasks, look = await asyncio.gather(
+    view, record, tasks, look, uses = await asyncio.gather(
         calls.read(AppView, path, keep=True),
         calls.read(Descriptor, descriptor("app", tenant, app), keep=True),
         _tasks(visit),
         _look(visit),
+        _uses(visit),
     )
     live = await asyncio.gather(*(_release(visit, number) for number in sorted(set(view.live.values()))))
     releases = {one["number"]: one for one in live if one is not None}
@@ -95,6 +98,7 @@ async def page(visit: Visit) -> Response[str]:
         going=[task for task in tasks if task.state not in FINAL],
         tasks=tasks,
         look=look,
+        uses=uses,
         span=span if span in SPANS else "hour",
         seconds=SPANS.get(span, SPANS["hour"]),
         spans=list(SPANS),
@@ -121,6 +125,15 @@ async def _look(visit: Visit) -> Look | None:
         return next(iter((await visit.calls.read(Glance, "/v1/glance", query)).items), None)
     except SeraiError:
         return None  # the page does without
+
+
+async def _uses(visit: Visit) -> dict[str, InstanceUsage]:
+    """Return what instances use, by name; nothing while their host is away."""
+    try:
+        found = await visit.calls.read(Usages, f"{above(visit)}/usage")
+    except (UnavailableError, DeadlineError):
+        return {}
+    return {one.name: one for one in found.items}
 
 
 async def _release(visit: Visit, number: int) -> Mapping[str, Any] | None:

@@ -114,7 +114,7 @@ async def _show(visit: Visit, number: int) -> Response[str]:
         every=10 if over and not going else 2,
         channels=_channels(visit),
         may_promote=view.state in BUILT and visit.may("app.promote", visit.tenant, visit.app),
-        may_delete=not view.live and visit.may("app.delete", visit.tenant, visit.app),
+        may_delete=over and not view.live and visit.may("app.delete", visit.tenant, visit.app),
     )
 
 

@@ -101,10 +101,10 @@ class Agent:
             self._tasks.create_task(sweep(self._driver, self._ctx.clock, others))
             self._tasks.create_task(self._follow())
             await self._take_over()
-            calls = Calls(self._ctx.store, self._site, self._apps, self._keepers, self._driver.expect)
+            meter = Meter(self._ctx.registry, self._driver, self._apps)
+            calls = Calls(self._ctx.store, self._site, self._apps, self._keepers, self._driver.expect, meter)
             self._subscriptions += await calls.register(self._ctx.bus)
             self._subscriptions.append(await self._shells.begin(self._ctx.bus, self._tasks.create_task))
-            meter = Meter(self._ctx.registry, self._driver, self._apps)
             seconds = self._config.measure_seconds
             self._tasks.create_task(look_around(self._ctx, meter, self._keepers, self._probes, seconds))
             fullness = Fullness(self._driver, self._apps, self._view, self._ctx.clock, self._kick.set)

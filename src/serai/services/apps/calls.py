@@ -1,4 +1,4 @@
-"""What the agent answers on the bus: `apps.wake` (the edge) and `apps.logs` (the API)."""
+"""What the agent answers on the bus: `apps.wake` (the edge), `apps.logs` and `apps.usage` (the API)."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ import msgspec
 
 from serai.bus import Bus, Subscription
 from serai.errors import InvalidError
-from serai.services.apps import logs, wake
+from serai.services.apps import logs, usage, wake
 from serai.services.apps.addresses import Site
 from serai.services.apps.checks import check_name
 from serai.services.apps.descriptors import APP_NAME
 from serai.services.apps.keeper import Keeper
 from serai.services.apps.reconcile import Key
+from serai.services.apps.usage import Meter
 from serai.store import Store
 
 
@@ -30,18 +31,21 @@ class Calls:
         apps: Path,
         keepers: Mapping[Key, Keeper],
         expect: Callable[[], None],
+        meter: Meter,
     ) -> None:
         self._store = store
         self._site = site
         self._apps = apps
         self._keepers = keepers
         self._expect = expect
+        self._meter = meter
 
     async def register(self, bus: Bus) -> list[Subscription]:
         """Begin to answer."""
         return [
             await bus.handle(wake.SUBJECT, self.on_wake),
             await bus.handle(logs.SUBJECT, self.on_logs),
+            await bus.handle(usage.SUBJECT, self.on_usage),
         ]
 
     async def on_wake(self, message: Any) -> Any:
@@ -60,6 +64,14 @@ class Calls:
             # They become a path here.
             check_name(path, APP_NAME, name)
         return msgspec.to_builtins(await asyncio.to_thread(logs.answer, self._sources(ask), ask))
+
+    async def on_usage(self, message: Any) -> Any:
+        """Return what each instance of an app used lately: `serai.services.apps.usage.InstanceUsage`."""
+        try:
+            ask = msgspec.convert(message, usage.Ask)
+        except msgspec.ValidationError as error:
+            raise InvalidError("That is no question about usage.", detail=str(error)) from error
+        return msgspec.to_builtins(self._meter.instances(ask.tenant, ask.app))
 
     def _sources(self, ask: logs.Ask) -> list[logs.Source]:
         running = [

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+import msgspec
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from serai.daemon import figures
@@ -14,7 +15,24 @@ from serai.services.apps.keeper import Keeper
 from serai.services.apps.reconcile import Key
 
 App = tuple[str, str]  # tenant, app
+SUBJECT = "apps.usage"
 _LABELS = ("tenant", "app")
+
+
+class Ask(msgspec.Struct, frozen=True, kw_only=True):
+    """Of which app's instances the agent is asked."""
+
+    tenant: str
+    app: str
+
+
+class InstanceUsage(msgspec.Struct, frozen=True, kw_only=True):
+    """What an instance used when it was last measured: cores (null the first time), octets of memory, processes."""
+
+    name: str
+    cpu: float | None
+    memory: int
+    processes: int
 
 
 class Meter:
@@ -35,6 +53,12 @@ class Meter:
         self._data = Gauge("serai_app_data_octets", "Size of an app's data on disk", _LABELS, registry=registry)
         self._known: set[App] = set()
         self._spent: dict[Key, tuple[int, float]] = {}
+        self._instances: dict[Key, InstanceUsage] = {}
+
+    def instances(self, tenant: str, app: str) -> list[InstanceUsage]:
+        """Return what the instances of an app used, of those that were measured."""
+        found = (one for key, one in self._instances.items() if key[0] == tenant and key[1].startswith(f"{app}."))
+        return sorted(found, key=lambda one: one.name)
 
     async def measure(self, keepers: Mapping[Key, Keeper], seconds: float = 0.0) -> dict[App, dict[int, int]]:
         """Measure all once, ``seconds`` after the last time; what can't be measured counts as nothing.
@@ -49,6 +73,7 @@ class Meter:
                 metric.remove(*app)
         self._known = set(apps)
         self._spent = {key: spent for key, spent in self._spent.items() if key in keepers}
+        self._instances = {key: used for key, used in self._instances.items() if key in keepers}
         return {app: await self._app(app, instances, seconds) for app, instances in apps.items()}
 
     async def _app(self, app: App, instances: Iterable[tuple[Key, Keeper]], seconds: float) -> dict[int, int]:
@@ -58,6 +83,7 @@ class Meter:
             restarts += keeper.seen.restarts
             ready += keeper.seen.good is True
             if keeper.handle is None or not keeper.seen.running:
+                self._instances.pop(key, None)
                 continue
             try:
                 usage = await self._driver.usage(keeper.handle)
@@ -65,7 +91,15 @@ class Meter:
                 continue
             memory += usage.memory or 0
             processes += usage.processes or 0
-            cpu += self._since(key, keeper.handle.pid, usage.cpu or 0.0)
+            again = key in self._spent
+            spent = self._since(key, keeper.handle.pid, usage.cpu or 0.0)
+            cpu += spent
+            self._instances[key] = InstanceUsage(
+                name=key[1],
+                cpu=round(spent / seconds, 4) if again and seconds > 0 else None,
+                memory=usage.memory or 0,
+                processes=usage.processes or 0,
+            )
         self._cpu.labels(*app).inc(cpu)
         self._memory.labels(*app).set(memory)
         self._processes.labels(*app).set(processes)

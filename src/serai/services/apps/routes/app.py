@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
+import msgspec
 from litestar import delete, get, patch, post, put
 from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 from msgspec import Meta
 
 from serai.daemon.module import Context
 from serai.errors import DeadlineError, UnavailableError
-from serai.services.apps import actions, domains, removal, views
+from serai.services.apps import actions, domains, removal, usage, views
 from serai.services.apps.descriptors import PROD, App, Domain
 from serai.services.apps.routes.common import PATH, Aim, AppName, Body, Caller, Ctx, Keys, Limit, Started, site_of
+from serai.services.apps.usage import InstanceUsage
 from serai.services.apps.views import Apps, AppView, DomainView
 
 CERTIFIED = "edge.certificates"  # the call by which the edge's authority is asked
@@ -42,6 +44,12 @@ class DomainBody(Body, frozen=True, kw_only=True):
     """The environment that a host name shows."""
 
     environment: str = PROD
+
+
+class Usages(msgspec.Struct, frozen=True):
+    """What the instances of an app use, by name."""
+
+    items: list[InstanceUsage]
 
 
 @get("/v1/apps/{tenant:str}", action="app.read", summary="List apps", operation_id="listApps")
@@ -106,6 +114,14 @@ async def set_env(
     )
 
 
+@get(f"{PATH}/usage", action="app.read", summary="Show what instances use", operation_id="showAppUsage")
+async def show_usage(ctx: Ctx, target: Aim, app: AppName) -> Usages:
+    """Return what each running instance used when it was last measured."""
+    await ctx.store.get(App, target.tenant, app)
+    told: Any = await ctx.bus.call(usage.SUBJECT, msgspec.to_builtins(usage.Ask(tenant=target.tenant, app=app)))
+    return Usages(msgspec.convert(told, list[InstanceUsage]))
+
+
 @post(f"{PATH}/restart", action="app.deploy", status_code=202, summary="Restart an app", operation_id="restartApp")
 async def restart(ctx: Ctx, principal: Caller, target: Aim, app: AppName) -> Started:
     """Renew the running instances one after the other."""
@@ -149,5 +165,6 @@ async def remove_domain(ctx: Ctx, principal: Caller, target: Aim, app: AppName, 
 
 
 ROUTES = [
-    find, show, create, remove, scale, list_variables, set_env, restart, list_domains, add_domain, remove_domain,
+    find, show, create, remove, scale, list_variables, set_env, show_usage, restart, list_domains, add_domain,
+    remove_domain,
 ]  # fmt: skip
