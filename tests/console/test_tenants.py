@@ -127,7 +127,7 @@ async def test_quotas_are_bars_and_a_full_one_needs_attention(house: Any) -> Non
     page = await (await house.visitor("ada", ("acme", "owner"))).get("/tenants/acme")
     assert "950 MiB of 1000 MiB" in page.text
     assert "1.0 GiB of 32.0 GiB" in page.text
-    assert "Memory: little or nothing is left" in page.text
+    assert "nearly full" in page.text
     assert "Add a second factor" in page.text
 
 

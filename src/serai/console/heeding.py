@@ -82,6 +82,14 @@ async def heed(visit: Visit) -> Heed:
     )
 
 
+async def heed_of(visit: Visit, tenant: str) -> Heed:
+    """Return what needs attention in one tenant, as far as a visitor may look after it."""
+    told = await _ask(visit, tenant) if visit.may("attention.read", tenant) else Attention([])
+    if told is None:
+        return Heed(known=False)
+    return Heed(matters=[matter(fact) for fact in told.items], more=told.more)
+
+
 async def _ask(visit: Visit, tenant: str | None) -> Attention | None:
     try:
         return await visit.calls.read(Attention, "/v1/attention", {"tenant": tenant})

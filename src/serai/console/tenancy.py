@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,14 +11,13 @@ import msgspec
 from serai.api.answers import Parameters, descriptor, segment
 from serai.api.shapes import Descriptor, Page
 from serai.api.tenants import Usage
+from serai.console.heeding import Heed, Matter, heed_of
 from serai.console.visit import Visit
+from serai.daemon.attention import Fact
 from serai.errors import SeraiError
 from serai.services.series.asking import Curves, Glance, Look
-from serai.tasks.view import TaskPage, TaskView
 
 FEW = 8  # apps and members that the page names; the rest is behind a link
-FAILED = 5  # tasks
-RECENT = 86400.0  # seconds that a task's error is news
 LATELY = 30  # seconds in which a number counts as of now
 FULL = 0.9  # of a quota
 MIB = 1 << 20
@@ -39,7 +37,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     looks: Mapping[str, Look]
     members: Sequence[Descriptor]
     more_members: bool
-    failed: Sequence[TaskView]
+    heed: Heed
 
 
 class Bar(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,27 +56,18 @@ class Bar(msgspec.Struct, frozen=True, kw_only=True):
         return self.used >= self.most * FULL
 
 
-class Notice(msgspec.Struct, frozen=True, kw_only=True):
-    """Something to look at, and where to do something about it."""
-
-    text: str
-    link: str
-    path: str
-
-
 async def gather(visit: Visit) -> Facts:
     """Return what there is to show; `NotFoundError` where the tenant is not there."""
     tenant, calls = visit.tenant, visit.calls
     own = descriptor("tenant", tenant, tenant)
     few: Parameters = {"tenant": tenant, "limit": FEW}
-    failed: Parameters = {"tenant": tenant, "state": "error", "limit": FAILED}
-    there, usage, need, apps, members, tasks, curves = await asyncio.gather(
+    there, usage, need, apps, members, told, curves = await asyncio.gather(
         calls.read(Descriptor, own, keep=True),
         _asked(visit, "usage.read", Usage, f"/v1/tenants/{segment(tenant)}/usage"),
         _asked(visit, "need.read", Descriptor, descriptor("need", tenant, tenant)),
         _asked(visit, "app.read", Page, "/v1/app", few),
         _asked(visit, "member.read", Page, "/v1/member", few),
-        _asked(visit, "task.read", TaskPage, "/v1/tasks", failed),
+        heed_of(visit, tenant),
         _asked(visit, "series.read", Curves, f"/v1/series/{segment(tenant)}", {"names": NUMBERS, "from": -LATELY}),
     )
     spec = there.spec
@@ -93,7 +82,7 @@ async def gather(visit: Visit) -> Facts:
         looks=await _looks(visit, apps.items if apps is not None else ()),
         members=members.items if members is not None else (),
         more_members=bool(members is not None and members.next),
-        failed=[one for one in tasks.items if one.finished > time.time() - RECENT] if tasks is not None else (),
+        heed=told,
     )
 
 
@@ -154,31 +143,25 @@ def _bar(facts: Facts, name: str, field: str, about: str, now: str, unit: int) -
     )
 
 
-def needs_attention(visit: Visit, facts: Facts, used: Sequence[Bar]) -> list[Notice]:
-    """Return what somebody should look at, with what to do about it."""
-    home, tenant = visit.home, visit.tenant
-    found = []
-    for bar in used:
-        if bar.full:
-            may = visit.may("tenant.write", tenant)
-            link, path = ("Give it more", f"{home}/quotas") if may else ("Look at its apps", f"{home}/apps")
-            found.append(Notice(text=f"{bar.name}: little or nothing is left of the quota.", link=link, path=path))
-    for app, look in facts.looks.items():
-        if look.errors:
-            path = f"{home}/apps/{segment(app)}"
-            found.append(Notice(text=f"{app} answers with errors now.", link="Look at the app", path=path))
-    if facts.failed:
-        many = f"{FAILED} or more tasks" if len(facts.failed) == FAILED else "Tasks"
-        path = f"{home}/tasks?state=error"
-        found.append(Notice(text=f"{many} ended in error within a day.", link="Look at them", path=path))
+def needs_attention(visit: Visit, facts: Facts) -> Heed:
+    """Return what somebody should look at: what the API tells, and what only this visitor can mend."""
+    tenant, told = visit.tenant, facts.heed
     if not visit.may("member.write", tenant):
-        return found
+        return told
+    own = []
     if not facts.more_members and all(one.spec.get("role") != "owner" for one in facts.members):
-        found.append(Notice(text="Nobody owns this tenant.", link="Invite an owner", path=f"{home}/people"))
+        advice = "Whoever owns it lets others in, and may delete its apps."
+        own.append(_own(tenant, "Nobody owns this tenant.", advice, "Invite an owner", f"{visit.home}/people"))
     if not _has_second(visit.factors):
         text = "A password alone opens your account, which has power over this tenant."
-        found.append(Notice(text=text, link="Add a second factor", path="/account"))
-    return found
+        advice = "With a passkey or an authenticator app, a stolen password opens nothing."
+        own.append(_own(tenant, text, advice, "Add a second factor", "/account"))
+    return msgspec.structs.replace(told, matters=[*told.matters, *own])
+
+
+def _own(tenant: str, text: str, advice: str, link: str, path: str) -> Matter:
+    fact = Fact(weight="warn", about="tenant", action="member.write", tenant=tenant, text=text, advice=advice)
+    return Matter(fact=fact, path=path, link=link)
 
 
 def _has_second(factors: Sequence[str]) -> bool:

@@ -14,13 +14,14 @@ from serai.api.answers import descriptor, segment
 from serai.api.shapes import Descriptor
 from serai.console.depend import Filled, Visitor
 from serai.console.forms import Empty, Form, Short
-from serai.console.nav import Crumb
+from serai.console.nav import Crumb, Nav
 from serai.console.roles import about, roles_of
 from serai.console.versions import gone, meanwhile, over
 from serai.console.visit import Visit
 from serai.errors import NotFoundError
 from serai.services.paths import PLATFORM
 
+NAV = (Nav(title="Roles", path="/tenants/{tenant}/roles", order=62, action="role.read"),)
 ROLES = "/tenants/{tenant:str}/roles"
 ONE = f"{ROLES}/{{name:str}}"
 Lines = Annotated[str, Meta(max_length=20_000)]

@@ -59,14 +59,13 @@ async def show(visit: Visitor) -> Response[str]:
         facts = await gather(visit)
     except NotFoundError:
         return await _gone(visit)
-    used = bars(facts)
     return visit.page(
         "tenant.html",
         title=facts.title or visit.tenant,
         crumbs=_crumbs(visit),
         facts=facts,
-        bars=used,
-        attention=needs_attention(visit, facts, used),
+        bars=bars(facts),
+        heed=needs_attention(visit, facts),
         channels=[f"tenant/{visit.tenant}"] if visit.may("push.read", visit.tenant) else [],
         pages=[(title, path) for title, path, _ in visit.nav() if path.startswith(f"{visit.home}/")],
     )
