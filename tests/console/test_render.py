@@ -53,6 +53,7 @@ class Anyone:
 
     def __init__(self, name: str) -> None:
         self.login = self.tenant = self.token = self.request_id = self.here = name
+        self.home = "/x"
         self.theme = "auto"
         self.calls = self
         self.as_of = NOW - 60
