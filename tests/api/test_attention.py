@@ -12,6 +12,7 @@ from serving import Api, serving
 
 from serai.api.attention_facts import room
 from serai.cloud.descriptors import Host, Instance
+from serai.errors import UnavailableError
 from serai.identity.people import Invitation, Token
 from serai.identity.principals import Scope
 from serai.services.apps.descriptors import App, Need, Release
@@ -171,3 +172,13 @@ async def test_all_who_ask_within_a_moment_are_told_the_same(api: Api) -> None:
     assert await facts(api, "demo") == []
     await refused(api, "demo")
     assert await facts(api, "demo") == []
+
+
+async def test_while_the_store_is_away_that_is_told_once(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def away(*_more: Any, **_named: Any) -> Any:
+        raise UnavailableError("The store is away.")
+
+    for name in ("find", "last_change", "get"):
+        monkeypatch.setattr(api.store, name, away)
+    found = [one for one in await facts(api, "demo") if "not known in full" in one["text"]]
+    assert len(found) == 1

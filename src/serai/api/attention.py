@@ -14,7 +14,7 @@ import structlog
 from litestar import Router, get
 from litestar.params import FromQuery
 
-from serai.api.attention_facts import Watch, of_tokens
+from serai.api.attention_facts import HostWatch, Watch, of_tokens
 from serai.api.depend import Aim, Caller, Ctx, People
 from serai.daemon.attention import Fact, Watcher
 from serai.daemon.module import Context
@@ -66,12 +66,13 @@ class Lookout:
                 found.append(_unknown(result, tenant or ""))
             else:
                 raise result
-        return found
+        return list(dict.fromkeys(found))  # several of them may not reach the same
 
 
 def router(ctx: Context, services: Iterable[Service]) -> Router:
     """Return the route, bound to this process's watchers."""
     watchers: Sequence[Watcher] = [
+        HostWatch(ctx),
         Watch(ctx),
         *(load(service.attention)(ctx) for service in services if service.attention),
     ]

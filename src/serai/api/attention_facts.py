@@ -30,7 +30,7 @@ PEOPLE = 200  # invitations or hosts that are looked at
 
 
 class Watch:
-    """Look at the host, tasks, channels, providers, bots, invitations."""
+    """Look at tasks, channels, providers, bots, invitations."""
 
     def __init__(self, ctx: Context) -> None:
         self._ctx = ctx
@@ -40,7 +40,7 @@ class Watch:
         """Return the facts of a tenant, of the platform itself, or of all."""
         looks = [self._failed(tenant), self._holds(tenant), self._invitations(tenant or "")]
         if not tenant:
-            looks += [self._host(), self._bots()]
+            looks.append(self._bots())
         return [fact for facts in await asyncio.gather(*looks) for fact in facts]
 
     async def _failed(self, tenant: str | None) -> list[Fact]:
@@ -109,8 +109,17 @@ class Watch:
             for queue in away
         ]  # fmt: skip
 
-    async def _host(self) -> list[Fact]:
+
+class HostWatch:
+    """Look at this host, which takes no store."""
+
+    def __init__(self, ctx: Context) -> None:
+        self._ctx = ctx
+
+    async def look(self, tenant: str | None) -> list[Fact]:
         """Return why this host is not well, and how little room it has."""
+        if tenant:
+            return []
         try:
             told = causes(await control.request(Home(self._ctx.home).control, "status"))
         except (SeraiError, OSError) as error:

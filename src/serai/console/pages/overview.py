@@ -8,7 +8,6 @@ from litestar import Response, get
 from litestar.types import ControllerRouterHandler
 
 from serai.api.answers import Parameters
-from serai.api.machine import About
 from serai.console.depend import Visitor
 from serai.console.heeding import Heed, followed, heed
 from serai.console.nav import Nav
@@ -31,7 +30,7 @@ async def overview(visit: Visitor) -> Response[str]:
     of = next((place for place in places if place == given.get("of")), places[0] if places else "")
     span = span_of(given.get("span", ""))
     about, matters, plots, apps = await asyncio.gather(
-        visit.calls.read(About, "/v1/about", keep=True),
+        visit.calls.maybe("/v1/about"),
         heed(visit) if part in {"", "attention"} else _calm(),
         _plots(visit, of, span) if not part else _nothing(),
         _busiest(visit, of) if part in {"", "apps"} else _nobody(),

@@ -14,6 +14,7 @@ from litestar.types import ControllerRouterHandler
 from serai.api.copied import Copied
 from serai.console.depend import Visitor
 from serai.console.nav import Nav
+from serai.console.render import count, octets
 from serai.console.visit import Visit
 from serai.daemon.causes import causes, duration, name_of
 from serai.errors import DeadlineError, UnavailableError
@@ -112,7 +113,7 @@ def _modules(plan: Sequence[Mapping[str, Any]], told: Mapping[str, Any] | None) 
             Module(
                 name=row["module"],
                 group=row["group"],
-                user=row["user"],
+                user=row["user"].partition(" (")[0],
                 sockets=tuple(row["sockets"]),
                 processes=row["processes"],
                 state="not well" if ill else "ok" if here else "not told",
@@ -136,7 +137,14 @@ def _figures(said: Sequence[Mapping[str, Any]]) -> str:
             elif isinstance(value, str) and value:
                 words[key] = value
     texts = [f"{key.replace('_', ' ')} {value}" for key, value in words.items()]
-    return ", ".join([*texts, *(f"{key.replace('_', ' ')} {value:,.6g}" for key, value in sums.items())])
+    return ", ".join([*texts, *(_figure(key, value) for key, value in sums.items())])
+
+
+def _figure(key: str, value: float) -> str:
+    words = key.replace("_", " ")
+    if "octets" in key:
+        return f"{words.replace(' octets', '')} {octets(value)}"
+    return f"{words} {count(int(value) if value == int(value) else round(value, 3))}"
 
 
 ROUTES: list[ControllerRouterHandler] = [status]
