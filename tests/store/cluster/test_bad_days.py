@@ -23,7 +23,7 @@ from serai.store.cluster.private import PrivateServer, private_server
 from serai.store.conformance import Lamp
 from serai.store.contract import NewTask, Transaction
 from serai.store.open import open_store
-from serai.store.tasks import Filter, Task
+from serai.store.tasks import Filter, Finish, Task, Want
 
 WHO, WHY = "user:ada", "to see"
 ONCE = retry.Patience(attempts=1)
@@ -116,6 +116,35 @@ async def test_a_server_that_is_killed_loses_no_task_of_which_was_said_that_it_i
     ):
         found += page
     assert acknowledged <= {task.id for task in found}
+    for store in stores:
+        await store.close()
+
+
+async def test_a_server_that_is_killed_keeps_the_claims_of_which_bots_were_told(own: PrivateServer) -> None:
+    """Else another bot would run the task beside the one that still does."""
+    stores = [open_store(address := own.address(own.database())), open_store(address)]
+    rows, want, often = stores[0].driver.tasks, Want(queues=("any",), slots=1), retry.Patience(attempts=20)
+    for store, bot in zip(stores, "ab", strict=True):
+        await store.driver.write(partial(rows.enlist, bot=bot, queues=["any"], now=1.0))
+
+    async def exchange(store: Store, bot: str, *finishes: Finish) -> list[Task]:
+        work = partial(rows.exchange, bot=bot, finishes=finishes, want=want, now=2.0)
+        return (await retry.repeat(often, lambda: store.driver.write(work))).claimed
+
+    async def state(identity: str) -> str:
+        return (await retry.repeat(often, lambda: stores[1].driver.read(partial(rows.get, task=identity)))).state
+
+    for _ in range(3):
+        [identity] = (await stores[1].apply(Transaction(WHO, WHY, (NewTask(function="f"),)))).tasks
+        [claimed] = await exchange(stores[0], "a")
+        await asyncio.to_thread(own.stop, signal.SIGKILL)
+        await asyncio.to_thread(own.start)
+        assert await exchange(stores[1], "b") == []
+        done = Finish(number=claimed.number, run=claimed.run, state="done")
+        await exchange(stores[1], "b", done)  # it is not its own
+        assert await state(identity) == "is_processing"
+        await exchange(stores[0], "a", done)
+        assert await state(identity) == "done"
     for store in stores:
         await store.close()
 

@@ -30,6 +30,9 @@ ON CONFLICT (id) DO UPDATE SET at = excluded.at, seen = excluded.seen
 """
 #: The lock of who moves tasks is let go before the disk was waited for, and then it is: the log is written in order, so
 #: what is durable takes all before it along. Whoever goes on meanwhile is told that it is done only after that, too.
+#: A claim is no exception, though its function could begin sooner: a server that crashes forgets what it had not
+#: written down, and may be back before the bot notices. Another bot would then run the task beside it, and to refuse
+#: the first one's acknowledgement undoes nothing of that. On SQLite only the end of the machine forgets, bots and all.
 _SOON = "SET LOCAL synchronous_commit = off"
 _DURABLE = "UPDATE writer SET seen = now() WHERE id = %s AND at = %s"
 _HEAD = "UPDATE head SET number = %s, mark = %s"
