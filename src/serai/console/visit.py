@@ -220,8 +220,7 @@ class Visit:
     def go(self, path: str, flash: str = "") -> Response[str]:
         """Lead to another page with 303 (RFC 9110 section 15.4.4), so that the back button repeats nothing."""
         if flash:
-            value = seal_flash(self.session, flash)
-            self.set_cookie(FLASH, value, FLASH_SECONDS, hidden=True)
+            self.set_cookie(FLASH, seal_flash(self.session, flash), FLASH_SECONDS, hidden=True)
         return self._respond(Response("", status_code=303, media_type="text/plain", headers={"location": local(path)}))
 
     def set_cookie(self, name: str, value: str, seconds: int, *, hidden: bool = False) -> None:
