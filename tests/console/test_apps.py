@@ -80,6 +80,16 @@ async def test_an_app_goes_back_and_is_restarted(shop: Any) -> None:
     assert "apps.switch" in functions
 
 
+async def test_an_app_is_stopped_and_started(shop: Any) -> None:
+    browser = await shop.visitor("ada", ("demo", "developer"))
+    page = await browser.follow(await browser.submit(await browser.get(SHOP), {}, action=f"{SHOP}/stop"))
+    assert "shop is stopped" in page.text
+    assert (await shop.store.get(App, "demo", "shop")).spec.scale == {"web": 0}
+    page = await browser.follow(await browser.submit(page, {}, action=f"{SHOP}/start"))
+    assert "shop starts" in page.text
+    assert (await shop.store.get(App, "demo", "shop")).spec.scale == {"web": 1}
+
+
 async def test_an_app_is_deleted_by_its_name_and_had_back(shop: Any) -> None:
     browser = await shop.visitor("ada", ("demo", "owner"))
     page = await browser.get(SHOP)
@@ -100,7 +110,7 @@ async def test_somebody_who_may_only_look_is_offered_nothing_and_refused(shop: A
     browser = await shop.visitor("vic", ("demo", "viewer"))
     page = await browser.get(SHOP)
     assert page.status_code == 200
-    for verb in ("scale", "rollback", "restart", "delete", "deploy"):
+    for verb in ("scale", "rollback", "restart", "stop", "start", "delete", "deploy"):
         assert f"{SHOP}/{verb}" not in page.text
     token = page.text.partition('name="csrf" value="')[2].partition('"')[0]
     for verb, form in (("scale", {"process": "web", "count": "2"}), ("restart", {}), ("delete", {"repeat": "shop"})):

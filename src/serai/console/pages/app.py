@@ -94,7 +94,8 @@ async def page(visit: Visit) -> Response[str]:
         urls={name: reached(visit, url) for name, url in view.urls.items()},
         before={name: past[-1] for name, past in record.spec["before"].items() if past},
         releases=releases,
-        processes=_processes(view, releases.values()),
+        processes=(processes := _processes(view, releases.values())),
+        stopped=not any(processes.values()),
         going=[task for task in tasks if task.state not in FINAL],
         tasks=tasks,
         look=look,
@@ -185,6 +186,31 @@ async def restart(visit: Visitor, form: Filled[Empty]) -> Response[str]:
     return await _done(visit, form, "restart", lambda _: "The instances are renewed one after the other.")
 
 
+@post(f"{APP}/stop")
+async def stop(visit: Visitor, form: Filled[Empty]) -> Response[str]:
+    """Let none of its processes run."""
+    return await _scaled(visit, form, "is stopped: its visitors are told to come again.", start=False)
+
+
+@post(f"{APP}/start")
+async def start(visit: Visitor, form: Filled[Empty]) -> Response[str]:
+    """Let as many of its processes run as its live releases say."""
+    return await _scaled(visit, form, "starts.", start=True)
+
+
+async def _scaled(visit: Visit, form: Form[Empty], said: str, *, start: bool) -> Response[str]:
+    async def send(_data: Empty) -> None:
+        view = await visit.calls.read(AppView, above(visit))
+        live = [await _release(visit, number) for number in sorted(set(view.live.values()))]
+        for name, process in {name: one for spec in live if spec for name, one in spec["processes"].items()}.items():
+            count = max(1, process["count"]) if start else 0
+            await visit.calls.call("POST", f"{above(visit)}/scale", {"process": name, "count": count})
+
+    if await form.send(send):
+        return visit.go(f"{visit.home}/apps/{segment(visit.app)}", f"{visit.app} {said}")
+    return await page(visit)
+
+
 async def _done(
     visit: Visit, form: Form[Any], verb: Literal["scale", "promote", "rollback", "restart"], said: Any
 ) -> Response[str]:
@@ -208,4 +234,4 @@ async def delete(visit: Visitor, form: Filled[Delete]) -> Response[str]:
     return await page(visit)
 
 
-ROUTES: list[ControllerRouterHandler] = [show, scale, promote, rollback, restart, delete]
+ROUTES: list[ControllerRouterHandler] = [show, scale, promote, rollback, restart, stop, start, delete]
