@@ -149,6 +149,26 @@ async def test_a_member_is_removed_with_their_name_and_had_back(house: Any) -> N
     assert await role(house, "bob") == "viewer"
 
 
+async def test_a_session_that_ends_under_the_form_loses_nothing_typed(house: Any) -> None:
+    browser = await owner(house)
+    page = await browser.get(PEOPLE)
+    await house.api.call("DELETE", "/v1/users/ada/sessions")
+    answer = await browser.submit(page, {"who": "carl@example.test", "role": "viewer"}, action=PEOPLE)
+    assert answer.status_code == 401
+    assert "carl@example.test" in answer.text
+    assert await waiting(house) == []
+
+
+async def test_the_platform_s_own_members_are_let_in_like_others(house: Any) -> None:
+    browser = await house.visitor("ops", ("", "operator"))
+    await house.api.person("bob")
+    path = "/tenants/-/people"
+    page = await browser.submit(await browser.get(path), {"who": "bob", "role": "operator"}, action=path)
+    assert "bob is operator now" in (await browser.follow(page)).text
+    assert (await house.store.get(Member, "", "bob")).spec.role == "operator"
+    assert "On the whole platform" in (await browser.get(f"{path}/bob")).text
+
+
 @pytest.mark.parametrize("who", ["developer", "viewer"])
 async def test_who_may_only_look_is_offered_nothing_and_refused_all(house: Any, who: str) -> None:
     await owner(house)
