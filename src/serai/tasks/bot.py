@@ -13,10 +13,11 @@ import structlog
 from serai.bus import Bus
 from serai.errors import InternalError, SeraiError
 from serai.store.store import Store
-from serai.store.tasks import Finish, Note, Task, Want
+from serai.store.tasks import Finish, Task, Want
 from serai.tasks.appetite import Appetite
 from serai.tasks.context import House, TaskContext
 from serai.tasks.crew import Crew
+from serai.tasks.farewell import Farewell
 from serai.tasks.fence import Fence, NoFence
 from serai.tasks.function import Registry
 from serai.tasks.herald import Herald
@@ -66,6 +67,7 @@ class Bot:
         self._log: structlog.stdlib.BoundLogger = log or structlog.get_logger()
         self._stalled = stalled
         self._wake = asyncio.Event()
+        self._stuck: list[Finish] = []
         self._ledger = Ledger(store.driver, name, queues)
         self._herald = Herald(
             store.driver, bus, queues, name=lambda: self._ledger.bot, wake=self._wake.set, cancel=self._heard_cancel
@@ -76,10 +78,19 @@ class Bot:
         self._crew = Crew(
             registry, house, self._nursery.begin, self._ended, look, batch=settings.batch, stop=settings.stop
         )
+        self._farewell = Farewell(
+            self._crew,
+            self._ledger,
+            self._settle,
+            self._clock,
+            drain=settings.drain,
+            stuck=self._stuck,
+            lost=lambda: self._lost is not None,
+            log=self._log,
+        )
         self._appetite = Appetite(queues, settings.concurrency, self._crew, registry)
         self._held: dict[int, Task] = {}  # claimed, and not yet acknowledged
         self._lost: SeraiError | None = None
-        self._stuck: list[Finish] = []
         self._draining = False
         self._ask = False  # which tasks are to be cancelled
         self._refresh = True  # look for parked tasks at the next turn
@@ -123,7 +134,7 @@ class Bot:
                     continue
                 self._refresh = True
         finally:
-            await self._leave()
+            await self._farewell.leave()
             await self._nursery.close()
         if self._stuck:
             raise InternalError("A task's function did not stop when it was told to: the process has to end.")
@@ -213,37 +224,6 @@ class Bot:
         await self._ledger.drop(stuck=bool(self._stuck))
         self._held.clear()
         self._lost = None
-
-    async def _leave(self) -> None:
-        """Wait for what runs, acknowledge it as it ends, stop the rest, and give the lease back."""
-        self._crew.lane.hand_back("its bot is shutting down")
-        give_up = asyncio.get_running_loop().time() + self.settings.drain
-        while self._crew.jobs and not self._lost and (left := give_up - asyncio.get_running_loop().time()) > 0:
-            await asyncio.wait(self._crew.jobs, timeout=left, return_when=asyncio.FIRST_COMPLETED)
-            await self._settle()
-        await self._crew.stop_all("lost" if self._lost else "drain")
-        if self._stuck:
-            await self._abandon()
-            return
-        await self._settle()
-        with contextlib.suppress(SeraiError):  # then the lease runs out by itself
-            await self._ledger.leave("its bot ended", self._clock.now())
-
-    async def _abandon(self) -> None:
-        """Tell what can be told of runs that can't be stopped, and end the process.
-
-        One that another bot will run again is not handed back here, as it still runs: it is lost with this process.
-        """
-        for finish in self._stuck:
-            if finish.state == "to_do":
-                line = (self._clock.now(), finish.why)
-                self._ledger.notes.append(Note(number=finish.number, run=finish.run, lines=(line,)))
-            else:
-                self._ledger.finishes.append(finish)
-        await self._settle()
-        self._log.critical("tasks.stuck", bot=self._ledger.bot, tasks=[finish.number for finish in self._stuck])
-        self._ledger.kill()
-        await self._ledger.drop(stuck=True)
 
     async def _settle(self) -> None:
         try:
