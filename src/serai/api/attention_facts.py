@@ -26,6 +26,7 @@ SOON = 7 * 86400.0  # seconds before a token's or a day before an invitation's e
 DAY = 86400.0
 LONG = 3600.0  # seconds after which a paused channel may have been forgotten
 LITTLE, LEAST = 0.10, 0.03  # of a disk
+OFTEN = 10.0  # seconds between two looks at the host itself
 PEOPLE = 200  # invitations or hosts that are looked at
 
 
@@ -115,11 +116,25 @@ class HostWatch:
 
     def __init__(self, ctx: Context) -> None:
         self._ctx = ctx
+        self._told: list[Fact] | None = None
+        self._asked = 0.0  # seconds of the monotonic clock
+        self._asking: asyncio.Task[None] | None = None
 
     async def look(self, tenant: str | None) -> list[Fact]:
-        """Return why this host is not well, and how little room it has."""
+        """Return why this host is not well, and how little room it has, as it was a few seconds ago.
+
+        All workers are asked for that: only the first who ask wait for it.
+        """
         if tenant:
             return []
+        now = self._ctx.clock.monotonic()
+        if self._asking is None or (self._asking.done() and now - self._asked >= OFTEN):
+            self._asked, self._asking = now, asyncio.create_task(self._ask())
+        if self._told is None:
+            await asyncio.shield(self._asking)
+        return self._told or []
+
+    async def _ask(self) -> None:
         try:
             told = causes(await control.request(Home(self._ctx.home).control, "status"))
         except (SeraiError, OSError) as error:
@@ -133,7 +148,7 @@ class HostWatch:
             )
             for reason, places in told.items()
         ]
-        return [*found, *await asyncio.to_thread(room, os.fspath(self._ctx.home))]
+        self._told = [*found, *await asyncio.to_thread(room, os.fspath(self._ctx.home))]
 
 
 def room(folder: str) -> list[Fact]:
