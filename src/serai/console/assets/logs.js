@@ -104,3 +104,7 @@ function follow(log) {
 
 for (const log of document.querySelectorAll(".log[data-tail]")) log.scrollTop = log.scrollHeight;
 for (const log of document.querySelectorAll(".log[data-follow]")) follow(log);
+// A part of a page that was got anew shows the end of its log, as it did.
+document.addEventListener("htmx:afterSettle", (event) => {
+  for (const log of event.target.querySelectorAll?.(".log[data-tail]") ?? []) log.scrollTop = log.scrollHeight;
+});

@@ -10,7 +10,7 @@ from litestar import Response, get
 from litestar.params import FromQuery
 from litestar.types import ControllerRouterHandler
 
-from serai.api.answers import Parameters
+from serai.api.answers import Parameters, segment
 from serai.console.depend import Visitor
 from serai.console.nav import Nav, way
 from serai.console.places import above
@@ -82,6 +82,16 @@ def _names(visit: Visit, app: AppView, given: str) -> list[tuple[str, str]]:
     return found if given in {value for value, _ in found} else [*found, (given, given)]
 
 
+async def task_log(visit: Visit, task: str) -> list[Line]:
+    """Return what a task told so far, nothing while nobody can tell: a build's output, as it comes."""
+    try:
+        octets = await _octets(visit, f"/v1/tasks/{segment(task)}/log")
+    except SeraiError:
+        return []
+    found = [msgspec.json.decode(line) for line in octets.splitlines()[-BUILD_LINES:] if line.strip()]
+    return [Line("", str(one["text"])) for one in found]
+
+
 async def build_log(visit: Visit, number: int) -> list[Line]:
     """Return what a release's build wrote, nothing for who may not see it and while nobody can tell."""
     if not visit.may("app.logs", visit.tenant, visit.app):
@@ -95,9 +105,13 @@ async def build_log(visit: Visit, number: int) -> list[Line]:
 
 async def read(visit: Visit, query: Parameters) -> list[Line]:
     """Return lines of the app's logs, oldest first."""
-    async with visit.calls.stream(f"{above(visit)}/logs", query, accept="application/jsonl") as pieces:
-        octets = b"".join([piece async for piece in pieces])
+    octets = await _octets(visit, f"{above(visit)}/logs", query)
     return [parsed(msgspec.json.decode(line, type=Line)) for line in octets.splitlines() if line.strip()]
+
+
+async def _octets(visit: Visit, path: str, query: Parameters | None = None) -> bytes:
+    async with visit.calls.stream(path, query, accept="application/jsonl") as pieces:
+        return b"".join([piece async for piece in pieces])
 
 
 def parsed(line: Line) -> Line:

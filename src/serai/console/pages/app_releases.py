@@ -17,7 +17,7 @@ from serai.api.shapes import Descriptor, Page
 from serai.console.depend import Filled, Visitor
 from serai.console.forms import Empty, Short
 from serai.console.nav import Crumb, Nav, way
-from serai.console.pages.app_logs import build_log
+from serai.console.pages.app_logs import build_log, task_log
 from serai.console.places import above, differing, reached
 from serai.console.visit import Visit
 from serai.errors import InvalidError, NotFoundError
@@ -32,6 +32,7 @@ NAV = (Nav(title="Releases", path="/tenants/{tenant}/apps/{app}/releases", order
 AT_ONCE = 25  # releases on a page
 GONE = 404
 BUILT = frozenset({"built", "live"})
+_BUILDS = frozenset({"apps.fetch", "apps.build"})
 #: What of a release is about how it came to be, and not what it is.
 _CIRCUMSTANCES = frozenset(
     {
@@ -99,6 +100,9 @@ async def _show(visit: Visit, number: int) -> Response[str]:
     except NotFoundError:
         return await _gone(visit, number)
     over = view.state in {*BUILT, "failed"}
+    building = None if over else next((one for one in going if one.function in _BUILDS), None)
+    if building is not None:
+        lines = await task_log(visit, building.id)  # the whole log is put together when it is over
     return visit.page(
         "app-release.html",
         title=visit.app,
@@ -113,6 +117,7 @@ async def _show(visit: Visit, number: int) -> Response[str]:
         over=over,
         every=10 if over and not going else 2,
         channels=_channels(visit),
+        told=[*_channels(visit), *([f"task/{visit.tenant}/{building.id}"] if building else [])],
         may_promote=view.state in BUILT and visit.may("app.promote", visit.tenant, visit.app),
         may_delete=over and not view.live and visit.may("app.delete", visit.tenant, visit.app),
     )
