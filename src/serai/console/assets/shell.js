@@ -117,6 +117,13 @@ field.addEventListener("paste", (event) => {
   type(pasted(event.clipboardData.getData("text"), screen.modes));
 });
 place.addEventListener("mouseup", () => { if (!String(getSelection()) && shell && !shell.ended) field.focus(); });
+for (const button of root.querySelectorAll("[data-key]")) {
+  const { key } = button.dataset;
+  button.addEventListener("click", () => {
+    type(sent({ key, ctrlKey: key.length === 1, shiftKey: false, altKey: false, getModifierState: () => false }, screen.modes));
+    field.focus();
+  });
+}
 begin.addEventListener("click", open);
 end.addEventListener("click", () => shell.stop());
 
