@@ -14,7 +14,7 @@ from serai.console.plots import shown, span_of
     [
         (None, "1/s", "\N{EN DASH}"), (0, "1/s", "0/s"), (12.345, "1/s", "12.3/s"), (1234.5, "1/s", "1234/s"),
         (0.0042, "s", "4.2 ms"), (1.5, "s", "1.5 s"), (1 << 20, "octets", "1 MiB"), (1536, "octets/s", "1.5 KiB/s"),
-        (1020, "octets", "1020 B"), (0.25, "cores", "0.25 cores"), (3, "", "3"),
+        (1020, "octets", "1020 B"), (0.25, "cores", "0.25 cores"), (0.006, "cores", "0.6 %"), (3, "", "3"),
     ],
 )  # fmt: skip
 def test_a_number_is_written_with_its_unit(value: float | None, unit: str, text: str) -> None:

@@ -109,6 +109,8 @@ def shown(value: Value, unit: str) -> str:
             size /= 1024
     if unit == "s" and abs(value) < 1:
         return f"{value * 1000:.3g} ms"
+    if unit == "cores" and abs(value) < 0.1:
+        return f"{value * 100:.3g} %"  # of one
     number = f"{value:.3g}" if abs(value) < 999.5 else f"{value:.0f}"
     return f"{number} {unit.removeprefix('1')}".strip().replace(" /", "/")
 

@@ -39,6 +39,7 @@ function shown(value, unit) {
     return `${+size.toPrecision(3)} ${UNITS[at]}${unit.slice("octets".length)}`;
   }
   if (unit === "s" && Math.abs(value) < 1) return `${+(value * 1000).toPrecision(3)} ms`;
+  if (unit === "cores" && Math.abs(value) < 0.1) return `${+(value * 100).toPrecision(3)} %`; // of one
   return `${+Number(value).toPrecision(3)} ${unit.replace(/^1/, "")}`.trim().replace(" /", "/");
 }
 
@@ -101,13 +102,20 @@ function key(figure) {
   figure.querySelector("figcaption").after(list);
 }
 
+/** Places of values that stand alone, which no line would show. */
+function alone(plot, index) {
+  const values = plot.data[index];
+  const there = (at) => values[at] !== null && values[at] !== undefined;
+  return values.reduce((found, _value, at) => (there(at) && !there(at - 1) && !there(at + 1) ? [...found, at] : found), []);
+}
+
 function draw(Plot, figure, told, group) {
   const place = figure.querySelector(".canvas");
   const data = part(told, figure);
   const axis = { stroke: colour("--muted"), grid: { stroke: colour("--line"), width: 1 }, ticks: { show: false }, font: "11px system-ui, sans-serif" };
   const series = listed(figure).map((label, at) => {
     const line = colour(`--plot-${1 + (at % 4)}`);
-    return { label, stroke: line, fill: at ? undefined : `${line}1f`, width: 1.5, points: { show: false } };
+    return { label, stroke: line, fill: at ? undefined : `${line}1f`, width: 1.5, points: { show: true, size: 3, fill: line, filter: alone } };
   });
   const values = (_plot, ticks) => ticks.map((tick) => shown(tick, data.units[0]));
   const splits = data.units[0].startsWith("octets") ? steps : undefined;
@@ -116,7 +124,7 @@ function draw(Plot, figure, told, group) {
   place.replaceChildren();
   const plot = new Plot(
     {
-      width: place.clientWidth, height: HEIGHT, padding: [6, 2, 0, 0], legend: { show: false }, series: [{}, ...series],
+      width: place.clientWidth, height: HEIGHT, padding: [6, 16, 0, 0], legend: { show: false }, series: [{}, ...series],
       cursor: { y: false, points: { size: 6 }, sync: { key: `${group.of} ${group.seconds}`, setSeries: false }, drag: { setScale: false, x: false } },
       axes: [{ ...axis, values: moments(group.seconds), size: 26, space: 64 }, { ...axis, values, splits, size: 64, space: 28 }], scales: { y: { range } },
       hooks: { setCursor: [(plot) => say(figure, figure.shown, plot.cursor.idx ?? null)] },
