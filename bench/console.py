@@ -30,11 +30,11 @@ for shared in ("support", "e2e"):  # with the tests, which are no package
     sys.path.insert(0, str(ROOT / "tests" / shared))
 
 from installation import Installation  # noqa: E402
-from places import filled, patterns  # noqa: E402
+from places import NAMES, filled, patterns  # noqa: E402
 
 GOAL = 20.0  # milliseconds of a page, median
 PASSPHRASE = "correct horse battery"
-NAMES = {"number": "1", "user": "user0001"}
+SCHEDULE = "/tenants/{tenant:str}/tasks/schedules/{name:str} name"
 TENANTS = 50  # beside the one that has half of everything
 BATCH = 500
 TICK = 1000 / os.sysconf("SC_CLK_TCK")  # milliseconds
@@ -134,7 +134,11 @@ def prepare(site: Installation, options: argparse.Namespace) -> None:
     link = site.run("user", "add", "ada", "--email", "ada@example.test", "--operator").stdout
     front = ("--url", f"https://api.localhost:{site.https}", "--ca", str(site.home / "data/tls/ca.pem"))
     site.run(*front, "accept", stdin=f"{link}{PASSPHRASE}\n")
-    site.run("deploy", str(ROOT / "examples" / "static"), "--app", "shop", "--tenant", "acme")
+    site.run("user", "add", "ben", "--email", "ben@example.test")
+    site.run("member", "set", "ben", "owner", "--tenant", "acme")
+    site.run("role", "set", "releaser", "--tenant", "acme", "--action", "app.promote")
+    for _ in range(2):
+        site.run("deploy", str(ROOT / "examples" / "static"), "--app", "shop", "--tenant", "acme")
     site.run("schedule", "put", "shop", "every 1d", "true", "--command", "--app", "shop", "--tenant", "acme")
     site.down()
     begin = time.perf_counter()
@@ -187,15 +191,7 @@ def show(site: Installation, options: argparse.Namespace) -> None:
     visitor = Visitor(site.home, "console.sock")
     visitor.sign_in()
     task = site.json("task", "list", "--tenant", "acme", "--limit", "1")[0]["id"]
-    values = {
-        "tenant": "acme",
-        "app": "shop",
-        "kind": "app",
-        "name": "shop",
-        "task": task,
-        "number": "1",
-        "user": "user0001",
-    }
+    values = {**NAMES, "task": task, SCHEDULE: "shop.task.shop"}
     slow, medians = [], []
     listed = [path for path in patterns() if re.search(options.only, path)]
     found = [

@@ -65,7 +65,7 @@ class Window:
         self.context.set_default_timeout(20_000)
         self.context.add_init_script(WATCH)
         self.page: Page = self.context.new_page()
-        self._sizes: list[float] = []
+        self._sizes: dict[str, float] = {}  # octets of each request since a page was opened
         self._noted: list[str] = []
         self.page.on("console", self._say)
         self.page.on("pageerror", lambda error: self._noted.append(f"script failed: {error}"))
@@ -73,7 +73,12 @@ class Window:
         wire = self.context.new_cdp_session(self.page)
         wire.send("Network.enable")
         wire.send("Network.setCacheDisabled", {"cacheDisabled": True})  # each page as if it were the first
-        wire.on("Network.loadingFinished", lambda event: self._sizes.append(event["encodedDataLength"]))
+        wire.on("Network.requestWillBeSent", lambda event: self._sizes.setdefault(event["requestId"], 0.0))
+        wire.on("Network.loadingFinished", self._weigh)
+
+    def _weigh(self, event: dict[str, Any]) -> None:
+        if event["requestId"] in self._sizes:  # and not what the page before has asked for
+            self._sizes[event["requestId"]] = event["encodedDataLength"]
 
     def _say(self, message: ConsoleMessage) -> None:
         if message.type in {"error", "warning"} and not any(one in message.text for one in EXPECTED):
@@ -81,12 +86,13 @@ class Window:
 
     def open(self, path: str, status: int = 200) -> int:
         """Go to a page, wait until it is quiet, and return the octets that it took."""
+        self.page.goto("about:blank")  # so that the page before asks for nothing any more
         self._sizes.clear()
         answer = self.page.goto(path, wait_until="load")
         assert answer is not None
         assert answer.status == status, (path, answer.status, self.page.inner_text("main"))
         self.page.wait_for_timeout(150)  # what scripts ask for once the page is there
-        return round(sum(self._sizes))
+        return round(sum(self._sizes.values()))
 
     def faults(self) -> list[str]:
         """Return what is wrong with the page that is shown, and what went wrong since this was last asked."""

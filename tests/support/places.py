@@ -12,6 +12,19 @@ from serai.console import nav
 
 #: Those that are looked at by tests of their own: whoever is signed in is led on; nothing is there.
 ELSEWHERE = frozenset({"/sign-in", "/{rest:path}"})
+#: What some pages need to be asked for.
+QUERY = {"/tenants/{tenant:str}/apps/{app:str}/releases/compare": "?old=1&new=2", "/search": "?q=shop"}
+#: The names of what pages are about, where the tenant acme has the app shop, in its second release.
+NAMES = {
+    "tenant": "acme",
+    "app": "shop",
+    "kind": "app",
+    "name": "shop",
+    "number": "2",
+    "login": "ben",
+    "/tenants/{tenant:str}/people/{name:str} name": "ben",
+    "/tenants/{tenant:str}/roles/{name:str} name": "releaser",
+}
 _PARAMETER = re.compile(r"\{(\w+)(?::\w+)?\}")
 
 
@@ -26,12 +39,12 @@ def patterns() -> list[str]:
 
 
 def filled(given: Iterable[str], values: Mapping[str, str]) -> dict[str, str]:
-    """Return a path for each pattern; a value may be for one pattern alone: ``{"/a/{name:str} name": "x"}``."""
+    """Return what to ask for, by pattern; a value may be for one pattern alone: ``{"/a/{name:str} name": "x"}``."""
 
     def place(pattern: str) -> str:
         def one(match: re.Match[str]) -> str:
             return segment(values.get(f"{pattern} {match[1]}") or values[match[1]])
 
-        return _PARAMETER.sub(one, pattern)
+        return _PARAMETER.sub(one, pattern) + QUERY.get(pattern, "")
 
     return {pattern: place(pattern) for pattern in given}

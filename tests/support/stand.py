@@ -91,4 +91,5 @@ def furnish(stand: Stand) -> None:
     site.run("deploy", str(worker), "--app", "worker", "--tenant", "acme")
     more = ("--app", "worker", "--tenant", "acme")
     site.run("schedule", "put", "long", "every 1d", "sleep", "300", "--command", *more)
+    site.run("role", "set", "releaser", "--tenant", "acme", "--action", "app.promote")
     asyncio.run(spoil(site.home))
