@@ -27,6 +27,7 @@ from serai.console.assets import PREFIX, Assets
 from serai.console.depend import form, form_of, visit
 from serai.console.forms import MAX_FORM
 from serai.console.known import Known
+from serai.console.packing import packing
 from serai.console.render import Templates
 from serai.console.visit import House
 from serai.console.wire import Wire
@@ -156,7 +157,7 @@ class Door:
             await send(message)
 
         try:
-            await self._app(scope, receive, answer)
+            await self._app(scope, receive, packing(scope, answer))
         finally:
             seconds = time.perf_counter() - begin
             self._answers.labels(f"{status // 100}xx").inc()

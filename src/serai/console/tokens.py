@@ -8,20 +8,31 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import secrets
 
 FLASH = "__Host-serai-flash"  # by its prefix no other host below BASE can set it (RFC 6265's revision, 4.1.3.2)
 THEME = "__Host-serai-theme"
+_LENGTH = hashlib.sha256().digest_size
 LONGEST = 300  # characters of a message
 
 
 def form_token(session: str) -> str:
-    """Return the token that every form of this session carries."""
-    return _mac(session, b"form")
+    """Return a token that forms of this session may carry: the same secret below another pad each time.
+
+    A page is compressed and may show what its address says; a secret that stood in it as it is could be guessed, piece
+    by piece, by how long the page becomes.
+    """
+    pad = secrets.token_bytes(_LENGTH)
+    return _text(pad + _below(pad, _digest(session, b"form")))
 
 
 def is_form_token(token: str, session: str) -> bool:
     """Tell whether a form belongs to this session, in constant time."""
-    return hmac.compare_digest(token.encode("utf-8", "surrogatepass"), form_token(session).encode())
+    try:
+        shown = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4))
+    except ValueError:
+        return False
+    return hmac.compare_digest(_below(shown[:_LENGTH], shown[_LENGTH:]), _digest(session, b"form"))
 
 
 def seal_flash(session: str, text: str) -> str:
@@ -48,7 +59,15 @@ def open_flash(session: str, value: str) -> str:
 
 
 def _mac(session: str, about: bytes) -> str:
-    return _text(hmac.digest(b"serai console " + session.encode("utf-8", "surrogatepass"), about, hashlib.sha256))
+    return _text(_digest(session, about))
+
+
+def _digest(session: str, about: bytes) -> bytes:
+    return hmac.digest(b"serai console " + session.encode("utf-8", "surrogatepass"), about, hashlib.sha256)
+
+
+def _below(pad: bytes, data: bytes) -> bytes:
+    return bytes(one ^ other for one, other in zip(pad, data, strict=False))
 
 
 def _text(data: bytes) -> str:

@@ -79,6 +79,7 @@ class Visit:
         self.theme = theme if theme in THEMES else "auto"
         self._flash = open_flash(self.session, cookie_of(shown, FLASH))
         self._cookies: list[Cookie] = []
+        self._token = ("", "")
 
     # Before a handler runs:
 
@@ -159,8 +160,10 @@ class Visit:
 
     @property
     def token(self) -> str:
-        """Return the token that this session's forms carry."""
-        return form_token(self.session)
+        """Return the token that the forms of this page carry."""
+        if not self._token[1] or self._token[0] != self.session:
+            self._token = (self.session, form_token(self.session))
+        return self._token[1]
 
     def may(self, action: str, tenant: str = "", app: str = "") -> bool:
         """Tell whether the API would let them, so that pages offer what works; the API decides for itself."""
