@@ -94,7 +94,7 @@ ON CONFLICT (task) DO UPDATE SET result = excluded.result
 """
 _EQUALS = ("state", "tenant", "app", "function", "queue", "channel", "parent", "provider")
 #: What a partial index says of its rows has to stand in the statement, or it is not used.
-_PARTIAL = {"parent": "parent <> ''"}
+_PARTIAL = {"parent": "parent <> ''", "app": "app <> ''"}
 _FEW = {
     "error": "state IN ('error', 'canceled')",
     "canceled": "state IN ('error', 'canceled')",

@@ -48,7 +48,7 @@ WHERE t.ties IS NULL OR t.ties <> 0
 """  # noqa: S608 - constants
 _EQUALS = ("state", "tenant", "app", "function", "queue", "channel", "parent", "provider")
 #: What a partial index says of its rows has to stand in the statement, or SQLite does not use it.
-_PARTIAL = {"parent": "parent <> ''"}
+_PARTIAL = {"parent": "parent <> ''", "app": "app <> ''"}
 _STATES = {
     "error": "state IN ('error', 'canceled')",
     "canceled": "state IN ('error', 'canceled')",
