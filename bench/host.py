@@ -28,7 +28,8 @@ from installation import Installation  # noqa: E402
 from ports import free_port  # noqa: E402
 
 SETTLE = 30.0  # seconds
-GOALS = {"start": 2.0, "deploy": 8.0, "idle": 150, "instance": 100}  # seconds, seconds, MB, ms
+# Seconds, seconds, MB with the console and the API, milliseconds.
+GOALS = {"start": 2.0, "deploy": 8.0, "idle": 180, "instance": 100}
 SERVER = """
 import os
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer

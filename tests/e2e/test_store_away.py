@@ -50,5 +50,5 @@ def test_a_host_whose_store_is_gone_does_not_begin_with_an_empty_one(own: Instal
     assert not (store / "store.db").exists()
     store.rmdir()
     aside.rename(store)
-    site.run("up", "--detach")
+    site.up()
     assert site.get("demo.localhost", "/day/").status == 200

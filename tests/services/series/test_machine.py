@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from serai.daemon import figures as f
@@ -50,6 +50,7 @@ def test_networks_are_those_that_lead_out() -> None:
     assert networks(DEV) == {f.NET_IN: 307, f.NET_OUT: 43}
 
 
+@example(text="INF")
 @given(st.text(max_size=200))
 def test_a_kernel_may_write_anything(tmp_path_factory: object, text: str) -> None:
     class Proc:

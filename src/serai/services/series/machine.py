@@ -113,5 +113,5 @@ class Machine:
     def _read(self, name: str, parse: Callable[[str], dict[int, int]]) -> dict[int, int]:
         try:
             return parse((self._proc / name).read_text(encoding="ascii", errors="replace"))
-        except (OSError, ValueError, IndexError):
+        except (OSError, ValueError, IndexError, OverflowError):  # the last one of what is infinite
             return {}

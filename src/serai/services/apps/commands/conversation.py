@@ -10,7 +10,6 @@ import base64
 import contextlib
 import os
 import select
-import shutil
 import signal
 import sys
 import termios
@@ -106,9 +105,8 @@ class Conversation:
 
     def _resize(self) -> None:
         if self._raw and not self._over.is_set():
-            size = shutil.get_terminal_size()
             with contextlib.suppress(SeraiError):
-                self._api.call("POST", f"{self._path}/size", {"rows": size.lines, "columns": size.columns})
+                self._api.call("POST", f"{self._path}/size", window())
 
     @contextlib.contextmanager
     def _signals(self) -> Iterator[None]:
@@ -152,3 +150,12 @@ def _read() -> bytes:
 def _write(fd: int, data: bytes) -> None:
     while data:
         data = data[os.write(fd, data) :]
+
+
+def window() -> dict[str, int]:
+    """Return the rows and columns of the terminal itself: what the environment says of them may be another's."""
+    try:
+        size = os.get_terminal_size(sys.stdin.fileno())
+    except OSError:
+        return {"rows": 24, "columns": 80}
+    return {"rows": size.lines or 24, "columns": size.columns or 80}  # some terminals do not know theirs

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import sys
 from typing import Annotated, Any
 
@@ -47,17 +46,17 @@ def shell(
     It may do what the instance may, sees what it sees and ends with it. What is piped in is read there, what is
     written there comes out here.
     """
+    from serai.services.apps.commands.conversation import Conversation, window  # noqa: PLC0415 - only here
+
     target = Target(ctx, app, tenant)
     here = sys.stdin.isatty() and sys.stdout.isatty()
     wish: dict[str, Any] = {"command": command or [], "instance": instance, "process": process}
     if here if terminal is None else terminal:
-        size = shutil.get_terminal_size()
-        wish |= {"terminal": {"rows": size.lines, "columns": size.columns}, "term": _term()}
+        wish |= {"terminal": window(), "term": _term()}
     doing = f"run {command[0]}" if command else "open a shell"
     told = target.change(f"{doing} in {instance or app}", "POST", "shells", body=wish, dry_run=dry_run)
     if told is None:
         return
-    from serai.services.apps.commands.conversation import Conversation  # noqa: PLC0415 - only here
 
     talk = Conversation(target, told["id"], raw="terminal" in wish and sys.stdin.isatty())
     raise typer.Exit(_status(talk.run()))
