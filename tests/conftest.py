@@ -6,11 +6,15 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 from serai.store.cluster.private import PrivateServer, private_server
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 sys.path.append(str(Path(__file__).with_name("support")))
 
@@ -45,3 +49,12 @@ def postgres() -> Iterator[PrivateServer]:
 def database(postgres: PrivateServer) -> Callable[[], str]:
     """Make an empty database with each call; return its address."""
     return lambda: postgres.address(postgres.database())
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Debian's chromium, one for all: its driver bears no second one in a process."""
+    from judging import browsing
+
+    with browsing() as running:
+        yield running

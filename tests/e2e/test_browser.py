@@ -2,29 +2,23 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from installation import Installation
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Browser, Page
 from test_examples import deploy
 
 pytestmark = pytest.mark.alone
-ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 
 
-@pytest.fixture(scope="module")
-def page() -> Iterator[Page]:
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        pytest.skip("there is no chromium")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
-        # The authority is this test's own; nothing should trust it.
-        yield browser.new_page(ignore_https_errors=True)
-        browser.close()
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    # The authority is this test's own; nothing should trust it.
+    page = browser.new_page(ignore_https_errors=True)
+    yield page
+    page.close()
 
 
 def at(site: Installation, path: str) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from judging import Window, browsing
+from judging import Window
 from playwright.sync_api import Browser
 from stand import Installation, Stand, furnish, serving
 
@@ -33,12 +33,6 @@ def stand() -> Iterator[Stand]:
                 yield made
             finally:
                 site.remove()
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    with browsing() as running:
-        yield running
 
 
 @pytest.fixture
