@@ -180,11 +180,14 @@ async def serve_api(folder: Path, bus: str = "memory:") -> None:
     from serai.api.module import ApiConfig, ApiHttp
     from serai.bus.open import open_bus
     from serai.services.registry import services
+    from serai.store import Replica
     from serai.store.open import open_store
 
     store = open_store(f"sqlite:{folder}/store.db")
     sockets = {"listen": [_unix(folder / "api.sock")], "front": [_unix(folder / "front.sock")]}
-    ctx = _context(folder, sockets, store=store, bus=open_bus(bus), services=services())
+    ctx = _context(
+        folder, sockets, store=store, bus=open_bus(bus), services=services(), replica=Replica(folder / "replica")
+    )
     module = ApiHttp(ApiConfig(requests_each=1e6, requests_nobody=1e6), ctx)
     await module.provision()
     await _until_ended(module.serve)

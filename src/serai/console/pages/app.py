@@ -113,9 +113,13 @@ VERBS = ("deploy", "scale", "promote", "rollback", "delete", "logs", "shell")
 
 
 async def _tasks(visit: Visit) -> list[TaskView]:
+    """Return the last tasks; none while the store is away, where nobody looked before."""
     if not visit.may("task.read", visit.tenant, visit.app):
         return []
-    return (await visit.calls.read(TaskPage, f"{above(visit)}/tasks", {"limit": TASKS}, keep=True)).items
+    try:
+        return (await visit.calls.read(TaskPage, f"{above(visit)}/tasks", {"limit": TASKS}, keep=True)).items
+    except (UnavailableError, DeadlineError):
+        return []
 
 
 async def _look(visit: Visit) -> Look | None:
