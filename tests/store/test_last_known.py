@@ -67,7 +67,15 @@ async def test_while_it_is_away_what_was_known_is_shown_and_said_to_be_old(house
     assert [one.name for one in page] == ["lamp2", "lamp3"]
     assert [one.tenant for one in await house.shown.find(Lamp, after="ada/lamp4")] == ["bob"]
     assert (await house.shown.get_any("lamp", "bob", "else")).version == 1
-    with pytest.raises(UnavailableError):
+    with pytest.raises(UnavailableError):  # a copy of no store says nothing
+        await house.shown.get(Lamp, "ada", "missing")
+
+
+async def test_what_was_not_there_is_not_there_while_it_is_away(house: House) -> None:
+    rows = await house.store.export()
+    house.replica.snapshot(await house.store.identity(), rows, (1, 0))
+    house.lose()
+    with pytest.raises(NotFoundError):
         await house.shown.get(Lamp, "ada", "missing")
 
 

@@ -11,7 +11,7 @@ from itertools import islice
 from time import monotonic, time
 from typing import TypeVar
 
-from serai.errors import UnavailableError
+from serai.errors import NotFoundError, UnavailableError
 from serai.store.contract import Record, S, Spec
 from serai.store.replica import Replica
 from serai.store.store import Store
@@ -35,16 +35,16 @@ class LastKnown(Store):
         return self._answered if monotonic() < self._away_until else None
 
     async def get(self, kind: type[S], tenant: str, name: str) -> Record[S]:
-        """Return one descriptor; what this host never knew is `UnavailableError` while the engine is away."""
+        """Return one descriptor, or raise `NotFoundError`; `UnavailableError` where there is no copy to look into."""
         return await self._either(
-            lambda: super(LastKnown, self).get(kind, tenant, name), lambda: self._replica.get(kind, tenant, name)
+            lambda: super(LastKnown, self).get(kind, tenant, name), lambda: self._copy(kind, tenant, name)
         )
 
     async def get_any(self, kind: str, tenant: str, name: str) -> Record[Spec]:
         """Return one descriptor by its kind's name."""
         return await self._either(
             lambda: super(LastKnown, self).get_any(kind, tenant, name),
-            lambda: self._replica.get(self.kinds.get(kind), tenant, name),
+            lambda: self._copy(self.kinds.get(kind), tenant, name),
         )
 
     async def find(
@@ -64,6 +64,12 @@ class LastKnown(Store):
             lambda: super(LastKnown, self).find_any(kind, tenant, prefix=prefix, after=after, limit=limit),
             lambda: self._known(self.kinds.get(kind), tenant, prefix, after, limit),
         )
+
+    def _copy(self, kind: type[S], tenant: str, name: str) -> Record[S] | None:
+        found = self._replica.get(kind, tenant, name)
+        if found is None and self._replica.position().store:
+            raise NotFoundError(f"there was no {kind.KIND} {name}", kind=kind.KIND, tenant=tenant, name=name)
+        return found
 
     def _known(self, kind: type[S], tenant: str | None, prefix: str, after: str, limit: int) -> list[Record[S]]:
         start = after.partition("/")[::2]
