@@ -16,7 +16,7 @@ from serai.api.shapes import Descriptor
 from serai.console.depend import Filled, Visitor
 from serai.console.forms import Empty, Form, Short
 from serai.console.nav import Nav, way
-from serai.console.pages.app_gone import gone
+from serai.console.pages.app_gone import unless_gone
 from serai.console.places import above, reached
 from serai.console.visit import Visit
 from serai.errors import DeadlineError, InvalidError, NotFoundError, SeraiError, UnavailableError
@@ -66,10 +66,7 @@ class Delete(msgspec.Struct, frozen=True, kw_only=True):
 @get(APP)
 async def show(visit: Visitor) -> Response[str]:
     """Show an app; one that was deleted says so, and how to have it back."""
-    try:
-        return await page(visit)
-    except NotFoundError:
-        return await gone(visit)
+    return await unless_gone(visit, page(visit))
 
 
 async def page(visit: Visit) -> Response[str]:

@@ -15,7 +15,7 @@ from serai.api.shapes import Page
 from serai.console.depend import Filled, Visitor
 from serai.console.forms import Empty, Form, Short
 from serai.console.nav import Nav, way
-from serai.console.pages.app_gone import gone
+from serai.console.pages.app_gone import unless_gone
 from serai.console.places import above
 from serai.console.visit import Visit
 from serai.errors import InvalidError, NotFoundError, SeraiError
@@ -44,10 +44,7 @@ class Ending(msgspec.Struct, frozen=True, kw_only=True):
 @get(PAGE)
 async def show(visit: Visitor) -> Response[str]:
     """Show how much data there is, and what is kept of what was deleted."""
-    try:
-        return await _page(visit)
-    except NotFoundError:
-        return await gone(visit)
+    return await unless_gone(visit, _page(visit))
 
 
 @post(f"{PAGE}/undelete")

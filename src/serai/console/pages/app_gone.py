@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from typing import Annotated
 
 import msgspec
@@ -25,6 +26,14 @@ class Back(msgspec.Struct, frozen=True, kw_only=True):
     """Which of several that were deleted; "" is the newest."""
 
     trash: Annotated[str, Meta(max_length=64)] = ""
+
+
+async def unless_gone(visit: Visit, page: Awaitable[Response[str]]) -> Response[str]:
+    """Return a page of an app; where the app is not there, what became of it."""
+    try:
+        return await page
+    except NotFoundError:
+        return await gone(visit)
 
 
 async def gone(visit: Visit) -> Response[str]:

@@ -17,10 +17,10 @@ from serai.api.shapes import Page
 from serai.console.depend import Filled, Visitor
 from serai.console.forms import Form, Short
 from serai.console.nav import Nav, way
-from serai.console.pages.app_gone import gone
+from serai.console.pages.app_gone import unless_gone
 from serai.console.places import above, reached
 from serai.console.visit import Visit
-from serai.errors import InvalidError, NotFoundError
+from serai.errors import InvalidError
 
 PAGE = "/tenants/{tenant:str}/apps/{app:str}/members"
 NAV = (Nav(title="Members", path="/tenants/{tenant}/apps/{app}/members", order=60, action="member.read"),)
@@ -62,10 +62,7 @@ class Withdrawn(msgspec.Struct, frozen=True):
 @get(PAGE)
 async def show(visit: Visitor) -> Response[str]:
     """Show who may do what."""
-    try:
-        return await _page(visit)
-    except NotFoundError:
-        return await gone(visit)
+    return await unless_gone(visit, _page(visit))
 
 
 @post(PAGE)

@@ -12,10 +12,9 @@ from serai.api.answers import segment
 from serai.api.shapes import Descriptor, Page
 from serai.console.depend import Visitor
 from serai.console.nav import Nav, way
-from serai.console.pages.app_gone import gone
+from serai.console.pages.app_gone import unless_gone
 from serai.console.places import above
 from serai.console.visit import Visit
-from serai.errors import NotFoundError
 from serai.tasks.schedule import Schedule, next_due
 
 NAV = (Nav(title="Recurring", path="/tenants/{tenant}/apps/{app}/recurring", order=65, action="schedule.read"),)
@@ -35,10 +34,7 @@ class Recurs(msgspec.Struct, frozen=True, kw_only=True):
 @get("/tenants/{tenant:str}/apps/{app:str}/recurring")
 async def show(visit: Visitor) -> Response[str]:
     """Show what recurs for an app."""
-    try:
-        return await _page(visit)
-    except NotFoundError:
-        return await gone(visit)
+    return await unless_gone(visit, _page(visit))
 
 
 async def _page(visit: Visit) -> Response[str]:

@@ -16,7 +16,7 @@ from serai.api.shapes import Descriptor, Difference
 from serai.console.depend import Filled, Visitor
 from serai.console.forms import Empty, Form
 from serai.console.nav import Nav, way
-from serai.console.pages.app_gone import gone
+from serai.console.pages.app_gone import unless_gone
 from serai.console.pages.kinds_history import between
 from serai.console.places import above
 from serai.console.shape import shape
@@ -49,10 +49,7 @@ class Token(msgspec.Struct, frozen=True, kw_only=True):
 @get(PAGE)
 async def show(visit: Visitor) -> Response[str]:
     """Show an app's settings."""
-    try:
-        return await _page(visit)
-    except NotFoundError:
-        return await gone(visit)
+    return await unless_gone(visit, _page(visit))
 
 
 @post(PAGE)

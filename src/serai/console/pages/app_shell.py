@@ -12,10 +12,9 @@ from serai.api.answers import segment
 from serai.console.depend import Filled, Visitor
 from serai.console.forms import Empty
 from serai.console.nav import Nav, way
-from serai.console.pages.app_gone import gone
+from serai.console.pages.app_gone import unless_gone
 from serai.console.places import above
 from serai.console.visit import Visit
-from serai.errors import NotFoundError
 from serai.services.apps.routes.shell import Shells
 from serai.services.apps.views import AppView
 
@@ -28,10 +27,7 @@ WEB = "web"
 @get(PAGE)
 async def show(visit: Visitor) -> Response[str]:
     """Show where a shell can be opened, and which are open."""
-    try:
-        return await _page(visit)
-    except NotFoundError:
-        return await gone(visit)
+    return await unless_gone(visit, _page(visit))
 
 
 @post(f"{PAGE}/{{shell:str}}/end")

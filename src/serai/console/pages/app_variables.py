@@ -18,7 +18,7 @@ from serai.api.shapes import History, Line
 from serai.console.depend import Filled, Visitor
 from serai.console.forms import Form, Short
 from serai.console.nav import Nav, way
-from serai.console.pages.app_gone import gone
+from serai.console.pages.app_gone import unless_gone
 from serai.console.places import above
 from serai.console.visit import Visit
 from serai.errors import InvalidError, NotFoundError
@@ -61,10 +61,7 @@ class Removal(msgspec.Struct, frozen=True, kw_only=True):
 @get(PAGE)
 async def show(visit: Visitor) -> Response[str]:
     """Show an app's variables."""
-    try:
-        return await _page(visit)
-    except NotFoundError:
-        return await gone(visit)
+    return await unless_gone(visit, _page(visit))
 
 
 @post(PAGE)
