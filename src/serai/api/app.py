@@ -183,11 +183,15 @@ class Front:
                 message["headers"] = [*message["headers"], *keeping(message["headers"]), *self._behind(), *more]
             await send(message)
 
+        ending = Ending(receive, partial(self._is_over, scope["state"]))
+
+        async def hear() -> Any:  # a body's pieces come as they are: only a stream has to end before its client does
+            return await (ending.receive() if LEAVE in scope["state"] else receive())
+
         try:
             made = await self._shortcut.make(scope)
             if made is None:
-                ending = Ending(receive, partial(self._is_over, scope["state"]))
-                await self._app(scope, ending.receive, answer)
+                await self._app(scope, hear, answer)
                 if ending.ended:
                     await send({"type": "http.response.body", "body": b""})
             else:
@@ -210,7 +214,7 @@ class Front:
 
     def _is_over(self, state: Any) -> bool:
         """Tell whether a stream has to end: this process does, or who asked may follow it no more."""
-        return LEAVE in state and (self._nudge.closed or state["still"]() is None)
+        return self._nudge.closed or state["still"]() is None
 
     def _write_line(self, scope: Any, status: int, seconds: float) -> None:
         principal = scope["state"].get("principal")
