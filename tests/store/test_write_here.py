@@ -12,6 +12,8 @@ import pytest
 from serai.errors import ConflictError, UnavailableError
 from serai.store import NewTask, Store
 from serai.store.driver import Prompt
+from serai.store.embedded import session
+from serai.store.embedded.log import Log
 from serai.store.open import open_store
 
 
@@ -28,10 +30,10 @@ async def store(path: Path):
     await store.close()
 
 
-def insert(store: Store, *, durable: bool = True) -> str:
+def insert(store: Store) -> str:
     rows, new = store.driver.tasks, NewTask(function="f")
     assert isinstance(store.driver, Prompt)
-    return store.driver.write_here(lambda tx: rows.insert(tx, new, who="user:x", now=1.0), durable=durable)
+    return store.driver.write_here(lambda tx: rows.insert(tx, new, who="user:x", now=1.0))
 
 
 async def count(path: Path) -> int:
@@ -39,69 +41,91 @@ async def count(path: Path) -> int:
         return other.execute("SELECT count(*) FROM task").fetchone()[0]
 
 
-async def test_what_was_written_is_there_for_all_and_synced_after_the_lock_was_let_go(store, path, monkeypatch) -> None:
-    synced: list[int] = []
+class Disk:
+    """Stands in for the disk: who asked it to sync what, and whether it can."""
 
-    def watch(descriptor: int) -> None:
-        with sqlite3.connect(path, timeout=0) as other:
-            other.execute("BEGIN IMMEDIATE")
-        synced.append(os.fstat(descriptor).st_ino)
+    def __init__(self, patch: pytest.MonkeyPatch) -> None:
+        self.synced: list[tuple[int, int]] = []
+        self.asked = threading.Event()
+        self.free = threading.Event()
+        self.free.set()
+        self.fails = False
+        patch.setattr(os, "fdatasync", self._sync)
 
-    monkeypatch.setattr(os, "fdatasync", watch)
+    def _sync(self, descriptor: int) -> None:
+        thread = threading.get_ident()
+        self.asked.set()
+        if thread != threading.main_thread().ident:
+            assert self.free.wait(20)
+        if self.fails:
+            raise OSError(5, "Input/output error")
+        self.synced.append((thread, os.fstat(descriptor).st_ino))
+
+
+@pytest.fixture
+def disk(monkeypatch) -> Disk:
+    return Disk(monkeypatch)
+
+
+async def test_what_was_written_is_there_for_all_while_another_thread_syncs_it(store, path, disk) -> None:
+    disk.free.clear()
     identity = insert(store)
-    assert synced == [Path(f"{path}-wal").stat().st_ino]
+    assert disk.asked.wait(20)
+    with sqlite3.connect(path, timeout=0) as other:
+        other.execute("BEGIN IMMEDIATE")
+        assert other.execute("SELECT count(*) FROM task").fetchone() == (1,)
     assert (await store.driver.read(lambda tx: store.driver.tasks.get(tx, identity))).function == "f"
-
-
-async def test_work_that_wrote_nothing_waits_for_no_disk(store, monkeypatch) -> None:
-    insert(store)
-    monkeypatch.setattr(os, "fdatasync", lambda _: pytest.fail("synced for nothing"))
-    assert store.driver.write_here(store.driver.tasks.bots) == []
-
-
-async def test_what_need_not_be_durable_is_there_for_all_and_synced_on_another_thread(store, path, monkeypatch) -> None:
-    synced: list[tuple[int, int]] = []
-    over = threading.Event()
-
-    def watch(descriptor: int) -> None:
-        synced.append((threading.get_ident(), os.fstat(descriptor).st_ino))
-        over.set()
-
-    monkeypatch.setattr(os, "fdatasync", watch)
-    insert(store, durable=False)
-    assert (await count(path), synced) == (1, [])
-    store.driver.settle()
-    assert over.wait(20)
-    [(thread, file)] = synced
+    disk.free.set()
+    await store.close()
+    [(thread, file)] = disk.synced
     assert (thread != threading.get_ident(), file) == (True, Path(f"{path}-wal").stat().st_ino)
 
 
-async def test_it_is_synced_with_what_is_durable_and_then_no_more(store, path, monkeypatch) -> None:
-    synced: list[int] = []
-    monkeypatch.setattr(os, "fdatasync", synced.append)
-    insert(store, durable=False)
-    insert(store)
-    store.driver.settle()
+async def test_work_that_wrote_nothing_asks_for_no_disk(store, disk) -> None:
+    assert store.driver.write_here(store.driver.tasks.bots) == []
     await store.close()
-    assert len(synced) == 1
+    assert disk.synced == []
 
 
-async def test_a_disk_that_fails_while_nobody_waits_is_told_to_who_waits_next(store, monkeypatch) -> None:
-    tried = threading.Event()
-
-    def fail(_descriptor: int) -> None:
-        tried.set()
-        raise OSError(5, "Input/output error")
-
-    with monkeypatch.context() as patch:
-        patch.setattr(os, "fdatasync", fail)
-        insert(store, durable=False)
-        store.driver.settle()
-        assert tried.wait(20)
-        with pytest.raises(UnavailableError) as refused:
-            insert(store)
-    assert refused.value.fields["outcome"] == "unknown"
+async def test_many_commits_share_a_sync_and_the_last_one_is_synced_too(store, disk, monkeypatch) -> None:
+    monkeypatch.setattr(session, "_BEHIND", 60.0)
+    disk.free.clear()
     insert(store)
+    assert disk.asked.wait(20)
+    for _ in range(100):  # none of them may count on the sync that is under way
+        insert(store)
+    disk.free.set()
+    await store.close()
+    assert len(disk.synced) == 2
+
+
+async def test_a_disk_that_fails_while_nobody_waits_is_told_to_who_comes_next(store, disk) -> None:
+    disk.fails = True
+    with pytest.raises(UnavailableError) as refused:  # noqa: PT012 - when the other thread meets it is open
+        for _ in range(1000):
+            insert(store)
+            time.sleep(0.002)
+    assert (refused.value.temporary, refused.value.fields["outcome"]) == (False, "unknown")
+    disk.fails = False
+    insert(store)
+
+
+async def test_a_disk_that_lags_is_waited_for(store, disk, monkeypatch) -> None:
+    monkeypatch.setattr(session, "_BEHIND", 0.0)
+    disk.free.clear()
+    insert(store)
+    insert(store)
+    assert {thread for thread, _ in disk.synced} == {threading.get_ident()}
+    disk.free.set()
+
+
+async def test_where_no_thread_can_be_had_the_disk_is_waited_for(store, disk, monkeypatch) -> None:
+    def refuse(_log: Log) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(session, "Settler", refuse)
+    insert(store)
+    assert [thread for thread, _ in disk.synced] == [threading.get_ident()]
 
 
 async def test_work_that_fails_is_undone(store, path) -> None:
@@ -137,18 +161,6 @@ async def test_a_file_that_is_gone_acknowledges_nothing(store, path, victim) -> 
     with pytest.raises(UnavailableError) as refused:
         insert(store)
     assert not refused.value.temporary
-
-
-async def test_of_a_log_that_can_not_be_synced_nobody_knows_whether_it_is_durable(store, monkeypatch) -> None:
-    def fail(_descriptor: int) -> None:
-        raise OSError(5, "Input/output error")
-
-    with monkeypatch.context() as patch:
-        patch.setattr(os, "fdatasync", fail)
-        with pytest.raises(UnavailableError) as refused:
-            insert(store)
-    assert (refused.value.temporary, refused.value.fields["outcome"]) == (False, "unknown")
-    insert(store)
 
 
 async def test_a_closed_store_writes_no_more(store) -> None:

@@ -379,10 +379,10 @@ async def test_a_store_that_refuses_keeps_no_finish_from_being_told(work, tasks,
             raise error
         return await write(work_)
 
-    def refuse_some_here(work_: Any, **rest: Any) -> Any:
+    def refuse_some_here(work_: Any) -> Any:
         for error in errors:
             raise error
-        return write_here(work_, **rest)
+        return write_here(work_)
 
     monkeypatch.setattr(store.driver, "write", refuse_some)
     monkeypatch.setattr(store.driver, "write_here", refuse_some_here)
@@ -532,10 +532,10 @@ async def test_what_a_claim_took_of_which_nobody_knows_whether_it_was_done_goes_
     async def doubtful(each: Any) -> Any:
         return doubt(await write(each))
 
-    def doubtful_here(each: Any, **rest: Any) -> Any:
+    def doubtful_here(each: Any) -> Any:
         if not here:
             raise UnavailableError("has to wait")
-        return doubt(write_here(each, **rest))
+        return doubt(write_here(each))
 
     monkeypatch.setattr(store.driver, "write", doubtful)
     monkeypatch.setattr(store.driver, "write_here", doubtful_here)

@@ -226,19 +226,12 @@ class Driver(Protocol):
 class Prompt(Protocol):
     """An engine in this very process: for work that is as short as going to another thread would be."""
 
-    def write_here(self, work: Callable[[Any], T], *, durable: bool = True) -> T:
-        """Run short work in one durable transaction on this thread, like `Driver.write` in all else.
+    def write_here(self, work: Callable[[Any], T]) -> T:
+        """Run short work in one transaction on this thread, like `Driver.write` in all but that nobody waits.
 
-        A temporary `UnavailableError` where a lock would have to be waited for: `Driver.write` waits elsewhere.
-        Without ``durable`` it returns as soon as all processes see what was written, which only the machine's own end
-        can undo then; the next durable transaction of this or another process makes it durable, too, and so does
-        `settle`.
-        """
-        ...
-
-    def settle(self) -> None:
-        """Begin to make durable what was written without, on another thread; waits for nothing and raises nothing.
-
-        Where it turns out that this can't be done, the next durable transaction fails.
+        A temporary `UnavailableError` where a lock would have to be waited for: `Driver.write` waits elsewhere. It
+        returns as soon as all processes see what was written. That is durable some milliseconds later: until then
+        only the end of the whole machine can undo it. The next durable transaction of this or another process makes it
+        durable, too. Where it turns out that this can't be done, the next transaction fails.
         """
         ...

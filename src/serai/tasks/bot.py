@@ -184,8 +184,6 @@ class Bot:
         if self._appetite.fed(want, len(got.claimed)):
             self._wake.set()
         self._crew.start(got.claimed, want.short)
-        if self._crew.jobs or not got.claimed:  # else all of it is over, and acknowledged next
-            self._ledger.settle()
         return got.due
 
     def _ended(self, finish: Finish, ctx: TaskContext | None, *, stuck: bool) -> None:

@@ -76,8 +76,13 @@ class Ledger:
     async def exchange(self, want: Want, now: float, *, alone: bool = False) -> tuple[list[Finish], Exchange]:
         """Tell notes and finishes and claim, in one transaction; return the finishes that it told.
 
-        ``alone``: nothing else runs on the event loop that could not wait meanwhile. Then, and where there is nothing
-        to tell, what was claimed may begin before the disk was waited for: `settle` it after that.
+        ``alone``: nothing else runs on the event loop that could not wait meanwhile. Then nobody waits for the disk,
+        where the engine is in this process. What was claimed and what was told is durable some milliseconds later. All
+        processes see it already, and keep it whoever is killed: leases and what acknowledgements are checked against
+        lie in the same memory. Only the whole machine's end can undo it, which is the end of the functions, too: so
+        nobody runs such a task meanwhile, and afterwards it runs from its beginning as after any crash, though its
+        story may not know of the run before. What a function writes to the store, its acknowledgement above all, comes
+        later in the same log: that is durable with the claim or not at all.
         """
         rows, bot = self._driver.tasks, self.bot
         finishes, notes = list(self.finishes), self._take_notes()
@@ -88,7 +93,7 @@ class Ledger:
             return rows.exchange(tx, bot, finishes, want, now=now)
 
         try:
-            got = self._write_here(work, durable=bool(finishes or notes)) if alone else None
+            got = self._write_here(work) if alone else None
             if got is None:
                 got = await self._write(work)
         except BaseException:
@@ -96,19 +101,6 @@ class Ledger:
             raise
         del self.finishes[: len(finishes)]
         return finishes, got
-
-    def settle(self) -> None:
-        """Begin to make durable what was claimed, where that is still to be done; never waits.
-
-        A function need not wait for that. All processes see the claim already, and keep it whoever is killed: leases
-        and what acknowledgements are checked against lie in the same memory. Only the whole machine's end can undo it,
-        which is the end of the function, too: so nobody runs the task meanwhile, and afterwards it runs from its
-        beginning as after any crash, though its story does not know of the run that had just begun. What the function
-        writes to the store, its acknowledgement above all, comes later in the same log: that is durable with the claim
-        or not at all.
-        """
-        if self._prompt is not None:
-            self._prompt.settle()
 
     async def report(self) -> None:
         """Tell the notes by themselves."""
@@ -168,14 +160,14 @@ class Ledger:
         lease.renew(sent)
         return result
 
-    def _write_here(self, work: Callable[[Any], T], *, durable: bool) -> T | None:
+    def _write_here(self, work: Callable[[Any], T]) -> T | None:
         """Write like `_write`, on this thread, where the engine can do it at once; else None, and nothing was done."""
         prompt, lease, sent = self._prompt, self._held(), boottime()
         if prompt is None or self._reporting or (self._slow_until and monotonic() < self._slow_until):
             return None
         lease.inside()  # a moment early: nobody waits for us yet
         try:
-            result = prompt.write_here(work, durable=durable)
+            result = prompt.write_here(work)
         except UnavailableError as error:
             lease.outside()
             if error.temporary:

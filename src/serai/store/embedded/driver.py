@@ -51,13 +51,9 @@ class EmbeddedDriver:
         """
         return await self._writer.run(work, _MOVES)
 
-    def write_here(self, work: Callable[[sqlite3.Cursor], T], *, durable: bool = True) -> T:
-        """Run work like `write`, but on the caller's thread; a temporary `UnavailableError` where it has to wait."""
-        return self._prompter.run(work, durable=durable)
-
-    def settle(self) -> None:
-        """Begin to make durable what was written on the caller's thread."""
-        self._prompter.settle()
+    def write_here(self, work: Callable[[sqlite3.Cursor], T]) -> T:
+        """Run work on the caller's thread, durable soon; a temporary `UnavailableError` where it has to wait."""
+        return self._prompter.run(work)
 
     async def read(self, work: Callable[[sqlite3.Cursor], T]) -> T:
         """Run work that only reads, on one consistent state."""

@@ -7,13 +7,15 @@ import queue
 import sqlite3
 import struct
 import threading
-from contextlib import suppress
 from pathlib import Path
+from time import monotonic, sleep
 
 #: Frames from which it is put into the file.
 LONG = 1000
 #: Milliseconds that emptying it waits for whoever writes or reads just then.
 _PATIENCE = 10
+#: Seconds between two syncs that nobody waits for.
+_PAUSE = 0.002
 #: Octets before the first frame, and before the page in each (https://sqlite.org/fileformat2.html#walformat).
 _HEADER, _FRAME = 32, 24
 #: Size of a page, a number that goes up, and two that are drawn anew whenever the log begins anew.
@@ -52,21 +54,32 @@ class Log:
 
 
 class Settler:
-    """Sync a log on a thread of its own, while whoever wrote to it goes on.
+    """Sync a log on a thread of its own, while whoever wrote to it goes on; what comes close together at once.
 
     It has the file open for itself. Linux tells each open file by itself that something could not be written, at its
     next sync (fsync(2), since 4.13): so the sync of who waits for it fails, although this one had met the error before.
     """
 
     def __init__(self, log: Log) -> None:
+        self.failed = False
         self._log = log.again()
         self._wanted: queue.SimpleQueue[bool] = queue.SimpleQueue()
+        self._since = 0.0  # when the first commit was made that the next sync is for; 0 where there is none
+        self._begun = 0.0  # the same of the sync that is under way
         self._thread = threading.Thread(target=self._main, name="store-settler", daemon=True)
         self._thread.start()
 
+    @property
+    def behind(self) -> float:
+        """Return the seconds for which the oldest commit has not been durable."""
+        oldest = self._begun or self._since
+        return monotonic() - oldest if oldest else 0.0
+
     def begin(self) -> None:
-        """Begin to sync what is there now."""
-        self._wanted.put(True)
+        """Sync soon what is there now."""
+        if not self._since:
+            self._since = monotonic()
+            self._wanted.put(True)
 
     def close(self) -> None:
         """Finish what was begun, and end."""
@@ -76,8 +89,14 @@ class Settler:
 
     def _main(self) -> None:
         while self._wanted.get():
-            with suppress(OSError):
+            self._begun = self._since
+            self._since = 0.0  # what is committed from here on asks again; what was before is synced now
+            try:
                 self._log.sync()
+            except OSError:
+                self.failed = True
+            self._begun = 0.0
+            sleep(_PAUSE)
 
 
 def empty(connection: sqlite3.Connection) -> bool:

@@ -1,9 +1,8 @@
 """Write on the caller's own thread: for what bots do once for each task, where going to another thread costs more.
 
-The log is synced after SQLite let go of its lock, and not by SQLite before that: meanwhile other processes write, and
-the kernel makes durable what they wrote together. So others may see a commit a moment before it is durable; but who
-acts on it writes something later to the same log first, and syncs both. One who begins to act before that waits for the
-disk with its next commit, or while it acts: `Prompter.settle`.
+Nobody waits for the disk: another thread syncs the log soon after each commit, many together where they come close to
+each other (`Session.settle`). So all processes see a commit some milliseconds before it is durable; but who acts on it
+and waits until that is durable writes later to the same log, and syncs both. Only the whole machine's end can undo it.
 """
 
 from __future__ import annotations
@@ -36,15 +35,14 @@ class Prompter:
         self._session = session
         self._alone = threading.Lock()
         self._closed = False
-        self._owed = False  # the disk was not waited for
         self._left = _OFTEN  # commits until the next look at the log
 
-    def run(self, work: Callable[[sqlite3.Cursor], T], *, durable: bool = True) -> T:
-        """Run work in a transaction that is ``durable`` when this returns; a temporary error where it has to wait."""
+    def run(self, work: Callable[[sqlite3.Cursor], T]) -> T:
+        """Run work in a transaction that is durable soon; a temporary error where it has to wait."""
         if not self._alone.acquire(blocking=False):
             raise UnavailableError("the store is in use by another thread")
         try:
-            return self._transact(work, durable=durable)
+            return self._transact(work)
         except Exception as error:
             coded = self._session.abandon(error)
             if coded is error:
@@ -53,22 +51,13 @@ class Prompter:
         finally:
             self._alone.release()
 
-    def settle(self) -> None:
-        """Begin to make durable what is not, on another thread; not where somebody does so anyway just now."""
-        if self._owed and self._alone.acquire(blocking=False):
-            try:
-                self._owed = False
-                self._session.settle()
-            finally:
-                self._alone.release()
-
     def close(self) -> None:
         """Close the connection; nothing is done any more."""
         with self._alone:
             self._closed = True
             self._session.close()
 
-    def _transact(self, work: Callable[[sqlite3.Cursor], T], *, durable: bool) -> T:
+    def _transact(self, work: Callable[[sqlite3.Cursor], T]) -> T:
         if self._closed:
             raise UnavailableError("the store was closed", temporary=False)
         # Whether the file is still there is looked at once, before anything is acknowledged.
@@ -79,9 +68,7 @@ class Prompter:
         result = work(cursor)
         cursor.execute("COMMIT")
         if connection.total_changes != before:
-            self._owed = not durable
-            if durable:
-                self._session.sync()
+            self._session.settle()
             self._left -= 1
         self._session.check()
         if self._left <= 0:  # all that may go wrong now is not the caller's any more

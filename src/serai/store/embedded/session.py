@@ -18,6 +18,8 @@ from serai.store.embedded.migrate import migrate, shipped
 BUSY = 0.25
 #: Octets that the log may keep on disk after a checkpoint.
 LOG_KEPT = 64 << 20
+#: Seconds for which a commit that nobody waits for may lack durability before the next one waits for the disk.
+_BEHIND = 0.02
 
 Inode = tuple[int, int]
 
@@ -136,15 +138,20 @@ class Session:
             raise UnavailableError(what, temporary=False, outcome="unknown") from error
 
     def settle(self) -> None:
-        """Begin to make durable what was committed, on another thread; where that fails, the next `sync` does."""
+        """Make durable soon what was committed, on another thread; at once where that one fails or lags behind."""
         if self._log is None:
             return
         if self._settler is None:
             try:
                 self._settler = Settler(self._log)
-            except OSError:
-                return  # it is done with what comes next
-        self._settler.begin()
+            except (OSError, RuntimeError):  # no descriptor, or no thread, to be had
+                self.sync()
+                return
+        settler = self._settler
+        settler.begin()
+        if settler.failed or settler.behind > _BEHIND:
+            settler.failed = False
+            self.sync()
 
     def shorten(self) -> bool:
         """Empty the log where it is long; return False where somebody reads or writes for too long to do that now."""
