@@ -213,6 +213,15 @@ _CADDY = """
   admin off
   auto_https off
   default_sni localhost
+  servers {{
+    timeouts {{
+      read_header 10s
+      read_body 60s
+      write 60s
+      idle 60s
+    }}
+    max_header_size 32KiB
+  }}
 }}
 http://localhost:{plain}, https://localhost:{secure} {{
   log {{
@@ -223,7 +232,12 @@ http://localhost:{plain}, https://localhost:{secure} {{
     root * {site}
     file_server
   }}
-  reverse_proxy 127.0.0.1:{upstream}
+  request_body {{
+    max_size 100MB
+  }}
+  reverse_proxy 127.0.0.1:{upstream} {{
+    header_up X-Request-ID {{http.request.uuid}}
+  }}
 }}
 """
 
