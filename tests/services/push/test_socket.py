@@ -172,3 +172,30 @@ async def test_frames_right_behind_the_handshake_count(stage: Any) -> None:
     await asyncio.sleep(0.05)
     assert b"Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=" in sock.recv(65536), "the key of RFC 6455's example"
     sock.close()
+
+
+async def test_what_a_client_says_is_done_in_its_order(stage: Any) -> None:
+    await stage.start()
+    stage.api.may = {"eva": {TENANT: 200, "/v1/push/apps/demo/shop": 200}}
+    opened = await stage.socket(
+        "/push?channel=tenant/demo", "console.localhost", additional_headers={"Cookie": "session=eva"}
+    )
+    await said(opened)
+    stage.push._permits.forget()  # so that the next question takes its time
+    for wish, channel in (("subscribe", "tasks/demo"), ("unsubscribe", "tasks/demo"), ("subscribe", "app/demo/shop")):
+        await opened.send(json.dumps({"do": wish, "channels": [channel]}))
+    told: dict[str, Any] = {"channels": []}
+    while "app/demo/shop" not in told["channels"]:
+        told = (await said(opened))["data"]
+    assert told["channels"] == ["app/demo/shop", "tenant/demo"]
+
+
+async def test_who_no_longer_waits_for_a_channel_begins(stage: Any) -> None:
+    await stage.start()
+    opened = await stage.socket(f"/.push?ticket={await stage.ticket('a', 'b')}&channel=a")
+    await said(opened)
+    await stage.end("source")  # so that nobody says what is known of b
+    await opened.send(json.dumps({"do": "subscribe", "channels": ["b"], "after": "1.1"}))
+    await stage.until(lambda: "own/demo/shop/b" in stage.push.hub.wanted)
+    await opened.send(json.dumps({"do": "unsubscribe", "channels": ["b"]}))
+    assert (await said(opened))["data"]["channels"] == ["a"]

@@ -102,6 +102,15 @@ class Client(asyncio.Protocol):
         if not self.waiting:
             self.ready(self._asked)
 
+    def unfollow(self, channels: list[str]) -> None:
+        """Follow these channels no more; what they alone were waited for begins."""
+        waited = bool(self.waiting)
+        for channel in channels:
+            self.hub.part(self, channel)
+        self._asked = [channel for channel in self._asked if channel in self.channels]
+        if waited and not self.waiting:
+            self.ready(self._asked)
+
     def known(self, channel: str) -> None:
         """Go on, now that one more channel is known."""
         self.waiting.discard(channel)

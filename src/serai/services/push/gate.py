@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections import deque
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
@@ -39,6 +40,7 @@ class Gate:
         self._crowd = Crowd(hub.config)
         self._tasks: set[asyncio.Task[None]] = set()
         self._asking: set[Client] = set()
+        self._wishes: dict[Client, deque[Wish]] = {}  # of each client what it said and is not done yet
         self.refused = 0
         self.leaving = False
 
@@ -150,41 +152,40 @@ class Gate:
         visit.answer(*problem(error, error.status if isinstance(error, _HandshakeError) else 0))
 
     def _wished(self, client: Socket, wish: Wish) -> None:
-        """Do what a client of WebSocket says."""
+        """Do what a client of WebSocket says, once all that it said before is done."""
+        wishes = self._wishes.setdefault(client, deque())
+        wishes.append(wish)
+        if len(wishes) == 1:
+            self._spawn(self._grant(client, wishes))
+
+    async def _grant(self, client: Socket, wishes: deque[Wish]) -> None:
+        while wishes:
+            try:
+                await self._do(client, wishes[0])
+            except SeraiError as error:
+                client.tell("error", msgspec.json.encode({"code": error.code, "detail": error.public}))
+            wishes.popleft()
+        del self._wishes[client]
+
+    async def _do(self, client: Socket, wish: Wish) -> None:
         names = list(dict.fromkeys(wish.channels))
         visit, badge = client.visit, client.badge
-        try:
-            if not badge.offered and visit.tenant == PLATFORM_TENANT:
-                whole = [check_channel(name) for name in names]
-            else:
-                whole = [own(visit.tenant, visit.app, name) for name in names]
-            if wish.do == "unsubscribe":
-                for channel in whole:
-                    self._hub.part(client, channel)
-                return
-            if len(client.channels | set(whole)) > self._hub.config.channels:
-                raise InvalidError(f"A stream follows at most {self._hub.config.channels} channels.", path="channels")
-            after = read_mark(wish.after)
-            if badge.shown:
-                self._spawn(self._more(client, whole, after))
-            elif not set(whole) <= badge.offered:
-                raise DeniedError("The ticket is not for that channel.")
-            else:
-                client.follow(whole, after)
-        except SeraiError as error:
-            _tell(client, error)
-
-    async def _more(self, client: Client, channels: list[str], after: Mark | None) -> None:
-        """Let a client follow more channels of the platform's."""
-        badge = client.badge
-        try:
-            for channel in channels:
-                await self._permits.ask(channel, badge.shown)
-        except SeraiError as error:
-            _tell(client, error)
+        if not badge.offered and visit.tenant == PLATFORM_TENANT:
+            whole = [check_channel(name) for name in names]
+        else:
+            whole = [own(visit.tenant, visit.app, name) for name in names]
+        if wish.do == "unsubscribe":
+            client.unfollow(whole)
             return
-        if not client.gone and len(client.channels | set(channels)) <= self._hub.config.channels:
-            client.follow(channels, after)
+        if len(client.channels | set(whole)) > self._hub.config.channels:
+            raise InvalidError(f"A stream follows at most {self._hub.config.channels} channels.", path="channels")
+        if badge.shown:
+            for channel in whole:
+                await self._permits.ask(channel, badge.shown)
+        elif not set(whole) <= badge.offered:
+            raise DeniedError("The ticket is not for that channel.")
+        if not client.gone:
+            client.follow(whole, read_mark(wish.after))
 
     def recheck(self) -> None:
         """Ask again soon about all clients: rights may have changed."""
@@ -228,7 +229,3 @@ class _HandshakeError(InvalidError):
     def __init__(self, status: int, public: str) -> None:
         super().__init__(public)
         self.status = status
-
-
-def _tell(client: Client, error: SeraiError) -> None:
-    client.tell("error", msgspec.json.encode({"code": error.code, "detail": error.public}))
