@@ -5,17 +5,14 @@ Their bot is the host's own (queue ``host:NAME``), beside the agent: it offers `
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from serai.services.apps import departing, fetching, folders, hosting, once, prune, steps, switching
-from serai.services.apps.addresses import Site
+from serai.services.apps import departing, fetching, folders, once, prune, steps, switching
 from serai.services.apps.git.outside import Outside
 from serai.services.apps.rollout import BUILD_SECONDS, RETRIES, STEP_SECONDS
-from serai.services.apps.work import Work
-from serai.store.blobs import Blobs
+from serai.services.apps.work import Work, work_of
 from serai.tasks import TaskContext, task
 
 
@@ -59,21 +56,9 @@ class Once(OfRelease, frozen=True, kw_only=True):
     command: str
 
 
-def work_of(ctx: TaskContext, which: OfApp) -> Work:
+def on(ctx: TaskContext, which: OfApp) -> Work:
     """Return what a step works with."""
-    home = Path(ctx.resources["home"])
-    return Work(
-        store=ctx.store,
-        blobs=Blobs(home / "data/blobs").path,
-        site=Site(str(ctx.resources["host"]), str(ctx.resources["base"])),
-        home=home,
-        driver=hosting.driver(home),
-        who=ctx.who,
-        tenant=which.tenant,
-        app=which.app,
-        tell=ctx.progress,
-        note=ctx.log,
-    )
+    return work_of(ctx, which.tenant, which.app)
 
 
 @task("apps.fetch", deadline=BUILD_SECONDS, retries=RETRIES)
@@ -81,31 +66,31 @@ async def fetch(ctx: TaskContext, which: OfRelease) -> Any:
     """Fetch what a release is made of from its repository."""
     networks, authorities = ctx.resources.get("private_networks", ()), ctx.resources.get("private_authorities", "")
     outside = Outside(networks=tuple(networks), authorities=str(authorities))
-    return await fetching.fetch(work_of(ctx, which), which.release, outside)
+    return await fetching.fetch(on(ctx, which), which.release, outside)
 
 
 @task("apps.build", deadline=BUILD_SECONDS, retries=RETRIES)
 async def build(ctx: TaskContext, which: OfRelease) -> Any:
     """Make a release's folder of its upload."""
-    return await steps.make(work_of(ctx, which), which.release)
+    return await steps.make(on(ctx, which), which.release)
 
 
 @task("apps.start", deadline=BUILD_SECONDS, retries=RETRIES)
 async def start(ctx: TaskContext, which: OfRelease) -> Any:
     """Run a release's own command, and want its instances."""
-    return await steps.start(work_of(ctx, which), which.release, which.environment)
+    return await steps.start(on(ctx, which), which.release, which.environment)
 
 
 @task("apps.check", deadline=BUILD_SECONDS + STEP_SECONDS, retries=RETRIES)
 async def check(ctx: TaskContext, which: OfRelease) -> Any:
     """Wait until a release serves, or fail it."""
-    return await steps.check(work_of(ctx, which), which.release)
+    return await steps.check(on(ctx, which), which.release)
 
 
 @task("apps.switch", deadline=STEP_SECONDS, retries=RETRIES)
 async def switch(ctx: TaskContext, which: OfRelease) -> Any:
     """Make a release live."""
-    said = await switching.switch(work_of(ctx, which), which.release, which.environment, back=which.back)
+    said = await switching.switch(on(ctx, which), which.release, which.environment, back=which.back)
     await ctx.tasks.unpark(which.tenant, which.app)
     return said
 
@@ -113,13 +98,13 @@ async def switch(ctx: TaskContext, which: OfRelease) -> Any:
 @task("apps.drain", deadline=STEP_SECONDS, retries=RETRIES)
 async def drain(ctx: TaskContext, which: OfRelease) -> Any:
     """Let the instances of releases that are not live finish what they do."""
-    return await switching.drain(work_of(ctx, which))
+    return await switching.drain(on(ctx, which))
 
 
 @task("apps.stop", deadline=STEP_SECONDS, retries=RETRIES)
 async def stop(ctx: TaskContext, which: OfRelease) -> Any:
     """See to it that what drains ends."""
-    return await switching.stop(work_of(ctx, which))
+    return await switching.stop(on(ctx, which))
 
 
 @task("apps.unpark", deadline=STEP_SECONDS, retries=RETRIES)
@@ -131,19 +116,19 @@ async def unpark(ctx: TaskContext, which: OfApp) -> Any:
 @task("apps.restart", deadline=BUILD_SECONDS + STEP_SECONDS, retries=RETRIES)
 async def restart(ctx: TaskContext, which: OfApp) -> Any:
     """Renew an app's instances."""
-    return await switching.restart(work_of(ctx, which))
+    return await switching.restart(on(ctx, which))
 
 
 @task("apps.run", deadline=86400.0)
 async def run(ctx: TaskContext, which: Once) -> Any:
     """Run a recurring command of a release."""
-    return await once.recurring(work_of(ctx, which), which.release, which.command)
+    return await once.recurring(on(ctx, which), which.release, which.command)
 
 
 @task("apps.prune", deadline=STEP_SECONDS, retries=RETRIES)
 async def clear_releases(ctx: TaskContext, which: Cleared) -> Any:
     """Take away the folders of releases that were deleted."""
-    work = work_of(ctx, which)
+    work = on(ctx, which)
     count = await prune.sweep(work, patient=True)
     await prune.unload(work, which.blobs)
     return f"{count} folders are gone."
@@ -152,7 +137,7 @@ async def clear_releases(ctx: TaskContext, which: Cleared) -> Any:
 @task("apps.remove", deadline=STEP_SECONDS, retries=RETRIES)
 async def remove(ctx: TaskContext, which: Removal) -> Any:
     """Take away the folders of a deleted app."""
-    work = work_of(ctx, which)
+    work = on(ctx, which)
     said = await switching.remove(work, data=which.data, trash=which.trash)
     await prune.unload(work, which.blobs)
     return said
@@ -161,7 +146,7 @@ async def remove(ctx: TaskContext, which: Removal) -> Any:
 @task("apps.leave", deadline=STEP_SECONDS, retries=RETRIES)
 async def leave(ctx: TaskContext, which: Kept) -> Any:
     """Take away what a deleted tenant, which is named like an app of the platform's, still has."""
-    work = work_of(ctx, which)
+    work = on(ctx, which)
     steps = await departing.leave(work.store, work.site, work.who, work.app, which.trash)
     return f"Nothing of {work.app} is left, after {steps} more steps." if steps else f"Nothing of {work.app} is left."
 
@@ -169,13 +154,13 @@ async def leave(ctx: TaskContext, which: Kept) -> Any:
 @task("apps.undelete", deadline=STEP_SECONDS, retries=RETRIES)
 async def undelete(ctx: TaskContext, which: Kept) -> Any:
     """Bring the folders of a deleted app back, and let it run."""
-    return await folders.bring_back(work_of(ctx, which), which.trash)
+    return await folders.bring_back(on(ctx, which), which.trash)
 
 
 @task("apps.purge", deadline=STEP_SECONDS, retries=RETRIES)
 async def purge(ctx: TaskContext, which: Kept) -> Any:
     """Clear what is kept of a deleted app or tenant."""
-    work = work_of(ctx, which)
+    work = on(ctx, which)
     if not work.tenant:  # its parts have tasks of their own
         await departing.leave(work.store, work.site, work.who, work.app, which.trash)
     return await folders.purge(work, which.trash)

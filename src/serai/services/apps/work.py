@@ -13,12 +13,14 @@ from serai.cloud.drivers import Driver, Exit, Handle, Workload
 from serai.cloud.volumes import measure
 from serai.errors import DeadlineError, ExhaustedError, NotFoundError
 from serai.identity.descriptors import Tenant
-from serai.services.apps import logs
+from serai.services.apps import hosting, logs
 from serai.services.apps.addresses import Site
 from serai.services.apps.hosting import SharedDriver
 from serai.services.apps.launch import Place
 from serai.services.apps.place import furnish, place, uid_of
 from serai.store import Store
+from serai.store.blobs import Blobs
+from serai.tasks import TaskContext
 
 #: Seconds between two looks at something that is waited for.
 PAUSE = 0.05
@@ -54,6 +56,23 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
         else:
             await asyncio.to_thread(furnish, where)
         return where
+
+
+def work_of(ctx: TaskContext, tenant: str, app: str) -> Work:
+    """Return what a task on an app works with; the bot that runs it offers ``home``, ``host`` and ``base``."""
+    home = Path(ctx.resources["home"])
+    return Work(
+        store=ctx.store,
+        blobs=Blobs(home / "data/blobs").path,
+        site=Site(str(ctx.resources["host"]), str(ctx.resources["base"])),
+        home=home,
+        driver=hosting.driver(home),
+        who=ctx.who,
+        tenant=tenant,
+        app=app,
+        tell=ctx.progress,
+        note=ctx.log,
+    )
 
 
 class Room(msgspec.Struct, frozen=True):

@@ -12,7 +12,6 @@ import msgspec
 from serai.cloud.drivers import Workload
 from serai.errors import ExhaustedError, NotFoundError, UnsupportedError
 from serai.services.apps import hosting, launch, variables
-from serai.services.apps.addresses import Site
 from serai.services.apps.descriptors import PROD, App, Release
 from serai.services.apps.launch import Place
 from serai.services.apps.plan import WEB
@@ -23,8 +22,7 @@ from serai.services.apps.running.pool import KIND, Key, Pool
 from serai.services.apps.running.runner import PLACE, Report, UnknownError
 from serai.services.apps.running.wishes import Work as What
 from serai.services.apps.variables import Told
-from serai.services.apps.work import Work
-from serai.store.blobs import Blobs
+from serai.services.apps.work import Work, work_of
 from serai.tasks import TaskContext, task
 from serai.tasks.function import APPLICATIONS
 from serai.tasks.outcome import FailedError, ParkedError
@@ -50,7 +48,8 @@ class Context(msgspec.Struct, frozen=True):
 @task(APPLICATIONS, retries=0)
 async def run(ctx: TaskContext, what: What) -> Any:
     """Run a function or a command of a tenant's application in the context of its release."""
-    work = work_of(ctx)
+    # Whose it is says its row, never its arguments.
+    work = work_of(ctx, ctx.task.tenant, ctx.task.app)
     while True:
         context = await context_of(work, what)
         try:
@@ -74,23 +73,6 @@ async def run_in(ctx: TaskContext, what: What, work: Work, context: Context) -> 
             if error.blob["code"] == "unavailable" and ctx.task.provider:
                 raise FailedError({**error.blob, "provider": ctx.task.provider}) from error
             raise
-
-
-def work_of(ctx: TaskContext) -> Work:
-    """Return what a task of a tenant's works with: whose it is says its row, never its arguments."""
-    home = Path(ctx.resources["home"])
-    return Work(
-        store=ctx.store,
-        blobs=Blobs(home / "data/blobs").path,
-        site=Site(str(ctx.resources["host"]), str(ctx.resources["base"])),
-        home=home,
-        driver=hosting.driver(home),
-        who=ctx.who,
-        tenant=ctx.task.tenant,
-        app=ctx.task.app,
-        tell=ctx.progress,
-        note=ctx.log,
-    )
 
 
 @functools.cache
