@@ -22,7 +22,14 @@ function load() {
   return library;
 }
 
-const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+/** What a variable's colour is in a place, which follows from the theme: the variable itself says both. */
+function colour(place, name) {
+  const probe = place.appendChild(document.createElement("span"));
+  probe.style.color = `var(${name})`;
+  const found = getComputedStyle(probe).color;
+  probe.remove();
+  return found;
+}
 const listed = (figure) => figure.dataset.series.split(",");
 const UNITS = ["B", "KiB", "MiB", "GiB", "TiB"];
 
@@ -112,10 +119,10 @@ function alone(plot, index) {
 function draw(Plot, figure, told, group) {
   const place = figure.querySelector(".canvas");
   const data = part(told, figure);
-  const axis = { stroke: colour("--muted"), grid: { stroke: colour("--line"), width: 1 }, ticks: { show: false }, font: "11px system-ui, sans-serif" };
+  const axis = { stroke: colour(place, "--muted"), grid: { stroke: colour(place, "--line"), width: 1 }, ticks: { show: false }, font: "11px system-ui, sans-serif" };
   const series = listed(figure).map((label, at) => {
-    const line = colour(`--plot-${1 + (at % 4)}`);
-    return { label, stroke: line, fill: at ? undefined : `${line}1f`, width: 1.5, points: { show: true, size: 3, fill: line, filter: alone } };
+    const line = colour(place, `--plot-${1 + (at % 4)}`);
+    return { label, stroke: line, fill: at ? undefined : line.replace(/^rgb\((.+)\)$/, "rgba($1, 0.12)"), width: 1.5, points: { show: true, size: 3, fill: line, filter: alone } };
   });
   const values = (_plot, ticks) => ticks.map((tick) => shown(tick, data.units[0]));
   const splits = data.units[0].startsWith("octets") ? steps : undefined;
