@@ -22,10 +22,10 @@ function load() {
   return library;
 }
 
-/** What a variable's colour is in a place, which follows from the theme: the variable itself says both. */
-function colour(place, name) {
+/** The colour of a curve in a place, or of the grid (0), as the theme has it: variables themselves say both. */
+function colour(place, number) {
   const probe = place.appendChild(document.createElement("span"));
-  probe.style.color = `var(${name})`;
+  probe.className = `tint curve${number}`;
   const found = getComputedStyle(probe).color;
   probe.remove();
   return found;
@@ -119,9 +119,9 @@ function alone(plot, index) {
 function draw(Plot, figure, told, group) {
   const place = figure.querySelector(".canvas");
   const data = part(told, figure);
-  const axis = { stroke: colour(place, "--muted"), grid: { stroke: colour(place, "--line"), width: 1 }, ticks: { show: false }, font: "11px system-ui, sans-serif" };
+  const axis = { stroke: getComputedStyle(place).color, grid: { stroke: colour(place, 0), width: 1 }, ticks: { show: false }, font: "11px system-ui, sans-serif" };
   const series = listed(figure).map((label, at) => {
-    const line = colour(place, `--plot-${1 + (at % 4)}`);
+    const line = colour(place, 1 + (at % 4));
     return { label, stroke: line, fill: at ? undefined : line.replace(/^rgb\((.+)\)$/, "rgba($1, 0.12)"), width: 1.5, points: { show: true, size: 3, fill: line, filter: alone } };
   });
   const values = (_plot, ticks) => ticks.map((tick) => shown(tick, data.units[0]));
