@@ -13,6 +13,8 @@ from markupsafe import Markup
 
 from serai.api.answers import segment
 from serai.console.assets import Assets
+from serai.console.tables import labelled
+from serai.console.wording import browser, is_time, pretty, prose, who
 
 FOLDER = Path(__file__).parent / "templates"
 PART = "part_"  # what the names of blocks begin with that are also answered alone
@@ -42,7 +44,15 @@ class Templates:
             segment=segment,
             text=text,
             packed=packed,
+            lasted=lasted,
+            amount=amount,
+            labelled=labelled,
+            who=who,
+            browser=browser,
+            prose=prose,
+            pretty=pretty,
         )
+        self._environment.tests["time"] = is_time
         self._environment.globals.update(asset=assets.url)
         # Blocks that are rendered alone see globals only, so what they all use is one.
         self._environment.globals["ui"] = self._environment.get_template("ui.html").module
@@ -94,6 +104,16 @@ def count(number: float) -> str:
 def plural(number: int, one: str, many: str = "") -> str:
     """Return a number with its noun."""
     return f"{count(number)} {one if number == 1 else many or one + 's'}"
+
+
+def lasted(seconds: float) -> str:
+    """Return how long something took, or may take."""
+    return "under a second" if seconds < 1 else _span(seconds)
+
+
+def amount(number: float) -> str:
+    """Return a number without a fraction where it has none."""
+    return count(int(number)) if number == int(number) else f"{number:g}"
 
 
 def text(value: Any) -> str:
