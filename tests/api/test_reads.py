@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 from serai.api.nudge import Nudge
 from serai.api.reads import LONGEST, OCTETS, Answer, Reads
 from serai.errors import NotFoundError
 from serai.identity.descriptors import Tenant
+from serai.store.last_known import LastKnown
 from serai.store.open import open_store
+from serai.store.replica import Replica
+from serai.store.retry import Patience
 
 
 async def test_an_answer_is_made_anew_after_a_commit_a_nudge_and_a_time() -> None:
@@ -29,6 +33,31 @@ async def test_an_answer_is_made_anew_after_a_commit_a_nudge_and_a_time() -> Non
             now[0] += LONGEST
         await reads.get("key", make)
     assert len(made) == 4
+
+
+async def test_an_answer_from_the_copy_is_not_kept_once_the_store_is_back(tmp_path: Path) -> None:
+    file, nudge = tmp_path / "store.db", Nudge()
+    store = open_store(file, kinds=(Tenant,), patience=Patience(attempts=1))
+    await store.put("test", "", "demo", "demo", Tenant(uid=1))
+    shown = LastKnown(store, Replica(tmp_path / "replica", writable=True), rest=0.0)
+    reads = Reads(shown, nudge, lambda: 0.0)
+
+    async def make() -> Answer:
+        return Answer(b"%d" % len(await shown.find(Tenant)))
+
+    file.rename(tmp_path / "aside")
+    assert (await reads.get("key", make)).body == b"0"
+    assert reads.at_hand("key") is None, "what was asked before it was known to be away is not kept"
+    assert (await reads.get("key", make)).body == b"0"
+    assert reads.at_hand("key") is not None
+    (tmp_path / "aside").rename(file)
+    async with asyncio.timeout(20):
+        while shown.as_of is not None:
+            await asyncio.sleep(0.01)
+    assert reads.at_hand("key") is None
+    assert (await reads.get("key", make)).body == b"1"
+    await shown.close()
+    await store.close()
 
 
 async def test_what_was_read_before_a_change_is_not_kept_and_memory_is_bounded() -> None:

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from serai.errors import NotFoundError
+from serai.errors import DeniedError, NotFoundError, UnavailableError
 from serai.identity.directory import Directory
 from serai.identity.people import CustomRole, Member, User
 from serai.identity.principals import Grant
-from serai.identity.testing import Town
+from serai.identity.testing import PASSPHRASE, Town
 from serai.store import Delete
 from serai.store.open import open_store
 
@@ -36,6 +36,20 @@ async def test_others_commits_come_by_the_feed(tmp_path: Path) -> None:
     assert directory.user("eve") is None
     await mine.close()
     await theirs.close()
+
+
+async def test_before_it_knows_who_there_is_nobody_is_told_that_what_they_show_is_wrong(tmp_path: Path) -> None:
+    town = Town(open_store(tmp_path / "store.db"))
+    for kind in ("token", "session"):
+        with pytest.raises(UnavailableError):
+            getattr(town.recogniser, kind)("serai_-.x_y", "192.0.2.7", town.now)
+    with pytest.raises(UnavailableError):
+        await town.signin.password("ada", PASSPHRASE, "", town.attempt())
+    await town.directory.open()
+    assert town.recogniser.session("x.y", "192.0.2.7", town.now) is None
+    with pytest.raises(DeniedError):
+        await town.signin.password("ada", PASSPHRASE, "", town.attempt())
+    await town.store.close()
 
 
 async def test_a_custom_role_means_its_actions(town: Town) -> None:

@@ -24,6 +24,7 @@ from serai.identity.seal import Keyring, create_key, open_keyring
 from serai.identity.signin import SignIn
 from serai.identity.sites import Site
 from serai.identity.vault import Vault
+from serai.store import Store
 
 if TYPE_CHECKING:
     from serai.identity.passkeys import Passkeys
@@ -35,9 +36,20 @@ log = structlog.get_logger("api")
 
 
 class Desk:
-    """Users, tokens, sessions and invitations of one process. `open` before anybody asks; `follow` while serving."""
+    """Users, tokens, sessions and invitations of one process. `open` before anybody asks; `follow` while serving.
 
-    def __init__(self, ctx: Context, keyring: Keyring, site: Site, passwords: Passwords | None = None) -> None:
+    ``shown`` is a view of the store to show people their own from, where there is one that outlives its absence.
+    """
+
+    def __init__(
+        self,
+        ctx: Context,
+        keyring: Keyring,
+        site: Site,
+        passwords: Passwords | None = None,
+        *,
+        shown: Store | None = None,
+    ) -> None:
         self._ctx = ctx
         self.keyring = keyring
         self.passwords = passwords or Passwords()
@@ -45,7 +57,7 @@ class Desk:
         self.directory = Directory(ctx.store)
         self._opened = self._introduced = False
         self.recogniser = Recogniser(self.directory)
-        self.vault = Vault(ctx.store, keyring)
+        self.vault = Vault(shown or ctx.store, keyring)
         self._site = site
         self.signin = SignIn(
             ctx.store, self.directory, keyring, self.passwords, now=ctx.clock.now, monotonic=ctx.clock.monotonic

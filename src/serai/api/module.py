@@ -89,6 +89,7 @@ class ApiHttp:
         self._nudge = Nudge()
         self._server: Server | None = None
         self._desk: Desk | None = None
+        self._showing: Showing | None = None
         self._following: list[asyncio.Task[None]] = []
 
     async def provision(self) -> None:
@@ -100,15 +101,16 @@ class ApiHttp:
         from serai.api.desk import Desk, keyring_of, site_of  # noqa: PLC0415
         from serai.api.server import Server  # noqa: PLC0415
 
-        self._desk = Desk(self._ctx, keyring_of(self._ctx.home), site_of(self._ctx.base))
+        showing = self._showing = Showing(self._ctx)
+        self._desk = Desk(self._ctx, keyring_of(self._ctx.home), site_of(self._ctx.base), shown=showing.store)
         await self._desk.open()
-        self._server = Server(await asyncio.to_thread(self._front, self._desk))
+        self._server = Server(await asyncio.to_thread(self._front, self._desk, showing))
 
-    def _front(self, desk: Desk) -> Front:
+    def _front(self, desk: Desk, showing: Showing) -> Front:
         from serai.api.app import Front, build  # noqa: PLC0415 - see `provision`
 
         app = build(
-            cast("Context", Showing(self._ctx)),
+            cast("Context", showing),
             self._ctx.services.values(),
             desk,
             owner=self._ctx.home.stat().st_uid,
@@ -149,6 +151,8 @@ class ApiHttp:
         if self._desk is not None:
             with suppress(SeraiError):
                 await self._desk.audit.flush()
+        if self._showing is not None:
+            await self._showing.store.close()
 
     def status(self) -> Mapping[str, Any]:
         """Tell how many clients there are."""

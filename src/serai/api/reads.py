@@ -52,6 +52,7 @@ class Reads:
     """Keep answers; ``now`` in seconds that never go back."""
 
     def __init__(self, store: Store, nudge: Nudge, now: Callable[[], float]) -> None:
+        self._store = store
         self._nudge = nudge
         self._now = now
         self._commits = 0
@@ -59,7 +60,7 @@ class Reads:
         self._meanings: dict[bytes, Meaning] = {}
         self._making: dict[Hashable, asyncio.Task[Answer]] = {}
         self._octets = 0
-        self._mark = (0, 0)
+        self._mark = self._here()
         self._until = 0.0
         store.on_commit.append(self._committed)
 
@@ -67,7 +68,7 @@ class Reads:
         """Return what is kept under a key, or make it; what raises is not kept."""
         if not self._fresh():
             self._forget()
-            self._mark, self._until = (self._commits, self._nudge.count), self._now() + LONGEST
+            self._mark, self._until = self._here(), self._now() + LONGEST
         found = self._held.get(key)
         if found is not None:
             return found
@@ -83,10 +84,10 @@ class Reads:
         if not making.cancelled():
             making.exception()  # they may all have left before it failed
 
-    async def _make(self, key: Hashable, make: Make, mark: tuple[int, int]) -> Answer:
+    async def _make(self, key: Hashable, make: Make, mark: tuple[int, int, float | None]) -> Answer:
         made = await make()
         # What was read before a change, and is only here now, is older than what is kept since.
-        if mark == (self._commits, self._nudge.count) == self._mark:
+        if mark == self._here() == self._mark:
             if len(self._held) >= MOST or self._octets + len(made.body) > OCTETS:
                 self._forget()
             self._held[key] = made
@@ -112,7 +113,11 @@ class Reads:
         return self._held.get(key) if self._fresh() else None
 
     def _fresh(self) -> bool:
-        return self._mark == (self._commits, self._nudge.count) and self._now() < self._until
+        return self._mark == self._here() and self._now() < self._until
+
+    def _here(self) -> tuple[int, int, float | None]:
+        """Return what changes with all that is written, and with the store's going away and coming back."""
+        return self._commits, self._nudge.count, self._store.as_of
 
     def _forget(self) -> None:
         self._held.clear()

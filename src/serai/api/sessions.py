@@ -86,6 +86,7 @@ async def ask(ctx: Ctx, desk: People) -> dict[str, Any]:
 )
 async def answer(request: AnyRequest, ctx: Ctx, desk: People, data: JSONBody[KeyEntry]) -> Response[SignedIn]:
     """Begin a session with a passkey."""
+    desk.directory.check_open()
     login = claimed(data.answer)
     user = desk.directory.user(login)
     held, version = await desk.vault.read(login) if user else (Secrets(), 0)

@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from typing import Any, TypeVar
 
-from serai.errors import NotFoundError
+from serai.errors import NotFoundError, UnavailableError
 from serai.identity.hosts import HostKey
 from serai.identity.people import CustomRole, Member, Session, Token, TokenUse, User, same_address
 from serai.identity.principals import Grant
@@ -30,11 +30,15 @@ _PAGE = 1000
 
 
 class Directory:
-    """Follow the store's feed. `open` before anything is asked; ``version`` is another one after each change."""
+    """Follow the store's feed. `open` before anything is asked; ``version`` is another one after each change.
+
+    ``is_open`` says that it is known who there is. Before that nobody is found, which proves nothing.
+    """
 
     def __init__(self, store: Store) -> None:
         self._store = store
         self.version = 0
+        self.is_open = False
         self._number = 0
         self._held: dict[type[Spec], dict[Key, Any]] = {kind: {} for kind in _KINDS.values()}
         self._memberships: dict[str, set[Key]] = defaultdict(set)  # login to keys of Member
@@ -55,6 +59,14 @@ class Directory:
                 after = f"{page[-1].tenant}/{page[-1].name}"
         await self.follow()  # what was written meanwhile; what was seen already is the same again
         self._store.on_apply.append(self._applied)
+        self.is_open = True
+
+    def check_open(self) -> None:
+        """Raise `UnavailableError` while nobody can tell who there is."""
+        if not self.is_open:
+            raise UnavailableError(
+                "Nobody can be recognised yet: the platform's store did not answer since this began."
+            )
 
     async def follow(self) -> None:
         """Take over what has changed since the last time."""

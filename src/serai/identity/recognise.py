@@ -29,6 +29,8 @@ class _Known(msgspec.Struct, frozen=True):
 class Recogniser:
     """Tell who shows what. Nobody (None) is the answer to all that does not hold: its reason is nobody's business.
 
+    `UnavailableError` where that can't be told, since nobody is known yet.
+
     Whoever shows the same from the same address again is known already, until that expires or anything changes in the
     directory: with that very commit all are looked up anew.
     """
@@ -58,6 +60,7 @@ class Recogniser:
         if known is None or known.until <= now:
             known = look(text, address, now)
             if known is None:
+                self._directory.check_open()
                 return None
             if len(self._known) >= MOST:
                 self._known.clear()

@@ -70,6 +70,7 @@ class SignIn:
         `DeniedError` where something is wrong; with ``need`` "code" where only that is missing. `ExhaustedError` for
         who tried too often.
         """
+        self._directory.check_open()
         known = self._known(login, attempt.device)
         self._check(login, attempt, known=known)
         user = self._directory.user(login)

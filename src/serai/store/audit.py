@@ -86,12 +86,12 @@ class Audit:
     async def changes(self, wanted: Wanted) -> list[Written]:
         """Return the changes that fit, newest first, as far back as history is kept."""
         wanted.check()
-        return await self._store.call("audit_changes", lambda: self._store.driver.audit_changes(wanted))
+        return await self._store.ask("audit_changes", lambda: self._store.driver.audit_changes(wanted))
 
     async def refusals(self, wanted: Wanted) -> list[Refused]:
         """Return the refused attempts that fit, newest first."""
         wanted.check()
-        return await self._store.call("refusals", lambda: self._store.driver.refusals(wanted))
+        return await self._store.ask("refusals", lambda: self._store.driver.refusals(wanted))
 
     async def refuse(self, refused: Sequence[Refused]) -> None:
         """Keep refused attempts, the first `MAX_REFUSALS` of them; texts that are too long are cut."""

@@ -47,6 +47,13 @@ class Replica:
         """Return the number of the last change that was applied; compare it to know whether a cache is stale."""
         return self.position().change
 
+    def written(self) -> float:
+        """Return when something was last written, in seconds since the epoch; 0 where nothing ever was."""
+        try:
+            return (self.folder / "data.mdb").stat().st_mtime
+        except OSError:
+            return 0.0
+
     def position(self) -> Position:
         """Return how far it follows which store."""
         file = self._file or self._open()

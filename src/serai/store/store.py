@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from copy import copy
 from typing import Any, TypeVar
 
 import msgspec
@@ -62,9 +63,15 @@ class Store:
         """Return how old answers are (seconds since the epoch), None where they are of now; see `LastKnown`."""
         return None
 
+    def with_patience(self, patience: Patience) -> Store:
+        """Return a view of the same store that repeats what fails for a moment as often as that."""
+        view = copy(self)
+        view._patience = patience
+        return view
+
     async def identity(self) -> str:
         """Return the random ID that the store got when it was created."""
-        return await self.call("identity", self.driver.identity)
+        return await self.ask("identity", self.driver.identity)
 
     async def get(self, kind: type[S], tenant: str, name: str) -> Record[S]:
         """Return one descriptor, or raise `NotFoundError`."""
@@ -97,7 +104,7 @@ class Store:
     async def export(self, after: tuple[str, str, str] = ("", "", ""), limit: int = 1000) -> list[Row]:
         """Return all kinds' descriptors as they are stored, by (kind, tenant, name), those greater than ``after``."""
         checks.check_number(limit, "limit", 1, checks.MAX_LIMIT)
-        return await self.call("export", lambda: self.driver.export(after, limit))
+        return await self.ask("export", lambda: self.driver.export(after, limit))
 
     async def commit(self, transaction: Transaction) -> list[int]:
         """Apply all operations or none; return the change number of each Put and Delete, in order.
@@ -126,15 +133,15 @@ class Store:
         """
         checks.check_number(after, "after")
         checks.check_number(limit, "limit", 1, checks.MAX_LIMIT)
-        return await self.call("changes", lambda: self.driver.changes(after, limit))
+        return await self.ask("changes", lambda: self.driver.changes(after, limit))
 
     async def last_change(self) -> int:
         """Return the newest change's number, 0 where there is none."""
-        return await self.call("last_change", self.driver.last_change)
+        return await self.ask("last_change", self.driver.last_change)
 
     async def first_change(self) -> int:
         """Return the number from which on the feed is complete."""
-        return await self.call("first_change", self.driver.first_change)
+        return await self.ask("first_change", self.driver.first_change)
 
     async def prune(self, keep: Keep, after: int = 0, limit: int = 500) -> tuple[int, int]:
         """Remove what may go among the next ``limit`` revisions; see `serai.store.driver.Driver.prune`.
@@ -151,7 +158,7 @@ class Store:
         """Return a descriptor's revisions, newest first; they outlive its deletion."""
         key = checks.key(kind, tenant, name)
         checks.check_number(limit, "limit", 1, checks.MAX_LIMIT)
-        rows = await self.call("history", lambda: self.driver.history(*key, limit))
+        rows = await self.ask("history", lambda: self.driver.history(*key, limit))
         return [
             Revision(
                 row.change,
@@ -223,7 +230,7 @@ class Store:
         await self.driver.close()
 
     async def _get(self, key: tuple[str, str, str]) -> Row:
-        row = await self.call("get", lambda: self.driver.get(*key))
+        row = await self.ask("get", lambda: self.driver.get(*key))
         if row is None:
             kind, tenant, name = key
             raise NotFoundError(f"there is no {kind} {called(tenant, name)}", kind=kind, tenant=tenant, name=name)
@@ -236,11 +243,11 @@ class Store:
         checks.check_text(prefix, "prefix", checks.MAX_NAME)
         checks.check_number(limit, "limit", 1, checks.MAX_LIMIT)
         start = checks.position(after)
-        return await self.call("scan", lambda: self.driver.scan(kind, tenant, prefix, start, limit))
+        return await self.ask("scan", lambda: self.driver.scan(kind, tenant, prefix, start, limit))
 
     async def _revision(self, key: tuple[str, str, str], version: int) -> RevisionRow:
         checks.check_number(version, "version", 1)
-        row = await self.call("revision", lambda: self.driver.revision(*key, version))
+        row = await self.ask("revision", lambda: self.driver.revision(*key, version))
         if row is None:
             raise NotFoundError(f"there is no version {version} of {'/'.join(key)}", version=version)
         return row
@@ -253,6 +260,10 @@ class Store:
             for tell in self.on_commit:
                 tell(done.changes[-1])
         return done
+
+    async def ask(self, operation: str, call: Callable[[], Awaitable[T]]) -> T:
+        """Await an operation of the driver that only reads, like `call`."""
+        return await self.call(operation, call)
 
     async def call(self, operation: str, call: Callable[[], Awaitable[T]]) -> T:
         """Await an operation of the driver: repeat it where it may help, and measure it."""

@@ -12,7 +12,6 @@ from serai.bus import Bus, Subscription
 from serai.errors import DeadlineError
 from serai.store.allowances import allowances
 from serai.store.contract import Holding, NewTask, Transaction, Verb
-from serai.store.retry import Patience, repeat
 from serai.store.store import Store
 from serai.store.tasks import (
     FINAL,
@@ -226,11 +225,11 @@ class Tasks:
 
     async def _write(self, work: Callable[[TaskRows[Any], Any], T]) -> T:
         driver = self._store.driver
-        return await repeat(Patience(), lambda: driver.write(lambda tx: work(driver.tasks, tx)))
+        return await self._store.call("move_tasks", lambda: driver.write(lambda tx: work(driver.tasks, tx)))
 
     async def _read(self, work: Callable[[TaskRows[Any], Any], T]) -> T:
         driver = self._store.driver
-        return await repeat(Patience(), lambda: driver.read(lambda tx: work(driver.tasks, tx)))
+        return await self._store.ask("tasks", lambda: driver.read(lambda tx: work(driver.tasks, tx)))
 
 
 async def _listen(subscription: Subscription, task: str, changed: asyncio.Event) -> None:
