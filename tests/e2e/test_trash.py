@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 from installation import Installation
+
+from serai.services.apps.descriptors import App
+from serai.store.open import open_store
 
 APP = """
 import os, pathlib
@@ -95,6 +99,20 @@ def test_a_deleted_release_and_a_deleted_tenant_are_had_back_as_they_were(own: I
     own.run("trash", "purge", kept["name"], "--tenant", "-", "--confirm", "demo")
     assert list((own.home / "data/apps/.trash").iterdir()) == []
     assert own.run("undelete", "tenant", "demo", check=False).returncode != 0
+
+
+def test_an_app_that_has_no_host_is_deleted_like_any_other(site: Installation) -> None:
+    async def put() -> None:
+        store = open_store(f"sqlite:{site.home}/data/store/store.db")
+        for app, host in (("never", ""), ("lost", "elsewhere")):
+            await store.put("system", "test", "other", app, App(host=host))
+        await store.close()
+
+    asyncio.run(put())
+    for app in ("never", "lost"):
+        told = site.run("app", "delete", app, "--confirm", app, "--tenant", "other")
+        assert f"{app} is deleted." in told.stderr
+    assert not {"never", "lost"} & {one["name"] for one in site.json("app", "list", "--tenant", "other")}
 
 
 def answers(own: Installation, path: str) -> str:

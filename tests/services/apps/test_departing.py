@@ -190,4 +190,4 @@ async def test_a_tenant_that_still_goes_can_be_ended_for_good(store: Store, monk
     parts = (await store.get(Trash, "", name)).spec.parts
     assert len(tasks) == len(parts) + 1
     with pytest.raises(SeraiError):
-        await trash.purge(store, WHO, "demo", "demo", name, confirm="demo")
+        await trash.purge(store, SITE, WHO, "demo", "demo", name, confirm="demo")

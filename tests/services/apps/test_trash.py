@@ -263,7 +263,7 @@ async def test_a_domain_that_leads_elsewhere_by_now_stays_there(hello: Any) -> N
 async def test_when_the_week_is_over_nothing_is_left(hello: Any) -> None:
     name = await delete(hello)
     with pytest.raises(InvalidError):
-        await trash.purge(hello.store, WHO, "demo", "hello", name, confirm="no")
+        await trash.purge(hello.store, hello.site, WHO, "demo", "hello", name, confirm="no")
     later = [one for one in await Tasks(hello.store).find() if one.function == "apps.purge"]
     assert [one.channel for one in later] == [f"trash:demo/{name}"], "it keeps no other task of the app waiting"
     assert folders.aside(hello.work("hello"), name).is_dir()

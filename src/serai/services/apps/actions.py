@@ -79,7 +79,7 @@ async def deploy(store: Store, site: Site, who: str, tenant: str, upload: Upload
     async def attempt() -> Rollout:
         try:
             record = await store.get(App, tenant, upload.app)
-            app, version = record.spec, record.version
+            app, version = replace(record.spec, host=record.spec.host or site.host), record.version
         except NotFoundError:
             await _check_room(store, tenant)
             app, version = App(host=site.host), 0

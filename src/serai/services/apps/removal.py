@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import time
 
+from msgspec.structs import replace
+
 from serai.cloud.descriptors import Instance, Route
 from serai.errors import ConflictError, InvalidError, NotFoundError
-from serai.services.apps import prune, tokens, trash, variables
+from serai.services.apps import hosts, prune, tokens, trash, variables
 from serai.services.apps.addresses import Site
 from serai.services.apps.checks import check_number
 from serai.services.apps.descriptors import App, Domain, Release, Trash
@@ -32,7 +34,8 @@ async def delete_release(store: Store, site: Site, who: str, tenant: str, app: s
             raise NotFoundError(f"{app} has no release {number}.", release=number)
         if refusal := _refusal(picture, number):
             return refusal  # not raised here: it is no conflict that another attempt would resolve
-        keep = trash.kept_release(picture, picture.releases[number], who, time.time())
+        host = await hosts.living(store, site, picture.app.spec.host)
+        keep = trash.kept_release(picture, picture.releases[number], who, time.time(), host)
         await store.change(who, f"delete release {number} of {app}", [*prune.without(picture, {number}), *keep])
         return ()
 
@@ -72,8 +75,12 @@ async def delete_app(
 
 
 async def removing(store: Store, picture: Picture, who: str, *, data: bool) -> list[Operation]:
-    """Return what takes an app away with all that is its own, and keeps it for a while; see `trash`."""
+    """Return what takes an app away with all that is its own, and keeps it for a while; see `trash`.
+
+    Where its host is gone, its folders went with that, and the rest ends here.
+    """
     tenant, app = picture.tenant, picture.app.name
+    host = await hosts.living(store, picture.site, picture.app.spec.host)
     _, version = await variables.stored(store, tenant, app)
     _, token = await tokens.stored(store, tenant, app)
     own = await everything(store, Schedule, tenant, schedules.prefix_of(app))
@@ -90,10 +97,12 @@ async def removing(store: Store, picture: Picture, who: str, *, data: bool) -> l
         Delete(App.KIND, tenant, app, picture.app.version),
     ]
     blobs = {blob for one in releases for blob in one.spec.blobs}
-    name, keep = trash.kept(picture, deletes, who, time.time(), data=data, blobs=blobs)
+    name, keep = trash.kept(picture, deletes, who, time.time(), host=host, data=data, blobs=blobs)
     derived = [
         *(Delete(Schedule.KIND, tenant, name, one.version) for name, one in picture.schedules.items()),
         *(Delete(Instance.KIND, tenant, one.name, one.version) for one in picture.instances),
     ]
-    clear = task("apps.remove", picture.app.spec, tenant, app, data=data, trash=name)
+    clear = task("apps.remove", App(host=host), tenant, app, data=data, trash=name)
+    if host != picture.app.spec.host:
+        clear = replace(clear, channel=hosts.channel(tenant, app))
     return [*deletes, *derived, *keep, clear]

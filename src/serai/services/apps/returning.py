@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from serai.errors import AlreadyExistsError, ConflictError, ExhaustedError, InvalidError, NotFoundError
 from serai.identity.descriptors import Tenant
 from serai.identity.people import Member, User
-from serai.services.apps import trash
+from serai.services.apps import hosts, trash
 from serai.services.apps.addresses import Site
 from serai.services.apps.departing import RETURNING, leave
 from serai.services.apps.descriptors import App, Trash
@@ -35,7 +35,7 @@ async def undelete(store: Store, site: Site, who: str, tenant: str, name: str = 
                 notes += await _return_rest(store, who, tenant, kept)
                 continue
             told = await trash.undelete(store, site, who, tenant, kept.spec.app, part)
-        except (AlreadyExistsError, ExhaustedError, NotFoundError) as error:
+        except (AlreadyExistsError, ConflictError, ExhaustedError, NotFoundError) as error:
             notes.append(f"{part} does not come back: {error.public}")
             continue
         tasks += told.tasks
@@ -63,8 +63,8 @@ async def purge(store: Store, site: Site, who: str, tenant: str, name: str, *, c
             app = (await store.get(Trash, tenant, part)).spec.app
         except NotFoundError:
             continue  # it went alone
-        tasks += await trash.purge(store, who, tenant, app, part, confirm=app)
-    end = task("apps.purge", App(host=record.spec.host), "", tenant, trash=name)
+        tasks += await trash.purge(store, site, who, tenant, app, part, confirm=app)
+    end = task("apps.purge", App(host=await hosts.living(store, site, record.spec.host)), "", tenant, trash=name)
     await store.change(who, f"purge tenant {tenant}", [Put("", name, record.spec, record.version), end])
     return (*tasks, end.id)
 

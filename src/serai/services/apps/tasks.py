@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from serai.services.apps import departing, fetching, folders, once, prune, steps, switching
+from serai.services.apps import departing, fetching, folders, hosts, once, prune, steps, switching
 from serai.services.apps.git.outside import Outside
 from serai.services.apps.rollout import BUILD_SECONDS, RETRIES, STEP_SECONDS
 from serai.services.apps.work import Work, work_of
@@ -138,6 +138,7 @@ async def clear_releases(ctx: TaskContext, which: Cleared) -> Any:
 async def remove(ctx: TaskContext, which: Removal) -> Any:
     """Take away the folders of a deleted app."""
     work = on(ctx, which)
+    await hosts.let_go(work, ctx.tasks)
     said = await switching.remove(work, data=which.data, trash=which.trash)
     await prune.unload(work, which.blobs)
     return said
@@ -161,6 +162,7 @@ async def undelete(ctx: TaskContext, which: Kept) -> Any:
 async def purge(ctx: TaskContext, which: Kept) -> Any:
     """Clear what is kept of a deleted app or tenant."""
     work = on(ctx, which)
+    await hosts.let_go(work, ctx.tasks)
     if not work.tenant:  # its parts have tasks of their own
         await departing.leave(work.store, work.site, work.who, work.app, which.trash)
     return await folders.purge(work, which.trash)

@@ -15,8 +15,8 @@ from collections.abc import Collection, Sequence
 import msgspec
 from msgspec.structs import replace
 
-from serai.errors import AlreadyExistsError, ConflictError, InvalidError, NotFoundError
-from serai.services.apps import addresses, quota
+from serai.errors import AlreadyExistsError, ConflictError, InvalidError, NotFoundError, SeraiError
+from serai.services.apps import addresses, hosts, quota
 from serai.services.apps.addresses import Site
 from serai.services.apps.checks import check_number
 from serai.services.apps.descriptors import App, Domain, Release, Trash
@@ -43,9 +43,16 @@ class Returned(msgspec.Struct, frozen=True):
 
 
 def kept(
-    picture: Picture, deletes: Sequence[Delete], who: str, now: float, *, data: bool, blobs: Collection[str] = ()
+    picture: Picture,
+    deletes: Sequence[Delete],
+    who: str,
+    now: float,
+    *,
+    host: str,
+    data: bool,
+    blobs: Collection[str] = (),
 ) -> tuple[str, tuple[Operation, ...]]:
-    """Return the name under which a deleted app is kept, and what is written with its deletion."""
+    """Return the name under which a deleted app is kept on a host, and what is written with its deletion."""
     app = picture.app
     name = name_of(app.name)
     versions = {
@@ -53,7 +60,7 @@ def kept(
     }
     trash = Trash(
         app=app.name,
-        host=app.spec.host or picture.site.host,
+        host=host,
         who=who,
         deleted=now,
         until=now + KEPT,
@@ -65,12 +72,12 @@ def kept(
     return name, written(picture.tenant, name, trash)
 
 
-def kept_release(picture: Picture, record: Record[Release], who: str, now: float) -> tuple[Operation, ...]:
-    """Return what is written with the deletion of a single release."""
+def kept_release(picture: Picture, record: Record[Release], who: str, now: float, host: str) -> tuple[Operation, ...]:
+    """Return what is written with the deletion of a single release, which is kept on a host."""
     trash = Trash(
         what="release",
         app=picture.app.name,
-        host=picture.app.spec.host or picture.site.host,
+        host=host,
         who=who,
         deleted=now,
         until=now + KEPT,
@@ -113,19 +120,21 @@ async def find(store: Store, tenant: str, app: str, name: str = "", what: str = 
 async def undelete(store: Store, site: Site, who: str, tenant: str, app: str, name: str = "") -> Returned:
     """Bring a deleted app back: its descriptors now, its folders and instances by the tasks that are returned.
 
-    `AlreadyExistsError` where there is an app of that name by now, `ExhaustedError` where the quotas do not suffice.
-    Domains that lead elsewhere by now stay away.
+    `AlreadyExistsError` where there is an app of that name by now, `ExhaustedError` where the quotas do not suffice,
+    `ConflictError` where its folders are on a host that is gone. Domains that lead elsewhere by now stay away.
     """
 
-    async def attempt() -> Returned | AlreadyExistsError:
+    async def attempt() -> Returned | SeraiError:
         record = await find(store, tenant, app, name)
+        if await hosts.is_gone(store, site, record.spec.host):
+            return ConflictError(f"What is kept of {app} is on the host {record.spec.host}, which is gone.")
         follow = task("apps.undelete", App(host=record.spec.host), tenant, app, trash=record.name)
         if await _is_there(store, tenant, app):
             if record.spec.state == "kept":
                 return AlreadyExistsError(f"There is an app {app} by now: delete or rename it first.", app=app)
             await store.change(who, f"bring {app} back", [follow])  # the task before it did not end well
             return Returned((follow.id,))
-        puts, notes = await _past(store, tenant, record.spec)
+        puts, notes = await _past(store, site, tenant, record.spec)
         spec = next(one.spec for one in puts if isinstance(one.spec, App))
         returning = Put(tenant, record.name, replace(record.spec, state="returning"), record.version)
         releases = [one.spec for one in puts if isinstance(one.spec, Release)]
@@ -135,7 +144,7 @@ async def undelete(store: Store, site: Site, who: str, tenant: str, app: str, na
         return Returned((follow.id,), tuple(notes))
 
     done = await again(attempt)
-    if isinstance(done, AlreadyExistsError):
+    if isinstance(done, SeraiError):
         raise done
     return done
 
@@ -172,14 +181,19 @@ async def undelete_release(store: Store, site: Site, who: str, tenant: str, app:
     return done
 
 
-async def purge(store: Store, who: str, tenant: str, app: str, name: str, *, confirm: str) -> tuple[str, ...]:
+async def purge(
+    store: Store, site: Site, who: str, tenant: str, app: str, name: str, *, confirm: str
+) -> tuple[str, ...]:
     """End what is kept of a deleted app; ``confirm`` repeats the app's name. Return the task that does it."""
     if confirm != app:
         raise InvalidError("Repeat the app's name to end what is kept of it.", path="confirm")
     record = await _named(store, tenant, app, name)
     if record.spec.state != "kept":
         raise ConflictError(f"{app} is on its way back.", app=app)
-    end = task("apps.purge", App(host=record.spec.host), tenant, app, trash=record.name)
+    host = await hosts.living(store, site, record.spec.host)
+    end = task("apps.purge", App(host=host), tenant, app, trash=name)
+    if host != record.spec.host:
+        end = replace(end, channel=hosts.channel(tenant, app))
     await store.change(who, f"purge {name} of {app}", [Put(tenant, record.name, record.spec, record.version), end])
     return (end.id,)
 
@@ -199,7 +213,7 @@ async def _is_there(store: Store, tenant: str, app: str) -> bool:
     return True
 
 
-async def _past(store: Store, tenant: str, trash: Trash) -> tuple[list[Put], list[str]]:
+async def _past(store: Store, site: Site, tenant: str, trash: Trash) -> tuple[list[Put], list[str]]:
     """Return what writes an app's descriptors as they were, and sentences about what can't be had."""
     puts: list[Put] = []
     notes = []
@@ -216,6 +230,10 @@ async def _past(store: Store, tenant: str, trash: Trash) -> tuple[list[Put], lis
                 raise
             notes.append(f"{kind} {name} does not come back: {error.public}")
             continue
+        if isinstance(spec, App) and await hosts.is_gone(store, site, spec.host):
+            if spec.host:
+                notes.append(f"Its host {spec.host} is gone, with its releases' files and its data: deploy it anew.")
+            spec = replace(spec, host=site.host)
         puts.append(Put(tenant, name, spec, 0))
     return puts, notes
 

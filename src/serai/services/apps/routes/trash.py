@@ -34,7 +34,9 @@ async def purge(
     ctx: Ctx, principal: Caller, target: Aim, app: AppName, trash: FromPath[str], confirm: FromQuery[str] = ""
 ) -> Started:
     """End what is kept of a deleted app at once; ``confirm`` repeats the app's name."""
-    return Started(await keeping.purge(ctx.store, principal.who, target.tenant, app, trash, confirm=confirm))
+    return Started(
+        await keeping.purge(ctx.store, site_of(ctx), principal.who, target.tenant, app, trash, confirm=confirm)
+    )
 
 
 @post(
