@@ -4,16 +4,15 @@
 // whoever looks at it may see it. While there is no stream, parts are got every so often instead. Scripts of a page that
 // want the events themselves listen to "serai:said" of the document: its detail is {event, channel, data}.
 
+import { inUse, keep, restore } from "./keep.js";
+import { Stream } from "./stream.js";
+
 const QUIET = 400; // milliseconds between two looks at one part, however much happens
-const AGAIN = 30000; // milliseconds after which a refused stream is tried again
+const FIRST = 1000; // milliseconds after which a new page looks whether something happened while it came
 const MOST = 16; // channels of one stream
 const parts = new Set();
-let source = null;
-let followed = "";
-let pushed = false;
 
 const channelsOf = (part) => part.dataset.live.split(" ").filter(Boolean);
-const inUse = (part) => part.contains(document.activeElement) && document.activeElement.matches("input, select, textarea");
 
 function renew(part) {
   if (!part.isConnected) {
@@ -38,44 +37,19 @@ function later(part, wait) {
   }, wait);
 }
 
-function heard(event) {
-  let told = {};
-  try {
-    told = JSON.parse(event.data) ?? {};
-  } catch { /* then it is about all channels */ }
-  for (const part of parts) if (!told.channel || channelsOf(part).includes(told.channel)) renew(part);
-  document.dispatchEvent(new CustomEvent("serai:said", { detail: { event: event.type, ...told } }));
-}
+const stream = new Stream((event, { channel, data }) => {
+  if (event === "ready" || event === "error") {
+    // What happened between the making of this page and the beginning of its stream is told by nobody.
+    if (data.fresh) for (const part of parts) if (channelsOf(part).length) later(part, FIRST);
+    return;
+  }
+  for (const part of parts) if (!channel || channelsOf(part).includes(channel)) renew(part);
+  document.dispatchEvent(new CustomEvent("serai:said", { detail: { event, channel, data } }));
+});
 
 function connect() {
   for (const part of parts) if (!part.isConnected) parts.delete(part);
-  const channels = [...new Set([...parts].flatMap(channelsOf))].sort().slice(0, MOST);
-  const wanted = channels.map((name) => `channel=${encodeURIComponent(name)}`).join("&");
-  if (wanted === followed) return;
-  followed = wanted;
-  source?.close();
-  source = null;
-  pushed = false;
-  if (!wanted || !window.EventSource) return;
-  const stream = new EventSource(`/push?${wanted}`);
-  source = stream;
-  stream.addEventListener("ready", () => { pushed = true; });
-  for (const name of ["change", "task", "line", "reset"]) stream.addEventListener(name, heard);
-  stream.onerror = () => {
-    pushed = false;
-    if (stream.readyState !== EventSource.CLOSED || stream !== source) return; // it comes back by itself
-    setTimeout(() => {
-      if (stream !== source) return;
-      followed = "";
-      connect();
-    }, AGAIN);
-  };
-  // Why it ends is a matter of permission: it is not tried again before the page is.
-  stream.addEventListener("end", () => {
-    pushed = false;
-    stream.close();
-    source = null;
-  });
+  stream.follow([...new Set([...parts].flatMap(channelsOf))].sort().slice(0, MOST));
 }
 
 export function follow(root) {
@@ -91,22 +65,19 @@ export function follow(root) {
 /** Renew nothing any more: nobody is signed in. */
 export function halt() {
   parts.clear();
-  source?.close();
-  source = null;
+  stream.follow([]);
 }
 
 setInterval(() => {
   if (document.hidden) return;
   for (const part of parts) {
     // What is not said on any channel is looked at, too: numbers, and things that other hosts do.
-    const every = Number(part.dataset.every || 10) * (pushed && channelsOf(part).length ? 6 : 1);
+    const every = Number(part.dataset.every || 10) * (stream.open && channelsOf(part).length ? 6 : 1);
     if (Date.now() - Number(part.dataset.got) >= 1000 * every) renew(part);
   }
 }, 1000);
 
-addEventListener("pagehide", () => source?.close());
-addEventListener("pageshow", (event) => {
-  if (!event.persisted) return;
-  followed = "";
-  connect();
-});
+document.addEventListener("htmx:beforeSwap", ({ detail }) => keep(detail.target));
+document.addEventListener("htmx:load", ({ target }) => { if (target !== document.body) restore(target); });
+addEventListener("pagehide", () => stream.leave());
+addEventListener("pageshow", (event) => { if (event.persisted) stream.begin(); });

@@ -1,8 +1,11 @@
 // A log that goes on: <div class="log" data-follow="URL"> is filled anew from a stream of JSON lines, {instance, text},
 // which begins with the newest lines that the page shows already, and goes on with those to come.
 
+import { seen, unseen, withLine } from "./lines.js";
+
 const MOST = 3000; // lines that stay on the page
 const AGAIN = 2000; // milliseconds until a stream that broke is asked for anew
+const PAUSED = "Paused: what comes is kept.";
 
 function lineOf({ instance, text }, named) {
   const line = document.createElement("div");
@@ -32,6 +35,7 @@ async function* told(url, signal) {
     const problem = await answer.json().catch(() => ({}));
     throw Object.assign(new Error(problem.detail || `It can't be read (${answer.status}).`), { refused: answer.status < 500 });
   }
+  yield []; // it has begun
   const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
   let rest = "";
   for (;;) {
@@ -50,6 +54,7 @@ function follow(log) {
   const newest = new Map(); // by instance, the time of its last line
   let held = null; // what came while it was paused
   let stopped = false;
+  let how = "";
   const say = (text) => { if (state && state.textContent !== text) state.textContent = text; };
 
   const add = (lines) => {
@@ -61,30 +66,47 @@ function follow(log) {
   const note = ({ instance, text }) => newest.set(instance, text.slice(0, text.indexOf(" ")));
   const isNew = ({ instance, text }) => text.slice(0, text.indexOf(" ")) > (newest.get(instance) ?? "");
 
+  // What a stream begins with may be here; the very first takes the place of what the page came with.
+  let first = true;
+  const take = async (stream, known) => {
+    for await (const lines of stream) {
+      say(held ? PAUSED : how);
+      if (!lines.length) continue;
+      if (first) log.replaceChildren();
+      const news = [...lines.slice(0, known).filter(isNew), ...lines.slice(known)];
+      known = Math.max(0, known - lines.length);
+      first = false;
+      news.forEach(note);
+      if (held) held.push(...news);
+      else add(news);
+      if (held?.length > MOST) held.splice(0, held.length - MOST);
+    }
+  };
+  // Whoever has no line of their own looks now and then, and does not wait for what is to come.
+  const look = async (own, signal) => {
+    const url = new URL(log.dataset.follow, location);
+    if (!own) url.searchParams.delete("follow");
+    how = own ? "Following." : "Looking every few seconds: several other windows follow something.";
+    await take(told(url, signal), first ? 0 : Number(url.searchParams.get("lines")));
+  };
+
   const go = async () => {
-    let first = true;
     while (!stopped && log.isConnected) {
+      await seen();
       const control = new AbortController();
-      addEventListener("pagehide", () => control.abort(), { once: true });
+      const leave = () => control.abort();
+      const watched = unseen(leave);
+      addEventListener("pagehide", leave, { once: true });
       try {
-        let known = first ? 0 : Number(new URL(log.dataset.follow, location).searchParams.get("lines"));
-        for await (const lines of told(log.dataset.follow, control.signal)) {
-          say("Following.");
-          // The first stream takes the place of what the page came with; what a later one begins with may be here.
-          if (first) log.replaceChildren();
-          const news = [...lines.slice(0, known).filter(isNew), ...lines.slice(known)];
-          known = Math.max(0, known - lines.length);
-          first = false;
-          news.forEach(note);
-          if (held) held.push(...news);
-          else add(news);
-          if (held?.length > MOST) held.splice(0, held.length - MOST);
-        }
+        await withLine((own) => look(own, control.signal));
       } catch (error) {
-        if (control.signal.aborted) return;
-        say(error.message);
-        stopped = Boolean(error.refused);
+        if (!control.signal.aborted) {
+          say(error.message);
+          stopped = Boolean(error.refused);
+        }
       }
+      watched();
+      removeEventListener("pagehide", leave);
       await new Promise((resolve) => { setTimeout(resolve, AGAIN); });
     }
   };
@@ -96,7 +118,7 @@ function follow(log) {
       held = held ? null : [];
       if (rest) add(rest);
       pause.setAttribute("aria-pressed", String(Boolean(held)));
-      say(held ? "Paused: what comes is kept." : "Following.");
+      say(held ? PAUSED : how);
     });
   }
   go();
@@ -104,7 +126,3 @@ function follow(log) {
 
 for (const log of document.querySelectorAll(".log[data-tail]")) log.scrollTop = log.scrollHeight;
 for (const log of document.querySelectorAll(".log[data-follow]")) follow(log);
-// A part of a page that was got anew shows the end of its log, as it did.
-document.addEventListener("htmx:afterSettle", (event) => {
-  for (const log of event.target.querySelectorAll?.(".log[data-tail]") ?? []) log.scrollTop = log.scrollHeight;
-});

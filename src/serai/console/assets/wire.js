@@ -1,8 +1,11 @@
 // A shell of the API's: its output as it comes, what is typed in order, over plain requests (see docs/shell.md).
 
+import { withLine } from "./lines.js";
+
 const MOST = 64 << 10; // octets of input in one request
 const AGAIN = 700; // milliseconds until a request that got nowhere is made again
 const PATIENCE = 60000; // milliseconds of these in a row
+const GLANCE = 300; // milliseconds without a word after which a shell without a line of its own lets go of what it reads
 
 const pause = (milliseconds) => new Promise((done) => { setTimeout(done, milliseconds); });
 
@@ -37,10 +40,10 @@ export class Shell {
     while (!this.ended) {
       const begun = this.at;
       try {
-        await this.listen();
+        await withLine((own) => this.listen(own));
         if (this.ended) return;
-        lost = this.at > begun ? 0 : lost + AGAIN / 4;
-        if (this.at === begun) await pause(AGAIN / 4);
+        lost = 0;
+        if (this.at === begun) await pause(AGAIN / 2);
       } catch (error) {
         if (this.ended) return;
         if (error.problem?.fields?.first !== undefined) this.at = error.problem.fields.first;
@@ -53,16 +56,30 @@ export class Shell {
     }
   }
 
-  async listen() {
-    const answer = await fetch(`${this.one}/output?from=${this.at}`);
-    if (!answer.ok) await told(answer);
-    this.waits(false);
-    const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
-    let rest = "";
-    for (let piece = await reader.read(); !piece.done; piece = await reader.read()) {
-      const lines = (rest + piece.value).split("\n");
-      rest = lines.pop();
-      for (const line of lines) if (line) this.take(JSON.parse(line));
+  /** Read what comes, until it ends; without a line of its own only what there is. */
+  async listen(own) {
+    const control = new AbortController();
+    let timer = 0;
+    const glance = () => {
+      clearTimeout(timer);
+      if (!own) timer = setTimeout(() => control.abort(), GLANCE);
+    };
+    try {
+      const answer = await fetch(`${this.one}/output?from=${this.at}`, { signal: control.signal });
+      if (!answer.ok) await told(answer);
+      this.waits(false);
+      const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
+      let rest = "";
+      for (let piece = await reader.read(); !piece.done; piece = await reader.read()) {
+        const lines = (rest + piece.value).split("\n");
+        rest = lines.pop();
+        for (const line of lines) if (line) this.take(JSON.parse(line));
+        glance();
+      }
+    } catch (error) {
+      if (!control.signal.aborted) throw error;
+    } finally {
+      clearTimeout(timer);
     }
   }
 
