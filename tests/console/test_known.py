@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from serai.console.known import AGE, LARGEST, MOST, OCTETS, Known
+from serai.console.known import AGE, LARGEST, MOST, OCTETS, PAGES, Known
 from serai.daemon.testing import FakeClock
 
 
@@ -43,3 +43,30 @@ def test_an_answer_that_grew_too_large_takes_the_old_one_with_it() -> None:
     known.keep(b"ada", "/", b"small")
     known.keep(b"ada", "/", b"x" * (LARGEST + 1))
     assert known.find(b"ada", "/") is None
+
+
+def test_the_last_page_of_a_path_is_known_as_long_as_all_that_it_was_made_of() -> None:
+    clock = FakeClock()
+    known = Known(clock.now)
+    for target in ("/v1/me", "/v1/tasks?state=error"):
+        known.keep(b"ada", target, b"x")
+    assert known.seen(b"ada", "/tasks") is None
+    known.saw(b"ada", "/tasks", "/tasks?state=error", ["/v1/me", "/v1/tasks?state=error"])
+    found = known.seen(b"ada", "/tasks")
+    assert found is not None
+    assert (found.here, found.when) == ("/tasks?state=error", clock.now())
+    assert known.seen(b"bob", "/tasks") is None
+    known.keep(b"ada", "/v1/tasks?state=error", b"x" * (LARGEST + 1))
+    assert known.seen(b"ada", "/tasks") is None
+
+
+def test_pages_are_bounded_in_number_and_age() -> None:
+    clock = FakeClock()
+    known = Known(clock.now)
+    known.keep(b"ada", "/v1/me", b"x")
+    for number in range(PAGES + 1):
+        known.saw(b"ada", f"/{number}", f"/{number}", ["/v1/me"])
+    assert known.seen(b"ada", "/0") is None
+    assert known.seen(b"ada", "/1") is not None
+    clock.advance(AGE)
+    assert known.seen(b"ada", "/1") is None

@@ -1,21 +1,23 @@
 """The API as one visitor may use it: their cookies and their address go with every call, and nothing else does.
 
-Each method raises the API's error by its code; `UnavailableError` and `DeadlineError` where the API is away.
+Each method raises the API's error by its code; `UnavailableError` and `DeadlineError` where the API is away. Such an
+error has the field ``as_of`` where it is the platform's store that is away, and ``done`` where the visit has changed
+something before.
 """
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import msgspec
 
 from serai.api.answers import MAX_TARGET, Parameters, error_of, with_query
 from serai.api.framework import AS_OF
 from serai.console.known import Known
-from serai.console.wire import Answer, Request, Wire
-from serai.errors import DeadlineError, InternalError, InvalidError, UnavailableError
+from serai.console.wire import SAFE, Answer, Request, Wire
+from serai.errors import DeadlineError, InternalError, InvalidError, SeraiError, UnavailableError
 
 T = TypeVar("T")
 
@@ -36,6 +38,7 @@ class Calls:
 
     ``cookies`` gathers what answers set: the visitor's browser is to get it. ``as_of`` is the time (seconds since the
     epoch) of the oldest answer that was known from before, since the API or the store is away; None while all is new.
+    ``silent`` is which of the two is. ``kept`` are the targets of answers that are kept for later.
     """
 
     def __init__(self, wire: Wire, known: Known, fields: Mapping[bytes, bytes], who: str, request_id: str) -> None:
@@ -46,6 +49,9 @@ class Calls:
         self._who = who.encode("latin-1")
         self.cookies: list[str] = []
         self.as_of: float | None = None
+        self.silent: Literal["", "API", "store"] = ""
+        self.kept: list[str] = []
+        self._done = 0  # changes
 
     async def get(self, path: str, query: Parameters | None = None, *, keep: bool = False) -> Any:
         """Return what a GET answers, as plain data. With ``keep`` the last known answer does while the API is away."""
@@ -84,9 +90,10 @@ class Calls:
         """Make a request and return its JSON with the header fields that came with it."""
         more = {"content-type": "application/json"} if body is not None else {}
         data = b"" if body is None else msgspec.json.encode(body)
-        request = self._request(method, with_query(path, query), {**more, **(headers or {})}, data)
-        answer, octets = await self._wire.call(request)
-        self._check(answer, octets)
+        answer, octets = await self._call(
+            self._request(method, with_query(path, query), {**more, **(headers or {})}, data)
+        )
+        self._done += method not in SAFE
         fields = {name.decode("latin-1"): value.decode("latin-1") for name, value in answer.fields}
         try:
             return Reply(msgspec.json.decode(octets) if octets else None, fields)
@@ -110,12 +117,12 @@ class Calls:
         more = {"content-type": "application/octet-stream"}
         answer, octets = await self._wire.upload(self._request("PUT", target, more, pieces))
         self._check(answer, octets)
+        self._done += 1
         return str(msgspec.json.decode(octets)["blob"])
 
     async def _read(self, target: str, *, keep: bool) -> bytes:
         try:
-            answer, octets = await self._wire.call(self._request("GET", target))
-            self._check(answer, octets)
+            answer, octets = await self._call(self._request("GET", target))
         except (UnavailableError, DeadlineError):
             found = self._known.find(self._who, target) if keep else None
             if found is None:
@@ -123,15 +130,35 @@ class Calls:
             when, octets = found
             self._note(when)
             return octets
-        behind = next((value for name, value in answer.fields if name == AS_OF), b"")
-        if behind:
-            self._note(float(behind))
+        behind = as_of(answer)
+        if behind is not None:
+            self._note(behind)
+            self.silent = "store"
         elif keep:
             self._known.keep(self._who, target, octets)
+            self.kept.append(target)
         return octets
+
+    async def _call(self, request: Request) -> tuple[Answer, bytes]:
+        try:
+            answer, octets = await self._wire.call(request)
+        except (UnavailableError, DeadlineError) as error:
+            self.silent = "API"
+            self._tell(error)
+            raise
+        self._check(answer, octets)
+        return answer, octets
 
     def _note(self, when: float) -> None:
         self.as_of = when if self.as_of is None else min(when, self.as_of)
+
+    def _tell(self, error: SeraiError, behind: float | None = None) -> None:
+        """Say with an error what only this visit knows of it."""
+        if behind is not None:
+            self.silent = "store"
+            error.fields["as_of"] = behind
+        if self._done:
+            error.fields["done"] = self._done
 
     def _request(
         self, method: str, target: str, more: Mapping[str, str] | None = None, body: bytes | AsyncIterator[bytes] = b""
@@ -145,4 +172,13 @@ class Calls:
     def _check(self, answer: Answer, octets: bytes) -> None:
         self.cookies += [value.decode("latin-1") for name, value in answer.fields if name == b"set-cookie"]
         if answer.status >= BAD:
-            raise error_of(answer.status, octets)
+            error = error_of(answer.status, octets)
+            if isinstance(error, UnavailableError | DeadlineError):
+                self._tell(error, as_of(answer))
+            raise error
+
+
+def as_of(answer: Answer) -> float | None:
+    """Return how old an answer of the API is (seconds since the epoch), None where it is of now."""
+    text = next((value for name, value in answer.fields if name == AS_OF), b"")
+    return float(text) if text else None

@@ -90,7 +90,7 @@ class Answer:
     async def _feed(self) -> None:
         data = await self._reader.read(PIECE)
         if not data:
-            raise UnavailableError("The platform's API ended the connection.")
+            raise UnavailableError("The platform's API ended the connection.", outcome="unknown")
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserCallbackError as error:
@@ -165,7 +165,7 @@ class Wire:
         try:
             yield answer
         except OSError as error:
-            raise UnavailableError("The platform's API ended the connection.") from error
+            raise UnavailableError("The platform's API ended the connection.", outcome="unknown") from error
         finally:
             if answer.reusable and len(self._resting) < KEPT and not line[1].is_closing():
                 self._resting.append(line)
@@ -207,7 +207,7 @@ class Wire:
             raise DeadlineError("The platform's API does not answer in time.") from None
         except OSError as error:
             writer.close()
-            raise UnavailableError("The platform's API ended the connection.") from error
+            raise UnavailableError("The platform's API ended the connection.", outcome="unknown") from error
         except BaseException:
             writer.close()
             raise

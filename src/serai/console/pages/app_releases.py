@@ -20,7 +20,7 @@ from serai.console.nav import Crumb, Nav, way
 from serai.console.pages.app_logs import build_log, task_log
 from serai.console.places import above, differing, reached
 from serai.console.visit import Visit
-from serai.errors import InvalidError, NotFoundError
+from serai.errors import DeadlineError, InvalidError, NotFoundError, UnavailableError
 from serai.services.apps.routes.release import Releases
 from serai.services.apps.views import ReleaseView
 from serai.store.tasks import FINAL
@@ -124,10 +124,13 @@ async def _show(visit: Visit, number: int) -> Response[str]:
 
 
 async def _going(visit: Visit) -> list[TaskView]:
-    """Return the tasks of the app that are not over: deployments are in turn."""
+    """Return the tasks of the app that are not over: deployments are in turn. None while nobody can tell."""
     if not visit.may("task.read", visit.tenant, visit.app):
         return []
-    found = await visit.calls.read(TaskPage, f"{above(visit)}/tasks", {"limit": 10}, keep=True)
+    try:
+        found = await visit.calls.read(TaskPage, f"{above(visit)}/tasks", {"limit": 10}, keep=True)
+    except (UnavailableError, DeadlineError):
+        return []
     return [task for task in reversed(found.items) if task.state not in FINAL]
 
 

@@ -14,14 +14,14 @@ from litestar.types import ControllerRouterHandler
 from msgspec import Meta
 
 from serai.api.answers import descriptor, segment
-from serai.api.shapes import History, Line
+from serai.api.shapes import Descriptor, History, Line
 from serai.console.depend import Filled, Visitor
 from serai.console.forms import Form, Short
 from serai.console.nav import Nav, way
 from serai.console.pages.app_gone import unless_gone
 from serai.console.places import above
 from serai.console.visit import Visit
-from serai.errors import InvalidError, NotFoundError
+from serai.errors import DeadlineError, InvalidError, NotFoundError, UnavailableError
 from serai.services.apps.variables import MAX_VALUE
 
 PAGE = "/tenants/{tenant:str}/apps/{app:str}/variables"
@@ -106,10 +106,13 @@ async def _send(visit: Visit, form: Form[Any], wanted: Any) -> Response[str]:
 
 async def _page(visit: Visit, form: Form[Any] | None = None) -> Response[str]:
     calls, path = visit.calls, descriptor("variables", visit.tenant, visit.app)
-    values, past = await asyncio.gather(
+    values, told = await asyncio.gather(
         calls.read(dict[str, str | None], f"{above(visit)}/env", keep=True), _past(visit, f"{path}/history")
     )
+    past = told or ()
     version = past[0].version if past and not past[0].deleted else 0
+    if told is None:
+        version = await _version_of(visit, path)
     theirs = None
     if form is not None and form.status == CONFLICT:
         theirs = since(past, _version(form))
@@ -123,6 +126,7 @@ async def _page(visit: Visit, form: Form[Any] | None = None) -> Response[str]:
         values=values,
         lines=[line for line in past if line.version],
         last=changed(past),
+        untold=told is None,
         version=version,
         theirs=theirs,
         one=one,
@@ -143,12 +147,21 @@ def _version(form: Form[Any]) -> int:
     return int(text) if text.isdecimal() else 0
 
 
-async def _past(visit: Visit, path: str) -> Sequence[Line]:
-    """Return the newest revisions, the latest first; none where nothing was ever set."""
+async def _past(visit: Visit, path: str) -> Sequence[Line] | None:
+    """Return the newest revisions, the latest first; none where nothing was ever set, None while nobody can tell."""
     try:
         return (await visit.calls.read(History, path, {"limit": REVISIONS}, keep=True)).items
     except NotFoundError:
         return ()
+    except (UnavailableError, DeadlineError):
+        return None
+
+
+async def _version_of(visit: Visit, path: str) -> int:
+    try:
+        return (await visit.calls.read(Descriptor, path, keep=True)).version
+    except NotFoundError:
+        return 0
 
 
 def _texts(line: Line) -> Mapping[str, str]:
