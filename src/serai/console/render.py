@@ -13,6 +13,7 @@ from markupsafe import Markup
 
 from serai.api.answers import segment
 from serai.console.assets import Assets
+from serai.console.compiled import Compiled
 from serai.console.tables import labelled
 from serai.console.wording import browser, is_time, pretty, prose, who
 
@@ -53,6 +54,8 @@ class Templates:
             pretty=pretty,
         )
         self._environment.tests["time"] = is_time
+        if folder == FOLDER:
+            self._environment.bytecode_cache = Compiled(self._environment.filters.values())
         self._environment.globals.update(asset=assets.url)
         # Blocks that are rendered alone see globals only, so what they all use is one.
         self._environment.globals["ui"] = self._environment.get_template("ui.html").module
