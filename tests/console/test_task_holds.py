@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from browsing import forms
 
 from serai.tasks import Tasks
 from serai.tasks.schedule import Schedule
@@ -43,7 +44,8 @@ async def test_a_limit_is_set_and_ended_by_the_platforms_people(house: Any) -> N
     assert [(one.name, one.rule.most) for one in await Tasks(house.store).limits()] == [("demo", 3)]
     answer = await browser.post("/tasks/limits", {**hidden(page), "scope": "tenant", "name": "demo", "most": "-1"})
     assert answer.status_code == 400
-    await browser.follow(await browser.post("/tasks/limits", {**hidden(page), "scope": "tenant", "name": "demo"}))
+    page = await browser.post("/tasks/limits", {**hidden(page), "scope": "tenant", "name": "demo"})
+    assert "The limit of demo is ended." in (await browser.follow(page)).text
     assert await Tasks(house.store).limits() == []
 
 
@@ -57,6 +59,10 @@ async def test_a_provider_is_declared_down_and_up(house: Any) -> None:
         await browser.post("/tasks/providers", {**hidden(page), "name": "stripe", "verb": "up"})
     )
     assert [one.state for one in await Tasks(house.store).providers()] != ["down"]
+    # The table has a button for what is resuming: down again. It stands before the form for any other one.
+    down = next(one for one in forms(page.text) if one.fields.get("verb") == "down" and one.fields["name"] == "stripe")
+    await browser.follow(await browser.post(down.action, down.fields))
+    assert [one.state for one in await Tasks(house.store).providers()] == ["down"]
 
 
 async def test_a_schedule_is_shown_run_paused_and_resumed(house: Any) -> None:
@@ -70,8 +76,15 @@ async def test_a_schedule_is_shown_run_paused_and_resumed(house: Any) -> None:
     page = await browser.follow(await browser.submit(page, {}, action=f"{path}/pause"))
     assert (await house.store.get(Schedule, "demo", "nightly")).spec.paused
     page = await browser.follow(await browser.submit(page, {}, action=f"{path}/resume"))
+    page = await browser.get("/tenants/demo/tasks/schedules")
+    answer = await browser.submit(page, {}, action=f"{path}/pause")
+    assert answer.headers["location"] == "/tenants/demo/tasks/schedules"
+    page = await browser.follow(answer)
     page = await browser.follow(await browser.submit(page, {}, action=f"{path}/run"))
     assert "run by hand" in page.text
+    page = await browser.get(path)
+    assert ">shop:nightly</a>" in page.text, "its tasks are listed"
+    assert "paused" in page.text
 
 
 @pytest.mark.parametrize("page", ["channels", "providers", "schedules"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from browsing import token_of
 
 from serai.store.contract import NewTask
 from serai.tasks import Tasks
@@ -54,10 +55,69 @@ async def test_a_task_shows_its_story_and_is_canceled_and_run_again(house: Any) 
     page = await browser.follow(answer)
     assert "The task is canceled." in page.text
     assert "<script>alert" not in page.text
-    assert "user:ada" in page.text
+    assert '<td data-head="Who">ada from 192.0.2.7</td>' in page.text
     page = await browser.follow(await browser.submit(page, {}, action=f"/tasks/{task}/retry"))
     assert "runs again" in page.text
     assert (await tasks.get(task)).state == "to_do"
+
+
+async def test_several_tasks_are_canceled_and_run_again_at_once(house: Any) -> None:
+    browser = await house.visitor("ada", ("demo", "developer"))
+    tasks = Tasks(house.store, house.api.ctx.bus)
+    mine = [await tasks.add("user:test", NewTask(function=f"f{number}", tenant="demo")) for number in range(3)]
+    theirs = await tasks.add("user:test", NewTask(function="g", tenant="other"))
+    path = "/tenants/demo/tasks"
+    page = await browser.get(f"{path}?state=to_do")
+    assert page.text.count('name="task"') == 3
+    form = {"csrf": token_of(page), "back": f"{path}?state=to_do", "verb": "cancel", "why": "all wrong"}
+    chosen = [("task", one) for one in (*mine[:2], theirs)]
+    answer = await browser.post(path, [*form.items(), *chosen])
+    assert answer.headers["location"] == f"{path}?state=to_do"
+    page = await browser.follow(answer)
+    assert "2 tasks are canceled, or clean up first. Not so 1:" in page.text
+    assert [(await tasks.get(one)).state for one in (*mine, theirs)] == ["canceled", "canceled", "to_do", "to_do"]
+    assert (await tasks.story(mine[0]))[-1].why == "all wrong"
+    answer = await browser.post(path, [*form.items(), ("task", mine[0]), ("verb", "retry")])
+    assert answer.status_code == 400
+    form["verb"] = "retry"
+    page = await browser.follow(await browser.post(path, [*form.items(), ("task", mine[0])]))
+    assert "1 task runs again." in page.text
+    assert (await tasks.get(mine[0])).state == "to_do"
+
+
+async def test_nothing_chosen_nothing_that_can_be_and_too_much_are_refused(house: Any) -> None:
+    browser = await house.visitor("ada", ("demo", "developer"))
+    task = await Tasks(house.store, house.api.ctx.bus).add("user:test", NewTask(function="f", tenant="demo"))
+    path = "/tenants/demo/tasks"
+    page = await browser.get(path)
+    form = {"csrf": token_of(page), "verb": "retry"}
+    for chosen, said in (([], "Choose tasks first."), ([task], "to_do"), (["x"] * 51, "50")):
+        answer = await browser.post(path, [*form.items(), *(("task", one) for one in chosen)])
+        assert 400 <= answer.status_code < 500
+        assert said in answer.text
+    page = await browser.follow(await browser.post(path, {**form, "verb": "cancel", "task": task, "back": "//evil"}))
+    assert page.url.path == "/"
+
+
+async def test_what_holds_a_task_back_leads_there_and_can_be_ended(house: Any) -> None:
+    browser = await house.visitor("ada", ("demo", "owner"))
+    tasks = Tasks(house.store, house.api.ctx.bus)
+    await tasks.pause("user:test", "demo/shop/mail", "")
+    await tasks.provider_down("user:test", "demo/shop/stripe", "")
+    mail = await tasks.add("user:test", NewTask(function="f", tenant="demo", app="shop", channel="demo/shop/mail"))
+    pay = await tasks.add("user:test", NewTask(function="g", tenant="demo", app="shop", provider="demo/shop/stripe"))
+    page = await browser.get("/tenants/demo/tasks")
+    assert 'its channel <a href="/tenants/demo/tasks/channels">demo/shop/mail</a> is paused' in page.text
+    assert 'its provider <a href="/tenants/demo/tasks/providers">demo/shop/stripe</a> is down' in page.text
+    page = await browser.get(f"/tasks/{mail}")
+    answer = await browser.submit(page, {}, action="/tenants/demo/tasks/channels")
+    assert answer.headers["location"] == f"/tasks/{mail}"
+    assert await tasks.pauses() == []
+    answer = await browser.submit(await browser.get(f"/tasks/{mail}"), {}, action="/tenants/demo/tasks/channels")
+    assert [one.channel for one in await tasks.pauses()] == ["demo/shop/mail"]
+    answer = await browser.submit(await browser.get(f"/tasks/{pay}"), {}, action="/tenants/demo/tasks/providers")
+    assert answer.headers["location"] == f"/tasks/{pay}"
+    assert [one.state for one in await tasks.providers()] == ["resuming"]
 
 
 async def test_somebody_who_may_only_look_is_offered_nothing_and_refused(house: Any) -> None:
@@ -67,6 +127,7 @@ async def test_somebody_who_may_only_look_is_offered_nothing_and_refused(house: 
     page = await browser.get(f"/tasks/{task}")
     assert page.status_code == 200
     assert "/cancel" not in page.text
+    assert 'name="task"' not in (await browser.get("/tenants/demo/tasks")).text
     token = page.text.partition('name="csrf" value="')[2].partition('"')[0]
     assert (await browser.post(f"/tasks/{task}/cancel", {"csrf": token})).status_code == 403
     assert (await tasks.get(task)).state == "to_do"

@@ -32,6 +32,18 @@ function copying(root) {
   }
 }
 
+/** One button that marks all boxes of a name in its form, or none where all are. */
+function marking(root) {
+  for (const button of root.querySelectorAll("button[data-all]")) {
+    button.hidden = false;
+    button.addEventListener("click", () => {
+      const boxes = [...button.form.querySelectorAll(`input[name="${CSS.escape(button.dataset.all)}"]`)];
+      const none = boxes.every((box) => box.checked);
+      for (const box of boxes) box.checked = !none;
+    });
+  }
+}
+
 async function plots(root) {
   if (root.querySelector("[data-series]")) (await import("./plot.js")).mount(root);
 }
@@ -50,6 +62,7 @@ function begin(root) {
   localise(root);
   guard(root);
   copying(root);
+  marking(root);
   once(root);
   plots(root);
   follow(root);
@@ -116,4 +129,5 @@ function centre() {
 
 centre();
 begin(document.body);
+for (const log of document.querySelectorAll(".log[data-tail]")) log.scrollTop = log.scrollHeight;
 document.querySelector("[data-focus]")?.focus();

@@ -1,9 +1,9 @@
-"""What holds tasks back: paused channels, limits, providers that are down; and the bots that run them."""
+"""What holds tasks back: paused channels, limits, providers that are down."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import msgspec
 from litestar import Response, get, post
@@ -11,7 +11,7 @@ from litestar.types import ControllerRouterHandler
 from msgspec import Meta
 
 from serai.api.answers import segment
-from serai.api.tasks_rules import Bots, Limits, Pauses, Providers
+from serai.api.tasks_rules import Limits, Pauses, Providers
 from serai.console.depend import Filled, Visitor
 from serai.console.forms import Form
 from serai.console.nav import Crumb
@@ -22,11 +22,12 @@ Why = Annotated[str, Meta(max_length=500)]
 
 
 class Held(msgspec.Struct, frozen=True, kw_only=True):
-    """A channel or a provider, and what happens to it; ``verb`` is the button that was pressed."""
+    """A channel or a provider, and what happens to it; ``verb`` is the button that was pressed, ``back`` its page."""
 
     name: Name
     verb: Literal["pause", "resume", "down", "up"]
     why: Why = ""
+    back: Annotated[str, Meta(max_length=2000)] = ""
 
 
 class Rule(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,7 +37,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     name: Name
     most: Annotated[int, Meta(ge=0, le=1_000_000)] | None = None
     rate: Annotated[float, Meta(ge=0, le=1e9)] | None = None
-    per: Annotated[float, Meta(gt=0, le=86400)] = 60.0
+    per: Annotated[float, Meta(gt=0, le=86400)] = 60
     why: Why = ""
 
 
@@ -48,10 +49,9 @@ async def channels(visit: Visitor) -> Response[str]:
 
 async def _channels(visit: Visit, held: Form[Held], rule: Form[Rule]) -> Response[str]:
     query = {"tenant": visit.where}
-    pauses, limits, bots = await asyncio.gather(
+    pauses, limits = await asyncio.gather(
         visit.calls.read(Pauses, "/v1/channels", query, keep=True),
         visit.calls.read(Limits, "/v1/limits", query, keep=True),
-        _bots(visit),
     )
     return visit.page(
         "task-channels.html",
@@ -59,7 +59,6 @@ async def _channels(visit: Visit, held: Form[Held], rule: Form[Rule]) -> Respons
         crumbs=crumbs(visit),
         pauses=pauses.items,
         limits=limits.items,
-        bots=bots,
         held=held,
         rule=rule,
         may_pause=visit.may("channel.pause", visit.tenant),
@@ -67,18 +66,12 @@ async def _channels(visit: Visit, held: Form[Held], rule: Form[Rule]) -> Respons
     )
 
 
-async def _bots(visit: Visit) -> list[Any]:
-    if not visit.may("host.status"):
-        return []
-    return list((await visit.calls.read(Bots, "/v1/bots", keep=True)).items)
-
-
 @post(["/tasks/channels", "/tenants/{tenant:str}/tasks/channels"])
 async def hold_channel(visit: Visitor, form: Filled[Held]) -> Response[str]:
     """Pause a channel, or resume it."""
     if await form.send(lambda data: _act(visit, "channels", data)):
         said = "is paused: what runs of it goes on" if form.data.verb == "pause" else "goes on"
-        return visit.go(f"{visit.home}/tasks/channels", f"{form.data.name} {said}.")
+        return visit.go(form.data.back or f"{visit.home}/tasks/channels", f"{form.data.name} {said}.")
     return await _channels(visit, form, Form.of(Rule))
 
 
@@ -95,7 +88,9 @@ async def limit(visit: Visitor, form: Filled[Rule]) -> Response[str]:
         await visit.calls.call("PUT", path, body, query={"why": data.why})
 
     if await form.send(send):
-        return visit.go(f"{visit.home}/tasks/channels", f"The limit of {form.data.name} holds from now on.")
+        ended = form.data.most is None and form.data.rate is None
+        said = "is ended" if ended else "holds from now on"
+        return visit.go(f"{visit.home}/tasks/channels", f"The limit of {form.data.name} {said}.")
     return await _channels(visit, Form.of(Held, verb="pause"), form)
 
 
@@ -122,7 +117,7 @@ async def declare(visit: Visitor, form: Filled[Held]) -> Response[str]:
     """Declare a provider down, or up."""
     if await form.send(lambda data: _act(visit, "providers", data)):
         said = "is down: its tasks wait" if form.data.verb == "down" else "is up: its tasks resume, few at first"
-        return visit.go(f"{visit.home}/tasks/providers", f"{form.data.name} {said}.")
+        return visit.go(form.data.back or f"{visit.home}/tasks/providers", f"{form.data.name} {said}.")
     return await _providers(visit, form)
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Mapping
-from typing import Annotated, Any, get_args
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Literal, get_args
 
 import msgspec
 from litestar import Response, get, post
@@ -15,6 +15,7 @@ from msgspec import Meta
 
 from serai.api.answers import Parameters, segment
 from serai.console.depend import Filled, Visitor
+from serai.console.forms import Form
 from serai.console.nav import Crumb, Nav
 from serai.console.visit import Visit
 from serai.errors import SeraiError
@@ -28,6 +29,7 @@ NAV = (
 AT_ONCE = 50  # tasks on a page
 LINES = 500  # of a log that a page shows
 CHILDREN = 100
+FEW = 12  # steps of a story that are shown at once
 STATES: tuple[str, ...] = get_args(State)
 #: What a list can be narrowed by, as the API's query has it, and how it is called.
 FILTERS: Mapping[str, str] = {
@@ -46,9 +48,25 @@ class Reason(msgspec.Struct, frozen=True):
     why: Annotated[str, Meta(max_length=500)] = ""
 
 
-@get(["/tasks", "/tenants/{tenant:str}/tasks"])
+class Chosen(msgspec.Struct, frozen=True):
+    """Tasks of a list, and what happens to each; ``back`` is the list as it was narrowed."""
+
+    verb: Literal["cancel", "retry"]
+    task: Annotated[tuple[Annotated[str, Meta(max_length=64)], ...], Meta(max_length=AT_ONCE)] = ()
+    why: Annotated[str, Meta(max_length=500)] = ""
+    back: Annotated[str, Meta(max_length=2000)] = ""
+
+
+LISTS = ["/tasks", "/tenants/{tenant:str}/tasks"]
+
+
+@get(LISTS)
 async def tasks(visit: Visitor) -> Response[str]:
     """List a tenant's tasks, or those of all tenants and the platform's own."""
+    return await _tasks(visit)
+
+
+async def _tasks(visit: Visit) -> Response[str]:
     given = visit.request.query_params
     wanted = {name: given.get(name, "").strip() for name in (*FILTERS, "state")}
     narrowed = {name: value for name, value in wanted.items() if value}
@@ -61,11 +79,57 @@ async def tasks(visit: Visitor) -> Response[str]:
         tasks=found.items,
         next=str(found.next or ""),
         wanted=wanted,
-        narrowed=bool(narrowed),
+        narrowed=bool(narrowed.keys() - {"state"}),
+        verbs=_verbs(visit, found.items),
         filters=FILTERS,
         states=STATES,
         channels=[] if visit.where is None else [f"tasks/{visit.where}"],
     )
+
+
+def _verbs(visit: Visit, found: Sequence[TaskView]) -> dict[str, str]:
+    """Return what the visitor may do with tasks, by their IDs."""
+    verbs = {one.id: _verb(one) for one in found}
+    return {one.id: verbs[one.id] for one in found if visit.may(f"task.{verbs[one.id]}", one.tenant, one.app)}
+
+
+def _verb(task: TaskView) -> str:
+    """Return what can be done with a task, "" for nothing."""
+    if task.state in {"error", "canceled"}:
+        return "retry"
+    return "cancel" if task.state in {"to_do", "is_processing"} else ""
+
+
+@post(LISTS)
+async def act(visit: Visitor, form: Filled[Chosen]) -> Response[str]:
+    """Cancel several tasks, or run them again; what can't be done for one of them hinders no other."""
+    if form.ok and not form.data.task:
+        form.error, form.status = "Choose tasks first.", 400
+    if await form.send(lambda chosen: asyncio.gather(*(_one(visit, chosen, name) for name in chosen.task))):
+        refused = [error for error in form.result if error is not None]
+        done = len(form.result) - len(refused)
+        if done:
+            said = "runs again" if form.data.verb == "retry" else "is canceled, or cleans up first"
+            many = "run again" if form.data.verb == "retry" else "are canceled, or clean up first"
+            text = f"{done} {'task' if done == 1 else 'tasks'} {said if done == 1 else many}."
+            if refused:
+                text += f" Not so {len(refused)}: {refused[0].public}"
+            return visit.go(form.data.back or str(visit.request.scope["path"]), text[:500])
+        form.refuse(refused[0])
+    visit.form = Form.of(Chosen)
+    visit.form.error, visit.form.status = form.error or next(iter(form.errors.values()), ""), form.status
+    return await _tasks(visit)
+
+
+async def _one(visit: Visit, chosen: Chosen, name: str) -> SeraiError | None:
+    """Move one task; return why not. That nobody is signed in any more is for all."""
+    try:
+        await visit.calls.call("POST", f"/v1/tasks/{segment(name)}/{chosen.verb}", query={"why": chosen.why})
+    except SeraiError as error:
+        if error.fields.get("need") == "sign-in":
+            raise
+        return error
+    return None
 
 
 @get("/tasks/{task:str}")
@@ -93,9 +157,11 @@ async def _show(visit: Visit, name: str) -> Response[str]:
         children=children.items,
         lines=lines,
         most=LINES,
+        few=FEW,
         may_cancel=task.state not in FINAL and visit.may("task.cancel", task.tenant, task.app),
         may_retry=task.state in {"error", "canceled"} and visit.may("task.retry", task.tenant, task.app),
         may_pause=bool(task.channel) and visit.may("channel.pause", task.tenant, task.app),
+        may_declare=bool(task.provider) and visit.may("provider.write", task.tenant, task.app),
     )
 
 
@@ -144,4 +210,4 @@ def _crumbs(tenant: str, last: str) -> tuple[Crumb, ...]:
     return (Crumb(tenant, home), *here, Crumb(last))
 
 
-ROUTES: list[ControllerRouterHandler] = [tasks, show, cancel, retry]
+ROUTES: list[ControllerRouterHandler] = [tasks, act, show, cancel, retry]
