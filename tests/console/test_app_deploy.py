@@ -7,7 +7,7 @@ import tarfile
 from typing import Any
 
 import pytest
-from browsing import forms, unclean
+from browsing import forms, multipart, unclean
 
 from serai.services.apps.descriptors import App, Release
 
@@ -25,22 +25,11 @@ def archive() -> bytes:
     return file.getvalue()
 
 
-def multipart(fields: dict[str, str], *files: tuple[str, bytes], boundary: str = "x7") -> tuple[bytes, str]:
-    parts = [f'Content-Disposition: form-data; name="{name}"\r\n\r\n{value}'.encode() for name, value in fields.items()]
-    for name, octets in files:
-        head = (
-            f'Content-Disposition: form-data; name="file"; filename="{name}"\r\nContent-Type: application/gzip\r\n\r\n'
-        )
-        parts.append(head.encode() + octets)
-    body = b"".join(b"--" + boundary.encode() + b"\r\n" + part + b"\r\n" for part in parts)
-    return body + f"--{boundary}--\r\n".encode(), f"multipart/form-data; boundary={boundary}"
-
-
 async def send(browser: Any, path: str, fields: dict[str, str], *files: tuple[str, bytes]) -> Any:
     page = await browser.get(path)
     hidden = next(one for one in forms(page.text) if one.action == path).fields
     hidden.pop("file", None)
-    body, media_type = multipart({**hidden, **fields}, *files)
+    body, media_type = multipart({**hidden, **fields}.items(), *files)
     return await browser.post(path, body, content_type=media_type)
 
 
@@ -101,7 +90,7 @@ async def test_a_form_that_is_cut_off_is_refused(shop: Any, body: bytes) -> None
 
 async def test_another_sites_archive_is_refused(shop: Any) -> None:
     browser = await shop.visitor("ada", ("demo", "developer"))
-    body, media_type = multipart({"app": "shop"}, ("a.tar", b"x"))
+    body, media_type = multipart([("app", "shop")], ("a.tar", b"x"))
     answer = await browser.post(SHOP, body, content_type=media_type, origin="https://evil.example")
     assert answer.status_code == 403
 
@@ -135,10 +124,10 @@ async def test_who_may_not_deploy_is_refused(shop: Any, path: str) -> None:
     browser = await shop.visitor("vic", ("demo", "viewer"))
     page = await browser.get("/")
     token = next(one for one in forms(page.text) if "csrf" in one.fields).fields["csrf"]
-    body, media_type = multipart({"csrf": token, "app": "shop"}, ("a.tar", b"x"))
+    body, media_type = multipart([("csrf", token), ("app", "shop")], ("a.tar", b"x"))
     assert (await browser.post(path, body, content_type=media_type)).status_code == 403
     eve = await shop.visitor("eve", ("other", "owner"))
     token = next(one for one in forms((await eve.get("/")).text) if "csrf" in one.fields).fields["csrf"]
-    body, media_type = multipart({"csrf": token, "app": "shop"}, ("a.tar", b"x"))
+    body, media_type = multipart([("csrf", token), ("app", "shop")], ("a.tar", b"x"))
     assert (await eve.post(path, body, content_type=media_type)).status_code in {403, 404}
     assert (await shop.store.get(App, "demo", "shop")).spec.next_release == 4

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from jinja2 import UndefinedError
 
 from serai.console.assets import Assets
+from serai.console.carried import BOX, BY, FILE, SECRET, Carried
 from serai.console.forms import Form, Short
 from serai.console.render import FOLDER, Templates, count, moment, octets, plural
-from serai.console.visit import Carried
 
 NOW = 1_000_000_000.0
 HOSTILE = st.one_of(
@@ -39,7 +39,7 @@ UI = """{% extends "base.html" %}{% block main %}
 {{ ui.badge(name) }} {{ ui.copy(name) }} {{ ui.facts([(name, name)]) }} {{ ui.diff({name: [name, {name: name}]}) }}
 {{ ui.log([name], name, name) }} {{ ui.plot(name, [name], name, rows=[(name, name)]) }}
 {{ ui.button(visit, '/x', name, {name: name}) }} {{ ui.danger(visit, '/x', name, name, name, {name: name}) }}
-{{ ui.pager(visit, name) }} {{ ui.carried([(name, name)]) }}
+{{ ui.pager(visit, name) }}
 {% call ui.table([name], name) %}<tr><td>{{ name }}</td></tr>{% endcall %}
 {% call ui.empty(name) %}{{ name }}{% endcall %}
 {% call ui.live(visit, 'part', name) %}{{ name }}{% endcall %}
@@ -103,12 +103,15 @@ def test_no_name_changes_what_a_page_consists_of(templates: Templates, name: str
 
 @given(HOSTILE, HOSTILE)
 def test_what_is_carried_is_text(templates: Templates, name: str, value: str) -> None:
-    carried = Carried("/x", ((name, value),))
-    values = {"title": "t", "crumbs": [], "flash": "", "visit": Anyone("x"), "carried": carried, "signed_in": name}
+    def carried(name: str, value: str) -> Carried:
+        ours = ((BY, f"by {value}"), (FILE, value), (SECRET, name), (SECRET, value), (BOX, name))
+        return Carried("/x", ((name, value), *ours), (name,))
+
+    values = {"title": "t", "crumbs": [], "flash": "", "visit": Anyone("x"), "carried": carried(name, value)}
     values |= {"next": "/" + value, "form": None, "error": value, "detail": name, "advice": value, "code": 400}
-    plain = values | {"carried": Carried("/x", (("n", "v"),)), "signed_in": "s", "detail": "d", "error": "e"}
+    plain = values | {"carried": carried("n", "v"), "detail": "d", "error": "e"}
     for template in ("again.html", "sign-in.html", "error.html"):
-        if not value or not name:
+        if not value or not name or name == value:
             continue
         assert shape(templates.render(template, values)) == shape(templates.render(template, plain))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 import pytest
@@ -31,6 +31,7 @@ class Note(msgspec.Struct, frozen=True, kw_only=True):
     title: Short
     text: str = ""
     pin: Secret = ""
+    key: Annotated[str, msgspec.Meta(extra={"secret": True})] = ""
 
 
 @get("/notes/{tenant:str}/{name:str}")
@@ -144,18 +145,33 @@ async def test_another_sites_form_is_refused_whatever_it_knows(notes: Any, field
     assert taken == []
 
 
-async def test_the_token_of_another_session_is_no_token_and_nothing_typed_is_lost(notes: Any) -> None:
+async def test_the_form_of_another_session_is_shown_before_it_is_sent(notes: Any) -> None:
     ada = await notes.visitor("ada", ("", "operator"))
-    bob = await notes.visitor("bob", ("", "operator"))
-    token = token_of(await bob.get("/"))
-    for wrong in (token, "", "x"):
+    old = token_of(await ada.get("/"))
+    await ada.sign_in("ada")
+    for wrong in (old, "", "x"):
+        taken.clear()
         page = await ada.post("/notes", {"title": "one", "text": "a\nb", "pin": "1234", "csrf": wrong})
         assert page.status_code == 409
         assert "1234" not in page.text
         assert taken == []
-    answer = await ada.submit(page, {}, action="/notes")
-    assert answer.status_code == 303
-    assert taken == [Note(title="one", text="a\nb")]
+        answer = await ada.submit(page, {}, action="/notes")
+        assert answer.status_code == 303
+        assert taken == [Note(title="one", text="a\nb", pin="1234")]
+
+
+async def test_what_one_typed_is_not_sent_in_anothers_name_unseen_and_their_secrets_not_at_all(notes: Any) -> None:
+    ada = await notes.visitor("ada", ("", "operator"))
+    await notes.api.person("bob", ("", "operator"))
+    opened = token_of(await ada.get("/"))
+    await ada.sign_in("bob")
+    page = await ada.post("/notes", {"title": "mine", "pin": "1234", "csrf": opened})
+    assert (page.status_code, taken) == (409, [])
+    assert "<b>ada</b> opened this form, and you are signed in as <b>bob</b>" in page.text
+    assert ">mine</dd>" in page.text
+    assert forms(page.text)[-1].fields["pin"] == "", "it is to be typed again"
+    answer = await ada.submit(page, {"pin": "5678"})
+    assert (answer.status_code, taken) == (303, [Note(title="mine", pin="5678")])
 
 
 async def test_a_session_that_ends_under_an_open_form_loses_nothing(notes: Any) -> None:
@@ -167,24 +183,87 @@ async def test_a_session_that_ends_under_an_open_form_loses_nothing(notes: Any) 
     page = await ada.post("/notes", {"title": "kept", "text": text, "pin": "1234", "csrf": token})
     assert page.status_code == 401
     assert "What you typed is kept" in page.text
-    assert "1234" not in page.text
+    assert forms(page.text)[-1].fields["login"] == "ada"
     wrong = await ada.submit(page, {"login": "ada", "password": "wrong"})
     assert "Login, password or code is wrong." in wrong.text
-    page = await ada.submit(wrong, {"login": "ada", "password": PASSPHRASE})
-    assert page.status_code == 200
+    again = await ada.submit(wrong, {"login": "ada", "password": PASSPHRASE})
+    assert again.status_code == 200
     assert taken == [], "it is shown before it is sent"
-    answer = await ada.submit(page, {}, action="/notes")
-    assert (answer.status_code, taken) == (303, [Note(title="kept", text=text)])
+    for one in (page, wrong, again):
+        assert "1234" not in one.text
+    answer = await ada.submit(again, {}, action="/notes")
+    assert (answer.status_code, taken) == (303, [Note(title="kept", text=text, pin="1234")])
+
+
+async def ended(notes: Any, **typed: str) -> tuple[Any, Any]:
+    """Return a browser whose session ended under a form, and the page that shows the form after signing in."""
+    ada = await notes.visitor("ada", ("", "operator"))
+    token = token_of(await ada.get("/"))
+    ada.cookies.pop("__Host-serai")
+    page = await ada.post("/notes", {**typed, "csrf": token})
+    assert (page.status_code, taken) == (401, [])
+    return ada, await ada.submit(page, {"login": "ada", "password": PASSPHRASE})
+
+
+async def test_the_key_of_what_is_sealed_is_in_a_cookie_alone(notes: Any) -> None:
+    ada, again = await ended(notes, title="kept", pin="1234")
+    key = ada.cookies["__Host-serai-kept"]
+    assert key not in again.text
+    ada.cookies.pop("__Host-serai-kept")
+    page = await ada.submit(again, {})
+    assert (page.status_code, taken) == (409, []), "a secret is not left out without a word"
+    assert "Type it again" in page.text
+    assert ">kept</dd>" in page.text
+    assert (await ada.submit(page, {"pin": "5678"})).status_code == 303
+    assert taken == [Note(title="kept", pin="5678")]
+
+
+@pytest.mark.parametrize("change", [{"title": "other"}, {"text": "more"}, {"-by": ""}, {"-sealed": "sealed:form:AAAA"}])
+async def test_what_is_sealed_goes_nowhere_but_with_its_own_form(notes: Any, change: dict[str, str]) -> None:
+    ada, again = await ended(notes, title="kept", text="", pin="1234")
+    page = await ada.submit(again, change)
+    assert (page.status_code, taken) == (409, [])
+    [form] = [one for one in forms(again.text) if "-sealed" in one.fields]
+    page = await ada.post("/notes?other=1", form.fields)
+    assert (page.status_code, taken) == (409, [])
+    assert (await ada.submit(again, {})).status_code == 303
+    assert taken == [Note(title="kept", pin="1234")]
+
+
+async def test_another_person_who_signs_in_under_a_form_sees_whose_it_is(notes: Any) -> None:
+    await notes.api.person("bob", ("", "operator"))
+    ada = await notes.visitor("ada", ("", "operator"))
+    token = token_of(await ada.get("/"))
+    ada.cookies.pop("__Host-serai")
+    page = await ada.post("/notes", {"title": "kept", "pin": "1234", "csrf": token})
+    again = await ada.submit(page, {"login": "bob", "password": PASSPHRASE})
+    assert "<b>ada</b> opened this form, and you are signed in as <b>bob</b>" in again.text
+    assert taken == []
+    [form] = [one for one in forms(again.text) if "pin" in one.fields]
+    assert "-sealed" not in form.fields
+    assert (await ada.submit(again, {"pin": "5678"})).status_code == 303
+    assert taken == [Note(title="kept", pin="5678")]
+
+
+async def test_a_form_outlives_session_after_session(notes: Any) -> None:
+    ada, again = await ended(notes, title="kept", pin="1234")
+    ada.cookies.pop("__Host-serai")
+    page = await ada.submit(again, {})
+    assert (page.status_code, taken) == (401, [])
+    again = await ada.submit(page, {"login": "ada", "password": PASSPHRASE})
+    assert (await ada.submit(again, {})).status_code == 303
+    assert taken == [Note(title="kept", pin="1234")]
 
 
 async def test_a_form_of_the_largest_size_is_kept_too(notes: Any) -> None:
     ada = await notes.visitor("ada", ("", "operator"))
-    ada.cookies.pop("__Host-serai")
-    text = '"\n' * (MAX_FORM // 6 - 20)
-    page = await ada.post("/notes", {"title": "kept", "text": text})
-    page = await ada.submit(page, {"login": "ada", "password": PASSPHRASE})
-    assert (await ada.submit(page, {})).status_code == 303
-    assert taken == [Note(title="kept", text=text)]
+    for field, text in (("text", '"\n' * (MAX_FORM // 6 - 20)), ("key", "x" * (MAX_FORM - 50)), ("key", "\1" * 87_000)):
+        taken.clear()
+        ada.cookies.pop("__Host-serai")
+        page = await ada.post("/notes", {"title": "kept", field: text})
+        page = await ada.submit(page, {"login": "ada", "password": PASSPHRASE})
+        assert (await ada.submit(page, {})).status_code == 303
+        assert taken == [Note(**{"title": "kept", field: text})]
 
 
 async def test_a_browser_that_forgot_its_session_loses_nothing_either(notes: Any) -> None:

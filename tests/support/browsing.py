@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -66,32 +66,51 @@ class Browser:
 
 
 class Found:
-    """A form of a page: where it goes, and what its fields hold."""
+    """A form of a page: where it goes and how, what its fields hold, and the names of all, in their order.
 
-    def __init__(self, action: str) -> None:
+    ``pairs`` are the hidden ones, which may come several times.
+    """
+
+    def __init__(self, action: str, method: str = "get", enctype: str = "") -> None:
         self.action = action
+        self.method = method
+        self.enctype = enctype
         self.fields: dict[str, str] = {}
+        self.names: list[str] = []
+        self.pairs: list[tuple[str, str]] = []
 
 
 class _Reader(HTMLParser):
     def __init__(self) -> None:
         super().__init__()
         self.forms: list[Found] = []
+        self._within = False
         self._text: str | None = None
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         fields = dict(attrs)
         if tag == "form":
-            self.forms.append(Found(fields.get("action") or ""))
-        elif self.forms and tag == "input" and fields.get("type") not in {"checkbox", "radio"} and fields.get("name"):
-            self.forms[-1].fields[fields["name"] or ""] = fields.get("value") or ""
-        elif self.forms and tag == "textarea":
-            self._text = fields["name"]
-            self.forms[-1].fields[self._text or ""] = ""
+            how = ((fields.get(name) or "").lower() for name in ("method", "enctype"))
+            self.forms.append(Found(fields.get("action") or "", *how))
+            self._within = True
+        elif self._within and tag in {"input", "select", "textarea", "button"} and fields.get("name"):
+            self.forms[-1].names.append(fields["name"] or "")
+            self._fill(tag, fields)
+
+    def _fill(self, tag: str, fields: dict[str, str | None]) -> None:
+        name, value = fields["name"] or "", fields.get("value") or ""
+        if tag == "textarea":
+            self._text, value = name, ""
+        elif tag != "input" or fields.get("type") in {"checkbox", "radio"}:
+            return
+        self.forms[-1].fields[name] = value
+        if fields.get("type") == "hidden":
+            self.forms[-1].pairs.append((name, value))
 
     def handle_endtag(self, tag: str) -> None:
         if tag == "textarea":
             self._text = None
+        self._within = self._within and tag != "form"
 
     def handle_data(self, data: str) -> None:
         if self._text is not None:
@@ -103,6 +122,18 @@ def forms(text: str) -> list[Found]:
     reader = _Reader()
     reader.feed(text)
     return reader.forms
+
+
+def multipart(pairs: Iterable[tuple[str, str]], *files: tuple[str, bytes], boundary: str = "x7") -> tuple[bytes, str]:
+    """Return a form with files as a browser sends it: the body, and its media type."""
+    parts = [f'Content-Disposition: form-data; name="{name}"\r\n\r\n{value}'.encode() for name, value in pairs]
+    for name, octets in files:
+        head = (
+            f'Content-Disposition: form-data; name="file"; filename="{name}"\r\nContent-Type: application/gzip\r\n\r\n'
+        )
+        parts.append(head.encode() + octets)
+    body = b"".join(b"--" + boundary.encode() + b"\r\n" + part + b"\r\n" for part in parts)
+    return body + f"--{boundary}--\r\n".encode(), f"multipart/form-data; boundary={boundary}"
 
 
 def token_of(page: httpx.Response) -> str:

@@ -28,14 +28,20 @@ NAMES = {
 _PARAMETER = re.compile(r"\{(\w+)(?::\w+)?\}")
 
 
+def handlers(method: str) -> dict[str, HTTPRouteHandler]:
+    """Return what answers a method, by the paths as the handlers have them."""
+    return {
+        path: handler
+        for module in nav.modules()
+        for handler in module.ROUTES
+        if isinstance(handler, HTTPRouteHandler) and method in {str(one) for one in handler.http_methods}
+        for path in handler.paths
+    }
+
+
 def patterns() -> list[str]:
     """Return the paths that answer a GET with a page, as their handlers have them."""
-    found = set()
-    for module in nav.modules():
-        for handler in module.ROUTES:
-            if isinstance(handler, HTTPRouteHandler) and "GET" in {str(one) for one in handler.http_methods}:
-                found |= set(handler.paths)
-    return sorted(found - ELSEWHERE)
+    return sorted(handlers("GET").keys() - ELSEWHERE)
 
 
 def filled(given: Iterable[str], values: Mapping[str, str]) -> dict[str, str]:

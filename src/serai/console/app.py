@@ -25,7 +25,7 @@ from serai.api.server import canonical
 from serai.console import failures, nav
 from serai.console.assets import PREFIX, Assets
 from serai.console.depend import form, form_of, visit
-from serai.console.forms import MAX_FORM
+from serai.console.forms import MAX_BODY
 from serai.console.known import Known
 from serai.console.packing import packing
 from serai.console.render import Templates
@@ -79,7 +79,7 @@ def build(wire: Wire, now: Callable[[], float], pages: Iterable[ModuleType] | No
             Exception: failures.on_bug,
         },
         middleware=[_plainly],
-        request_max_body_size=MAX_FORM,
+        request_max_body_size=MAX_BODY,
         openapi_config=None,
         logging_config=None,
         state=State({"house": house, "assets": assets}),
@@ -101,7 +101,7 @@ def _check(handler: HTTPRouteHandler) -> None:
     if "visit" not in handler.parsed_fn_signature.parameters:
         raise InternalError("A page has a parameter visit: Visitor, by which it knows who asks.", handler=str(handler))
     if methods == {"POST"}:
-        if form_of(handler) is None and not handler.opt.get("streamed"):
+        if form_of(handler) is None:
             raise InternalError("A page that takes a POST has a parameter form: Filled[STRUCT].", handler=str(handler))
     elif methods != {"GET"}:
         raise InternalError("A page is got by GET and sent by POST.", handler=str(handler))

@@ -12,7 +12,8 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import SkipValidation
 
 from serai.console import failures
-from serai.console.forms import Form
+from serai.console.forms import MAX_FORM, Form
+from serai.console.received import Wanted
 from serai.console.visit import Visit
 
 T = TypeVar("T", bound=msgspec.Struct)
@@ -43,7 +44,9 @@ async def visit(request: Request[Any, Any, Any]) -> Any:
     if isinstance(handler, HTTPRouteHandler) and request.method == "POST":
         # Most forms are always the same; of some the path says which.
         kind = handler.opt["form"](request) if "form" in handler.opt else form_of(handler)
-    await found.open(everybody=bool(handler.opt.get("everybody")), form=kind, token=handler.opt.get("token", True))
+    opt = handler.opt
+    wanted = Wanted(kind, opt.get("most", MAX_FORM), opt.get("streamed", False)) if kind is not None else None
+    await found.open(everybody=bool(opt.get("everybody")), form=wanted, token=opt.get("token", True))
     return found
 
 

@@ -56,17 +56,13 @@ def on_serai_error(request: AnyRequest, error: SeraiError) -> Response[str]:
             title="Sign in",
             http_status=UNKNOWN,
             next=visit.here,
-            carried=visit.carried,
+            carried=visit.carry(),
             form=None,
             error="",
         )
-    if need == "form" and visit.carried is not None:
+    if need == "form" and visit.received is not None:
         return visit.page(
-            "again.html",
-            title="Send it again?",
-            http_status=STATUS[error.code],
-            carried=visit.carried,
-            signed_in=visit.login,
+            "again.html", title="Send it again?", http_status=STATUS[error.code], carried=visit.offer(visit.carry())
         )
     status = STATUS[error.code]
     if status == STATUS["internal"]:
@@ -98,7 +94,7 @@ def refuse(visit: Visit, status: int, detail: str, headers: Mapping[str, str] | 
         detail=detail,
         advice=advice.advice,
         code=status,
-        carried=visit.carried,
+        carried=visit.offer(visit.carry()),
     )
 
 

@@ -20,12 +20,13 @@ from serai.errors import DeniedError, InvalidError, SeraiError
 T = TypeVar("T", bound=msgspec.Struct)
 
 MAX_FORM = 256 << 10  # octets of a form's body
+MAX_BODY = 4 * MAX_FORM  # octets of one that has a whole form within it, as the page of signing in
 MAX_FIELDS = 500
 MAX_NAME = 100  # characters of a field's name
 TOKEN = "csrf"  # noqa: S105 - the field's name
 MEDIA_TYPE = "application/x-www-form-urlencoded"
 
-#: A text that is never shown again, nor carried along where a session ends under an open form.
+#: A text that is never shown again; where a session ends under an open form, it is carried along sealed.
 Secret = Annotated[str, msgspec.Meta(max_length=4096, extra={"secret": True})]
 #: One line of text.
 Short = Annotated[str, msgspec.Meta(max_length=300)]
@@ -169,13 +170,13 @@ class Form(Generic[T]):
         found = getattr(info, "values", None) or [one.value for one in getattr(info, "cls", ())]
         return [str(one) for one in found]
 
-    def typed(self) -> Pairs:
-        """Return all that was typed, secrets and the token left out."""
+    def typed(self, *, secret: bool = False) -> Pairs:
+        """Return what was typed but the token: all that is no secret, or with ``secret`` all that is."""
         return tuple(
             (name, value)
             for name, values in self._values.items()
             for value in values
-            if name != TOKEN and not self.is_secret(name)
+            if name != TOKEN and (self.is_secret(name) and value != "") == secret
         )
 
     def _meta(self, name: str, what: str) -> Any:

@@ -10,24 +10,33 @@ import hashlib
 import hmac
 import secrets
 
+from serai.identity.people import User
+
 FLASH = "__Host-serai-flash"  # by its prefix no other host below BASE can set it (RFC 6265's revision, 4.1.3.2)
 THEME = "__Host-serai-theme"
 _LENGTH = hashlib.sha256().digest_size
 LONGEST = 300  # characters of a message
 
 
-def form_token(session: str) -> str:
-    """Return a token that forms of this session may carry: the same secret below another pad each time.
+def form_token(session: str, login: str = "") -> str:
+    """Return a token that forms of this session may carry, who opened them with it; its secret is padded anew each time.
 
     A page is compressed and may show what its address says; a secret that stood in it as it is could be guessed, piece
     by piece, by how long the page becomes.
     """
     pad = secrets.token_bytes(_LENGTH)
-    return _text(pad + _below(pad, _digest(session, b"form")))
+    return f"{_text(pad + _below(pad, _digest(session, b'form')))}.{login}"
+
+
+def opened_by(token: str) -> str:
+    """Return who opened a form, as its token says, "" for nobody: what to tell people by, and no proof of anything."""
+    login = token.partition(".")[2]
+    return login if User.NAME.match(login) else ""
 
 
 def is_form_token(token: str, session: str) -> bool:
     """Tell whether a form belongs to this session, in constant time."""
+    token = token.partition(".")[0]
     try:
         shown = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4))
     except ValueError:

@@ -14,15 +14,18 @@ from litestar.datastructures import Cookie
 from serai.api.answers import segment
 from serai.api.entrance import SESSION, cookie_of, refuse_foreign, seen
 from serai.api.people import Me
-from serai.console import forms
+from serai.console import carried
 from serai.console.calls import Calls
+from serai.console.carried import Carried
 from serai.console.forms import Form
 from serai.console.known import Known
 from serai.console.nav import Crumb, Nav, marked, offered
+from serai.console.received import Received, Wanted, receive
 from serai.console.render import Templates
+from serai.console.streamed import Incoming
 from serai.console.tokens import FLASH, THEME, form_token, is_form_token, open_flash, seal_flash
 from serai.console.wire import Wire
-from serai.errors import ConflictError, DeniedError, InvalidError, SeraiError
+from serai.errors import ConflictError, DeniedError, InternalError, SeraiError
 from serai.identity import Principal, Target, allowed
 from serai.identity.principals import Grant
 from serai.services.paths import PLATFORM
@@ -45,18 +48,12 @@ class House(msgspec.Struct, frozen=True):
     now: Callable[[], float]
 
 
-class Carried(msgspec.Struct, frozen=True):
-    """A form that could not be taken: where it goes, and all that was typed but secrets."""
-
-    action: str
-    pairs: forms.Pairs = ()
-
-
 class Visit:
     """A request and its answer.
 
     ``tenant`` is the one that the path names, "" for none and for the platform; ``app`` the app, "" for none; ``part``
-    the part of a page that is asked for alone, "" for all of it; ``calls`` asks the API.
+    the part of a page that is asked for alone, "" for all of it; ``calls`` asks the API; ``received`` is the form that
+    came, whether it was taken or not.
     """
 
     def __init__(self, request: AnyRequest, house: House) -> None:
@@ -70,7 +67,7 @@ class Visit:
         self.principal: Principal | None = None
         self.factors: list[str] = []
         self.form: Form[Any] | None = None
-        self.carried: Carried | None = None
+        self.received: Received | None = None
         self.part = request.query_params.get("part", "") if shown.field(b"hx-request") else ""
         tenant = str(request.path_params.get("tenant", ""))
         self.tenant = "" if tenant == PLATFORM else tenant
@@ -80,44 +77,40 @@ class Visit:
         self._flash = open_flash(self.session, cookie_of(shown, FLASH))
         self._cookies: list[Cookie] = []
         self._token = ("", "")
+        self._adopted = ""
+        self._key = carried.key_of(cookie_of(shown, carried.COOKIE))
 
     # Before a handler runs:
 
-    async def open(
-        self, *, everybody: bool = False, form: type[msgspec.Struct] | None = None, token: bool = True
-    ) -> None:
+    async def open(self, *, everybody: bool = False, form: Wanted | None = None, token: bool = True) -> None:
         """Learn who asks, and take the form that was sent.
 
         ``everybody`` may come, known or not. Whoever is known sends the ``token`` of their session with a form; that
         no other site's page sent it is asked of everybody.
         """
-        taken = await self._take(form) if form is not None else None
+        if form is not None:
+            refuse_foreign(self._shown)
+            self.received = await receive(self.request, self._shown, form, self.here)
         try:
             await self._recognise(everybody=everybody)
+            if self.received is not None:
+                if token and self.principal is not None and not is_form_token(self.received.token, self.session):
+                    raise ConflictError("That form is from another session.", need="form")
+                self.form = self.received.form(self.login, self._key)
         except SeraiError:
-            if not everybody:
-                raise
-        if taken is not None and form is not None:
-            shown = next((value for name, value in taken if name == forms.TOKEN), "")
-            if token and self.principal is not None and not is_form_token(shown, self.session):
-                raise ConflictError("That form is from another session.", need="form")
-            self.form = Form(form, taken, sent=True)
-
-    async def _take(self, kind: type[msgspec.Struct]) -> forms.Pairs:
-        refuse_foreign(self._shown)
-        media_type = self._shown.field(b"content-type").partition(";")[0].strip().lower()
-        if media_type not in {forms.MEDIA_TYPE, ""}:
-            raise InvalidError("Forms are sent as application/x-www-form-urlencoded.")
-        pairs = forms.parse(await self.request.body())
-        self.carried = Carried(self.here, Form(kind, pairs).typed())
-        return pairs
+            if self.received is not None:
+                await self.received.leave()
+            raise
 
     async def _recognise(self, *, everybody: bool) -> None:
-        if not self.session:
+        try:
+            if not self.session:
+                raise DeniedError("Sign in first.", need="sign-in")
+            me = await self.calls.read(Me, "/v1/me", keep=True)
+        except SeraiError:
             if everybody:
                 return
-            raise DeniedError("Sign in first.", need="sign-in")
-        me = await self.calls.read(Me, "/v1/me", keep=True)
+            raise
         grants = tuple(msgspec.convert(one, Grant) for one in me.grants)
         self.principal = Principal(kind="user", name=me.user, user=me.user, grants=grants)
         self.factors = me.factors
@@ -127,7 +120,27 @@ class Visit:
     @property
     def login(self) -> str:
         """Return who asks, "" for nobody."""
-        return self.principal.user if self.principal is not None else ""
+        return self.principal.user if self.principal is not None else self._adopted
+
+    @property
+    def incoming(self) -> Incoming:
+        """Return the file that comes after a form's fields."""
+        if self.received is None or self.received.incoming is None:
+            raise InternalError("That form has no file.")
+        return self.received.incoming
+
+    def carry(self) -> Carried | None:
+        """Return the form that came, to go along until it can be taken; None where there is none."""
+        if self.received is None:
+            return None
+        made = self.received.carry(self._key)
+        if made.all(carried.SEALED):
+            self.set_cookie(carried.COOKIE, carried.as_cookie(self._key), carried.SECONDS, hidden=True)
+        return made
+
+    def offer(self, found: Carried | None) -> Carried | None:
+        """Return a form that went along as whoever asks now may send it."""
+        return carried.offered(found, self.login, self._key) if found is not None else None
 
     @property
     def now(self) -> float:
@@ -162,7 +175,7 @@ class Visit:
     def token(self) -> str:
         """Return the token that the forms of this page carry."""
         if not self._token[1] or self._token[0] != self.session:
-            self._token = (self.session, form_token(self.session))
+            self._token = (self.session, form_token(self.session, self.login))
         return self._token[1]
 
     def may(self, action: str, tenant: str = "", app: str = "") -> bool:
@@ -232,8 +245,9 @@ class Visit:
             Cookie(name, path="/", value=value, max_age=seconds, secure=True, httponly=hidden, samesite="lax")
         )
 
-    def adopt(self) -> None:
+    def adopt(self, login: str) -> None:
         """Go on as whoever has just signed in, or as nobody: their browser gets the cookie with this answer."""
+        self.principal, self._adopted = None, login
         for line in self.calls.cookies:
             name, _, value = line.partition(";")[0].partition("=")
             if name.strip() == SESSION:

@@ -13,7 +13,6 @@ from serai.api.answers import segment
 from serai.console.depend import Filled, Visitor
 from serai.console.forms import Form
 from serai.console.nav import Crumb, Nav, way
-from serai.console.streamed import streamed
 from serai.console.visit import Visit
 from serai.errors import InvalidError
 from serai.services.apps.descriptors import PROD
@@ -71,23 +70,23 @@ _BOTH = "/tenants/{tenant:str}"
 
 
 @post([f"{_BOTH}/deploy", f"{_BOTH}/apps/{{app:str}}/deploy"], streamed=True, request_max_body_size=None)
-async def archive(visit: Visitor) -> Response[str]:
+async def archive(visit: Visitor, form: Filled[Files]) -> Response[str]:
     """Deploy an archive, which is stored as it comes."""
-    taken = await streamed(visit, Files)
-
-    if not taken.there:
-        taken.form.errors["file"] = "Choose an archive: a .tar or a .tar.gz."
-        taken.form.status = 400
+    incoming = visit.incoming
+    if not incoming.name:
+        form.errors["file"] = "Choose an archive: a .tar or a .tar.gz."
+        form.status = 400
 
     async def send(data: Files) -> Any:
         _check(visit, data)
-        blob = await visit.calls.upload(visit.tenant, taken.octets())
+        blob = await visit.calls.upload(visit.tenant, incoming.octets())
         return await _deploy(visit, data, {"blob": blob})
 
-    done = await taken.form.send(send)
-    if not done:
-        await taken.leave()
-    return await _told(visit, taken.form, done=done)
+    try:
+        done = await form.send(send)
+    finally:
+        await incoming.leave()
+    return await _told(visit, form, done=done)
 
 
 @post([f"{_BOTH}/deploy/upload", f"{_BOTH}/apps/{{app:str}}/deploy/upload"])

@@ -8,15 +8,14 @@ import msgspec
 from litestar import Response, get, post
 from litestar.types import ControllerRouterHandler
 
+from serai.console.carried import Carried
 from serai.console.depend import Filled, Visitor
-from serai.console.forms import MAX_FORM, Empty, Form, Secret, Short
+from serai.console.forms import MAX_BODY, Empty, Form, Secret, Short
 from serai.console.tokens import THEME
-from serai.console.visit import THEMES, Carried, Visit, local
-from serai.errors import InvalidError
+from serai.console.visit import THEMES, Visit, local
+from serai.errors import DeniedError, InvalidError
 
 YEAR = 366 * 86400  # seconds
-MAX_KEPT = 4 * MAX_FORM  # octets: a whole form, written within another one
-
 
 _WELCOME = "Welcome. What you were invited to is yours now."
 
@@ -71,27 +70,24 @@ async def show_sign_in(visit: Visitor) -> Response[str]:
     return _sign_in(visit, visit.request.query_params.get("next", "/"), None)
 
 
-@post("/sign-in", everybody=True, token=False, request_max_body_size=MAX_KEPT)
+@post("/sign-in", everybody=True, token=False, most=MAX_BODY)
 async def sign_in(visit: Visitor, form: Filled[Entry]) -> Response[str]:
     """Begin a session; a form that was kept is shown, to be sent now."""
     carried = _unpack(form.value("action"), form.value("kept")) if form.value("action") else None
     if not await form.send(lambda entry: _begin(visit, entry)):
         error = form.error or "; ".join(form.errors.values())
         return _sign_in(visit, form.value("next"), carried, error=error, form=form, http_status=form.status)
-    visit.adopt()
+    visit.adopt(str(form.result["login"]))
     if carried is not None:
-        visit.form = None
-        return visit.page("again.html", title="Send it now?", carried=carried, signed_in=form.value("login"))
+        return _again(visit, carried)
     return visit.go(local(form.data.next))
 
 
-@post("/resume", token=False, request_max_body_size=MAX_KEPT)
+@post("/resume", token=False, most=MAX_BODY)
 async def resume(visit: Visitor, form: Filled[Kept]) -> Response[str]:
     """Show a form that was kept, to be sent now."""
     kept = form.data
-    carried = _unpack(kept.action, kept.kept)
-    visit.form = None
-    return visit.page("again.html", title="Send it now?", carried=carried, signed_in=visit.login)
+    return _again(visit, _unpack(kept.action, kept.kept))
 
 
 @post("/sign-out", everybody=True)
@@ -99,7 +95,7 @@ async def sign_out(visit: Visitor, form: Filled[Empty]) -> Response[str]:
     """End the session."""
     if form.ok and visit.login:
         await visit.calls.call("DELETE", "/v1/sessions/current")
-        visit.adopt()
+        visit.adopt("")
     return visit.go("/sign-in", "You are signed out.")
 
 
@@ -120,7 +116,9 @@ async def show_join(visit: Visitor) -> Response[str]:
 
 @post("/join", everybody=True)
 async def join(visit: Visitor, form: Filled[Taking]) -> Response[str]:
-    """Take an invitation up."""
+    """Take an invitation up; whoever was signed in as they opened the form is asked to be so again."""
+    if visit.received is not None and visit.received.opened_by and not visit.login:
+        raise DeniedError("Sign in first.", need="sign-in")
     if await form.send(lambda taking: visit.calls.call("POST", "/v1/join", taking)):
         return visit.go(
             "/" if visit.login else "/sign-in",
@@ -148,9 +146,14 @@ def _sign_in(visit: Visit, target: str, carried: Carried | None, **more: Any) ->
     return visit.page("sign-in.html", title="Sign in", next=local(target), carried=carried, **values)
 
 
-async def _begin(visit: Visit, entry: Entry) -> None:
+def _again(visit: Visit, carried: Carried) -> Response[str]:
+    visit.form = None
+    return visit.page("again.html", title="Send it now?", carried=visit.offer(carried))
+
+
+async def _begin(visit: Visit, entry: Entry) -> Any:
     body = {"login": entry.login, "password": entry.password, "code": entry.code}
-    await visit.calls.call("POST", "/v1/sessions", body)
+    return await visit.calls.call("POST", "/v1/sessions", body)
 
 
 def _unpack(action: str, kept: str) -> Carried:
