@@ -14,6 +14,7 @@ import pytest
 from serai.errors import ExhaustedError, UnavailableError, UnsupportedError
 from serai.store import Change, NewTask, Put, Store, Transaction
 from serai.store.conformance import Lamp
+from serai.store.embedded import session
 from serai.store.open import open_store
 from serai.store.retry import Patience, repeat
 
@@ -108,6 +109,26 @@ async def test_a_file_that_comes_back_is_used_again(store: Store, path: Path, tm
         await store.put(WHO, WHY, "ada", "desk", Lamp())
     (tmp_path / "away").rename(path)
     assert await store.put(WHO, WHY, "ada", "desk", Lamp()) == 2
+
+
+async def test_a_file_that_comes_back_as_it_is_missed_has_not_lost_its_log(
+    store: Store, path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path.rename(tmp_path / "away")
+    with pytest.raises(UnavailableError, match="deleted"):
+        await store.get(Lamp, "ada", "first")
+    real = session.inode
+
+    def late(name: Path | str) -> session.Inode | None:
+        found = real(name)
+        if Path(name) == path and found is None:
+            (tmp_path / "away").rename(path)
+        return found
+
+    monkeypatch.setattr(session, "inode", late)
+    with pytest.raises(UnavailableError, match="deleted"):
+        await store.get(Lamp, "ada", "first")
+    assert (await store.get(Lamp, "ada", "first")).version == 1
 
 
 async def test_a_replaced_file_is_not_written_to(store: Store, path: Path, tmp_path: Path) -> None:

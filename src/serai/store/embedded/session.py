@@ -40,21 +40,23 @@ class File:
         with self._lock:
             if self._inode is None:
                 self._prepare()
-            elif self._log_lost or inode(self.path) != self._inode:
-                raise self.gone()
+            elif (there := inode(self.path)) != self._inode or self._log_lost:
+                raise self.gone(there)
             return self._open("rw")
 
-    def gone(self) -> UnavailableError:
-        """Return the error for a file that is no longer what was written to.
+    def gone(self, there: Inode | None) -> UnavailableError:
+        """Return the error for a file that is no longer what was written to; ``there`` is what was in its place.
+
+        It was looked at once: a file that comes back at this very moment must not pass for one without its log.
 
         The file may come back. A log does not: what it held is in the file only if its last connection could still
         put it there, which no other connection can tell. So that lasts until the process starts anew, and is told.
         """
-        if inode(self.path) == self._inode:
+        if there == self._inode:
             self._log_lost = True
             what = f"log {self.path}-wal was deleted or replaced"
         else:
-            what = f"file {self.path} was {'replaced' if self.path.exists() else 'deleted'}"
+            what = f"file {self.path} was {'replaced' if there else 'deleted'}"
         return UnavailableError(
             f"the store's {what} while it was open; put it back, or restart on what is there", temporary=False
         )
@@ -168,9 +170,9 @@ class Session:
 
         The log counts as much as the file: it holds the newest commits, and lives as long as any connection.
         """
-        if self._inodes != self._look():
+        if (found := self._look()) != self._inodes:
             self.close()
-            raise self.file.gone()
+            raise self.file.gone(found[0])
 
     def abandon(self, error: Exception) -> Exception:
         """Roll back what is open and return the coded error; a connection that is of no more use is forgotten."""
