@@ -17,7 +17,11 @@ async def test_changes_are_searched_and_lead_to_what_they_changed(house: Any) ->
     assert "made demo &lt;b&gt;" in page.text
     assert "made other" in page.text
     page = await browser.get("/audit?who=user%3Abob&name=demo&since=2020-01-01&until=2020-02-01")
-    assert "No change is like that" in page.text
+    assert "No change like that" in page.text
+    assert 'href="/audit">Show all</a>' in page.text
+    page = await browser.get("/audit?who=bob")
+    assert "made demo" in page.text, "people are found by their login"
+    assert '<a href="/audit?who=user%3Abob">bob</a>' in page.text
     assert (await browser.get("/kinds/tenant/demo/demo/history?new=1")).status_code == 200
 
 

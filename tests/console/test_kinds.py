@@ -150,7 +150,7 @@ async def test_one_is_deleted_with_its_name_and_had_back(house: Any) -> None:
     page = await browser.submit(page, {"repeat": "nightly"}, action=f"{PATH}/delete")
     page = await browser.get(page.headers["location"])
     assert page.status_code == 404
-    assert "user:ada" in page.text
+    assert "ada from 192.0.2.7 deleted it" in page.text
     await browser.follow(await browser.submit(page, {}, action=f"{PATH}/undelete"))
     assert await spec(house) == SPEC
 

@@ -155,7 +155,7 @@ async def test_a_tenant_is_deleted_with_its_name_and_had_back(house: Any) -> Non
     page = await browser.submit(page, {"repeat": "acme"}, action="/tenants/acme/delete")
     page = await browser.get(page.headers["location"])
     assert page.status_code == 404
-    assert "user:ops" in page.text
+    assert "ops from 192.0.2.7 deleted it" in page.text
     assert "acme" in (await browser.get("/tenants?show=deleted")).text
     page = await browser.follow(await browser.submit(page, {}, action="/tenants/acme/undelete"))
     assert page.status_code == 200

@@ -19,6 +19,7 @@ from serai.errors import InvalidError
 
 MAX_JSON = 64 << 10  # characters of a field that is JSON
 _LONG = 300  # characters from which on a text gets a box
+_FEW_ROWS, _MOST_ROWS = 3, 16  # of a box
 
 _inspect = msgspec.inspect
 _PLAIN = (_inspect.StrType, _inspect.IntType, _inspect.FloatType, _inspect.BoolType, _inspect.LiteralType)
@@ -65,9 +66,11 @@ class Leaf(msgspec.Struct, frozen=True, kw_only=True):
             return msgspec.json.format(msgspec.json.encode(value), indent=2).decode()
         return "" if value is None or value is False else "on" if value is True else str(value)
 
-    def is_long(self, text: str) -> bool:
-        """Tell whether a text wants a box."""
-        return self.how == "json" or "\n" in text or len(text) > _LONG
+    def rows(self, text: str) -> int:
+        """Return how many lines a box for a text has, 0 where it wants none."""
+        if self.how == "json" or "\n" in text or len(text) > _LONG:
+            return min(_MOST_ROWS, max(_FEW_ROWS, text.count("\n") + 1 + len(text) // _LONG))
+        return 0
 
 
 def leaves(kind: type[msgspec.Struct], prefix: str = "", inherited: Any = msgspec.NODEFAULT) -> Iterator[Leaf]:

@@ -24,6 +24,7 @@ AT_ONCE = 50
 #: What can be looked for, and how it is called.
 WORDS: Mapping[str, str] = {"who": "Who", "kind": "Kind", "name": "Name"}
 DAYS = ("since", "until")
+SYSTEM = "system"  # who did what nobody asked for; all others have their kind before their name
 
 
 @get(["/audit", "/tenants/{tenant:str}/audit"])
@@ -43,6 +44,8 @@ async def refusals(visit: Visitor) -> Response[str]:
 def _query(visit: Visit) -> Parameters:
     given = visit.request.query_params
     words: dict[str, str | int | None] = {name: given.get(name, "").strip() or None for name in WORDS}
+    if words["who"] and ":" not in str(words["who"]) and words["who"] != SYSTEM:
+        words["who"] = f"user:{words['who']}"
     times = {name: _day(given.get(name, ""), name) for name in DAYS}
     return {"tenant": visit.where, "limit": AT_ONCE, "before": given.get("before") or None, **words, **times}
 

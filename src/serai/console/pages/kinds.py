@@ -14,10 +14,10 @@ from serai.api.answers import descriptor, segment
 from serai.api.shapes import Descriptor, History, Page
 from serai.console.depend import Filled, Visitor
 from serai.console.forms import Empty, Form, Short
+from serai.console.homes import home_of
 from serai.console.leaves import changed, shown
 from serai.console.nav import Crumb, Nav
 from serai.console.pages.kinds_history import ONE, between, crumbs_of, path_of
-from serai.console.render import text
 from serai.console.shape import Shape, action_of, all_kinds, form_of, shape
 from serai.console.visit import Visit
 from serai.errors import ConflictError, InvalidError, NotFoundError
@@ -114,6 +114,7 @@ async def _gone(visit: Visit, of: Shape, name: str) -> Response[str]:
         kind=of.kind.KIND,
         name=name,
         last=past.items[0],
+        page=home_of(of.kind.KIND, visit.tenant, name),
         returns=of.kind.RETURNS and of.kind.EXPORTED is not None and visit.may("apply.write", visit.tenant),
     )
 
@@ -181,8 +182,9 @@ def _edit(
         tenant=tenant,
         name=name,
         spec=spec,
+        page=home_of(kind, inside, name) if name else "",
         fields=of.fields,
-        derived=[(key, text(value)) for key, value in (spec or {}).items() if key in of.kind.DERIVED],
+        derived=[(key, value) for key, value in (spec or {}).items() if key in of.kind.DERIVED],
         theirs=theirs,
         may_write=of.writable and visit.may("apply.write", inside)
         if spec is None

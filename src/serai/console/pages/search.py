@@ -12,6 +12,8 @@ from litestar.types import ControllerRouterHandler
 from serai.api.answers import segment
 from serai.api.shapes import Page
 from serai.console.depend import Visitor
+from serai.console.homes import home_of
+from serai.console.pages.kinds_history import path_of
 from serai.console.shape import action_of, shape
 from serai.console.visit import Visit
 from serai.errors import SeraiError
@@ -20,14 +22,7 @@ from serai.tasks.view import TaskView
 EACH = 10  # of one kind, in one tenant
 TENANTS = 20  # that are looked through for who can't see all
 MOST = 100  # characters
-#: Kinds that are looked for, and the page that each has.
-KINDS = {
-    "app": "/tenants/{tenant}/apps/{name}",
-    "tenant": "/tenants/{name}",
-    "domain": "/kinds/domain/{tenant}/{name}",
-    "user": "/kinds/user/-/{name}",
-    "schedule": "/tenants/{tenant}/tasks/schedules/{name}",
-}
+KINDS = ("app", "tenant", "domain", "user", "schedule")  # that are looked for
 
 
 class Hit(msgspec.Struct, frozen=True):
@@ -59,15 +54,11 @@ def _looks(visit: Visit, wanted: str) -> Iterator[asyncio.Task[list[Hit]]]:
 async def _find(visit: Visit, kind: str, tenant: str | None, wanted: str) -> list[Hit]:
     query = {"tenant": tenant, "prefix": wanted, "limit": EACH}
     found = await visit.calls.read(Page, f"/v1/{kind}", query, keep=True)
-    return [
-        Hit(
-            kind,
-            one.name,
-            one.tenant,
-            KINDS[kind].format(tenant=segment(one.tenant or "-"), name=segment(one.name)),
-        )
-        for one in found.items
-    ]
+    return [Hit(kind, one.name, one.tenant, _page(kind, one.tenant, one.name)) for one in found.items]
+
+
+def _page(kind: str, tenant: str, name: str) -> str:
+    return home_of(kind, tenant, name) or path_of(kind, tenant, name)
 
 
 async def _task(visit: Visit, wanted: str) -> list[Hit]:
