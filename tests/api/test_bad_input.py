@@ -101,3 +101,11 @@ async def test_a_query_that_could_mean_two_things_is_refused(api: Any, query: st
     with pytest.raises(InvalidError) as refused:
         await api.call("GET", f"/v1/{query}")
     assert refused.value.fields["path"] == query.partition("?")[2].partition("=")[0]
+
+
+async def test_a_query_that_does_not_fit_is_told_by_name(api: Any) -> None:
+    with pytest.raises(InvalidError) as refused:
+        await api.call("GET", "/v1/tasks?limit=many&state=odd")
+    assert "state: Invalid enum value" in refused.value.public
+    assert "limit: Expected" in refused.value.public
+    assert "/v1/tasks" not in refused.value.public

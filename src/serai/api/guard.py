@@ -151,7 +151,7 @@ def allowed_methods(app: Litestar) -> Mapping[re.Pattern[str], str]:
     """
     found: dict[str, set[str]] = {}
     for method, path, _ in table(app):
-        found.setdefault(path, set()).add(method)
+        found.setdefault(path, set()).update({"GET", "HEAD"} if method == "GET" else {method})
     return {
         re.compile(re.sub(r"\{\w+\}", "[^/]+", path) + r"\Z"): ", ".join(sorted(found[path]))
         for path in sorted(found, key=lambda path: path.count("{"))

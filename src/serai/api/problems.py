@@ -109,7 +109,14 @@ def on_http_exception(request: Request[Any, Any, Any], error: HTTPException) -> 
     if status == METHOD:
         forms: Mapping[re.Pattern[str], str] = request.app.state["methods"]
         headers["allow"] = next((methods for form, methods in forms.items() if form.match(request.scope["path"])), "")
-    return render(request, code, status, error.detail, fields=fields, headers=headers)
+    return render(request, code, status, unfit(error), fields=fields, headers=headers)
+
+
+def unfit(error: HTTPException) -> str:
+    """Return what the framework refused: of values, which ones and why, and not all that was asked for."""
+    extra = getattr(error, "extra", None)
+    faults = [one for one in extra if isinstance(one, dict) and one.get("key")] if isinstance(extra, list) else []
+    return "; ".join(f"{one['key']}: {one.get('message', 'it does not fit')}" for one in faults) or error.detail
 
 
 def on_bug(request: Request[Any, Any, Any], error: Exception) -> Response[Problem]:

@@ -10,7 +10,7 @@ import asyncio
 import re
 import socket
 import urllib.parse
-from typing import Any, Protocol
+from typing import Any
 
 import structlog
 from uvicorn.config import Config
@@ -18,6 +18,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from serai.api import problems
+from serai.api.head import Application, Headed
 from serai.bus.peer import peer_of
 
 MAX_URL = 8 * 1024  # octets
@@ -29,18 +30,6 @@ STALLED = 60.0  # seconds that a client may leave unread what was sent to it
 _PLAIN = re.compile(rb"[A-Za-z0-9._~/-]*")  # unreserved characters and slashes
 
 log = structlog.get_logger("api")
-
-
-class Application(Protocol):
-    """What is served: an ASGI application that gives some answers without a task of their own."""
-
-    def at_once(self, scope: Any, url: bytes) -> bytes | None:
-        """Return the whole response to a GET, None where the request is to be served as any other."""
-        ...
-
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        """Serve a request."""
-        ...
 
 
 class Connection(HttpToolsProtocol):
@@ -179,7 +168,7 @@ class Server:
 
     def __init__(self, app: Application) -> None:
         self._config = Config(
-            app,
+            Headed(app),
             http=Connection,
             ws="none",
             lifespan="off",
