@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -21,6 +22,24 @@ sys.path.append(str(Path(__file__).with_name("support")))
 # No test judges how long anything takes: the machine may be slow, or busy with something else.
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("patient")
+
+
+#: Objects after which the collector looks for garbage. What thousands of tests consist of is never that, and whole
+#: applications are made in them: by Python's own 700 a quarter of the time would go into looking for it.
+GARBAGE = 50_000
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[None]:
+    """Look for no garbage while tests are collected, nor among them later."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(GARBAGE)
+        gc.enable()
 
 
 #: Those that start whole platforms and processes by the dozen, and wait for them: others fill the time until their end.

@@ -32,20 +32,12 @@ from structlog.testing import capture_logs
 
 from serai.api.app import Front
 from serai.api.streams import MEDIA_TYPES
-
-schemathesis = pytest.importorskip("schemathesis")
-
-from inprocess import InProcess  # noqa: E402
-from requests.adapters import HTTPAdapter  # noqa: E402
-from schemathesis import engine  # noqa: E402
-from schemathesis.config import SchemathesisConfig  # noqa: E402
-
-from serai.daemon.testing import serving as at_work  # noqa: E402
-from serai.identity import Grant, Principal  # noqa: E402
-from serai.identity.people import Member, User  # noqa: E402
-from serai.identity.principals import Scope  # noqa: E402
-from serai.identity.tokens import issue  # noqa: E402
-from serai.services.series.module import SeriesConfig, SeriesModule  # noqa: E402
+from serai.daemon.testing import serving as at_work
+from serai.identity import Grant, Principal
+from serai.identity.people import Member, User
+from serai.identity.principals import Scope
+from serai.identity.tokens import issue
+from serai.services.series.module import SeriesConfig, SeriesModule
 
 FEW = 2
 EXAMPLES = int(os.environ.get("SERAI_TORMENT", str(FEW)))
@@ -130,6 +122,11 @@ async def seed(api: Any) -> None:
 
 def torment(description: dict[str, Any], settings: str) -> list[str]:
     """Run all checks; return what they found, each once."""
+    # Only here: it takes seconds to import, in each process that collects tests.
+    import schemathesis
+    from schemathesis import engine
+    from schemathesis.config import SchemathesisConfig
+
     config = SchemathesisConfig.from_str(settings)
     schema = schemathesis.openapi.from_dict(description, config=config)
     found: dict[str, str] = {}
@@ -162,6 +159,10 @@ def part_of(description: dict[str, Any], part: int) -> dict[str, Any]:
 @pytest.mark.timeout(3600 if EXAMPLES > FEW else 600)
 @pytest.mark.parametrize("part", range(PARTS))
 def test_nothing_is_found(part: int, serve: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("schemathesis")
+    from inprocess import InProcess
+    from requests.adapters import HTTPAdapter
+
     with asyncio.Runner() as runner, capture_logs():
         serving = with_numbers(serve())
         api = runner.run(serving.__aenter__())
