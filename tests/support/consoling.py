@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from browsing import Browser
+from learning import learn, routes_of
 from prometheus_client import CollectorRegistry
 from serving import Api, listening, serving, taking
 
 from serai.api.server import Server
+from serai.console import nav
 from serai.console.app import Door, build
 from serai.console.wire import Wire
 
@@ -50,6 +52,7 @@ async def consoling(home: Path, *, pages: Any = None, seconds: float = 10.0) -> 
     async with serving(home) as api:
         wire = Wire(home / "front.sock", seconds=seconds)
         app = build(wire, api.ctx.clock.now, pages)
+        learn(routes_of(nav.modules() if pages is None else ()))
         server = Server(Door(app, CollectorRegistry()))
         path = home / "console.sock"
         with listening(path) as sock:

@@ -13,9 +13,11 @@ from typing import Any, TypeVar
 
 import httpx
 import structlog
+from learning import brought_by, learn, routes_of
 from litestar import Litestar
 from prometheus_client import CollectorRegistry
 
+from serai.api import app as application
 from serai.api.app import Front, build
 from serai.api.client import Client
 from serai.api.desk import Desk, site_of
@@ -145,6 +147,7 @@ async def serving(
         rates=rates,
         streams=streams,
     )
+    learn((*routes_of(vars(application).values()), *brought_by(ctx.services)))
     server = Server(Front(app, ctx.registry))
     path = home / "api.sock"
     with listening(path) as local, listening(path.with_name("front.sock")) as front:
