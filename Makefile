@@ -8,7 +8,11 @@ JOBS  ?= $(shell cores=$$(nproc); echo $$((cores < 8 ? cores + 1 : 8)))
 # Where .venv is elsewhere (scripts/setup says when) it holds a copy of the code, to be made anew with each change.
 COPIED = $(if $(shell test -L $(VENV) && echo yes),$(shell find src -not -name __pycache__ -not -name '*.pyc'))
 
-.PHONY: setup setup-dev run test check bench docs clean
+CHECKS = check-types check-format check-rules check-imports check-sizes
+# Processes by the hundred start in tests: what the first of them compiled, the others shall not compile again.
+unexport PYTHONDONTWRITEBYTECODE
+
+.PHONY: setup setup-dev run test check bench docs clean $(CHECKS)
 .DEFAULT_GOAL := setup
 
 setup: $(VENV)/.setup            ## install what running needs; leaves .venv/bin/serai
@@ -27,11 +31,18 @@ test: setup-dev                  ## run all tests, JOBS=N at once
 	@$(BIN)/pytest -n $(JOBS) --dist loadgroup -m "not alone"
 	@$(BIN)/pytest -m alone
 
-check: setup-dev                 ## style, types, imports, sizes
-	@$(BIN)/ruff format --check src tests bench scripts
-	@$(BIN)/ruff check src tests bench
+check: setup-dev                 ## style, types, imports, sizes: all at once, each telling what it found
+	@$(MAKE) --no-print-directory --keep-going --jobs --output-sync $(CHECKS)
+
+check-types:
 	@$(BIN)/mypy
+check-format:
+	@$(BIN)/ruff format --check src tests bench scripts
+check-rules:
+	@$(BIN)/ruff check src tests bench
+check-imports:
 	@$(BIN)/lint-imports
+check-sizes:
 	@$(BIN)/python scripts/sizes.py
 
 bench: setup-dev                 ## NAME=edge|replica|tasks…: us and the peer, in turn
