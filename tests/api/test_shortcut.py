@@ -199,9 +199,9 @@ async def test_what_is_out_of_the_ordinary_goes_the_long_way(api: Any, short: li
         head = f"GET {ONE} HTTP/1.1\r\nhost: x\r\n{line}\r\n"
         answer = await api.raw(f"{head}{'' if 'close' in line else 'connection: close'}\r\n\r\n".encode())
         assert int(answer.split()[1]) == status, line
-    for method in ("HEAD", "POST"):
+    for method, begins in (("HEAD", b"HTTP/1.1 200 "), ("POST", b"HTTP/1.1 405 ")):
         answer = await api.raw(f"{method} {ONE} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n".encode())
-        assert answer.startswith(b"HTTP/1.1 405 "), method
+        assert answer.startswith(begins), method
     assert (await api.raw(f"GET {ONE} HTTP/1.0\r\nhost: x\r\n\r\n".encode())).startswith(b"HTTP/1.1 200 ")
     assert not short
 

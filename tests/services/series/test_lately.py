@@ -36,6 +36,18 @@ def test_an_hour_later_nothing_is_left() -> None:
     assert sum(lately.hour(BEGIN + 2 * 86400 + 59, 60)[0]) == 0.05
 
 
+def test_a_clock_that_was_set_back_costs_no_more_than_what_it_told_wrong() -> None:
+    board = Board()
+    for start in (BEGIN + 365 * 86400, BEGIN):
+        board.window(start, {"a/b": {start: {2: 60}}})
+    board.window(BEGIN + 365 * 86400, {"a/c": {BEGIN: {2: 1}}})
+    found = board.get("a/b")
+    assert found is not None
+    assert sum(found.hour(BEGIN + 59, 60)[0]) == 1
+    board.forget(BEGIN)
+    assert list(board.targets()) == ["a/b"]
+
+
 def test_a_board_knows_who_was_visited_and_forgets_who_no_longer_is() -> None:
     board = Board()
     board.window(BEGIN, {"a/b": {BEGIN: {2: 1}}, "a": {BEGIN: {2: 1}}, "a/idle": {BEGIN: {1024: gauge(1)}}})

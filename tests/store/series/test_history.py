@@ -125,6 +125,32 @@ def test_a_clock_that_was_set_back_does_no_harm() -> None:
     assert kept.roll(BEGIN + 700, 10) is False
 
 
+def test_a_host_that_was_off_for_a_month_goes_on_at_once() -> None:
+    driver = MemorySeries(1 << 30)
+    kept = history(driver=driver)
+    record(kept, {BEGIN + at: {1: 1} for at in range(2 * HOUR)})
+    roll(kept, BEGIN + 2 * HOUR)
+    back = BEGIN + 30 * DAY
+    kept = history(driver=driver)
+    record(kept, {back + at: {1: 1} for at in range(20)})
+    assert sum(1 for _ in iter(lambda: kept.roll(back + 20, 100), False)) < 50
+    assert sum(point[1] for point in kept.read("a/b", 3, BEGIN, back + 20).values()) == 2 * HOUR + 20  # type: ignore[misc]
+    record(kept, {back + at: {1: 1} for at in range(20, 2 * HOUR)})
+    roll(kept, back + 2 * HOUR + 300)
+    assert [point for _, point in sorted(kept.read("a/b", 3, back, back + 2 * HOUR).items())] == [{1: HOUR}] * 2
+    assert sum(point[1] for point in kept.read("a/b", 1, back, back + 2 * HOUR).values()) == 2 * HOUR  # type: ignore[misc]
+
+
+def test_what_is_written_a_little_late_is_rolled_up_too() -> None:
+    kept = history()
+    record(kept, {BEGIN + at: {1: 1} for at in range(600)})
+    roll(kept, BEGIN + 700)
+    roll(kept, BEGIN + 5 * HOUR + 2)  # nothing was told for hours, and the row before has just ended
+    record(kept, {BEGIN + 5 * HOUR - 10 + at: {1: 1} for at in range(10)})
+    roll(kept, BEGIN + 5 * HOUR + 700)
+    assert kept.read("a/b", 1, BEGIN + 4 * HOUR, BEGIN + 5 * HOUR) == {BEGIN + 5 * HOUR - 10: {1: 10}}
+
+
 def test_a_row_that_an_earlier_process_began_is_added_to() -> None:
     driver = MemorySeries(1 << 30)
     history(driver=driver).write(BEGIN, {"a/b": {BEGIN: {1: 1}, BEGIN + 3: {1: 2}}})

@@ -88,7 +88,7 @@ def _key(board: Board, recorder: Recorder, order: str, now: float) -> Callable[[
 def _last(board: Board, target: str, now: float) -> Point:
     """Return what an app did in the last window, {} where that was nothing."""
     lately = board.get(target)
-    return lately.point if lately is not None and now - lately.start < _FRESH else {}
+    return lately.point if lately is not None and abs(now - lately.start) < _FRESH else {}
 
 
 def _requests(point: Point) -> int:

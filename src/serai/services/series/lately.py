@@ -30,12 +30,12 @@ class Lately:
         self.point: Point = {}
 
     def add(self, start: int, point: Point) -> None:
-        """Count what happened from ``start``; older than an hour is forgotten."""
+        """Count what happened from ``start``; what was an hour before is forgotten, as is what a clock told wrong."""
         minute = start // MINUTE
+        if minute <= self._minute - MINUTES:  # windows come in order: the clock was set back
+            self._minute = 0
         if minute > self._minute:
             self._turn(minute)
-        if minute <= self._minute - MINUTES:
-            return
         at = minute % MINUTES
         requests = sum(number(point, column) for column in ALL_REQUESTS)
         errors = number(point, figures.REQUESTS + 5)
@@ -102,8 +102,10 @@ class Board:
 
     def forget(self, now: int) -> None:
         """Forget who did nothing for an hour."""
-        first = now // MINUTE - MINUTES
-        self._apps = {target: each for target, each in self._apps.items() if each.minute > first}
+        last = now // MINUTE
+        # Not those either that are seen in an hour to come: the clock was set back.
+        there = range(last - MINUTES + 1, last + MINUTES)
+        self._apps = {target: each for target, each in self._apps.items() if each.minute in there}
 
     def targets(self) -> Iterator[str]:
         """Yield their names."""

@@ -172,7 +172,7 @@ class SeriesModule:
             await self._through(partial(history.roll, now, ROLLED))
             await self._through(partial(history.trim, now))
             self._octets = await self._guarded(history.used) or self._octets
-            if now - forgotten >= _FORGET:
+            if abs(now - forgotten) >= _FORGET:  # also where the clock was set back
                 forgotten = now
                 self._board.forget(now)
 

@@ -101,10 +101,13 @@ class EmbeddedSeries:
                 self._bind(connection)
             return removed
 
-    def oldest(self, level: int) -> int | None:
-        """Return the start of a level's oldest row."""
+    def oldest(self, level: int, since: int | None = None) -> int | None:
+        """Return the start of a level's oldest row, of all or from a time on."""
         with self._connection() as connection:
-            row = connection.execute("SELECT min(start) FROM row WHERE level = ?", (level,)).fetchone()
+            least = -(1 << 63) if since is None else since
+            row = connection.execute(
+                "SELECT min(start) FROM row WHERE level = ? AND start >= ?", (level, least)
+            ).fetchone()
             start: int | None = row[0]
             return start
 

@@ -46,9 +46,10 @@ class MemorySeries:
             del self._rows[key]
         return len(old)
 
-    def oldest(self, level: int) -> int | None:
-        """Return the start of a level's oldest row."""
-        return min((start for each, start, _ in self._rows if each == level), default=None)
+    def oldest(self, level: int, since: int | None = None) -> int | None:
+        """Return the start of a level's oldest row, of all or from a time on."""
+        starts = (start for each, start, _ in self._rows if each == level)
+        return min((start for start in starts if since is None or start >= since), default=None)
 
     def used(self) -> int:
         """Return the octets that rows take."""

@@ -54,7 +54,7 @@ class SeriesConformance(ABC):
     def test_the_oldest_rows_of_a_level_are_dropped_first(self) -> None:
         """As many as were asked for, and none of another level."""
         with self.opened() as driver:
-            equal(driver.oldest(0), None)
+            equal((driver.oldest(0), driver.oldest(0, 10)), (None, None))
             driver.put([Row(0, start, "a", b"x") for start in range(0, 100, 10)], {})
             driver.put([Row(1, 0, "a", b"x")], {})
             equal(driver.drop(0, 50, 2), 2)
@@ -62,6 +62,7 @@ class SeriesConformance(ABC):
             equal(driver.drop(0, 50, 100), 3)
             equal(driver.drop(0, 50, 100), 0)
             equal((driver.oldest(0), driver.oldest(1)), (50, 0))
+            equal([driver.oldest(0, since) for since in (0, 50, 51, 90, 91)], [50, 50, 60, 90, None])
 
     def test_what_there_is_no_room_for_is_refused_and_what_was_dropped_makes_room(self) -> None:
         """All of a put or nothing; nothing that was kept suffers."""

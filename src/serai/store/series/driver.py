@@ -45,8 +45,8 @@ class SeriesDriver(Protocol):
         """Remove up to ``limit`` rows of a level that start earlier, the oldest first; return how many."""
         ...
 
-    def oldest(self, level: int) -> int | None:
-        """Return the start of a level's oldest row, None without rows."""
+    def oldest(self, level: int, since: int | None = None) -> int | None:
+        """Return the start of a level's oldest row, or of its oldest one from a time on; None without such rows."""
         ...
 
     def used(self) -> int:

@@ -64,6 +64,7 @@ class History:
         for level in range(1, len(self.levels)):
             span = self.levels[level].span
             start = self._next(level, now)
+            self._pass_over(level, start)
             # The finer level has to have all of it.
             if start + span + GRACE * level > now or (level > 1 and self._next(level - 1, now) < start + span):
                 continue
@@ -168,11 +169,20 @@ class History:
         return self._marks
 
     def _next(self, level: int, now: int) -> int:
-        """Return the start of the row of a level that is to be made next."""
+        """Return the start of the row of a level that is to be made next: times of which nothing is kept have none."""
         marks = self._known()
-        span = self.levels[level].span
-        first = self._driver.oldest(level - 1)
-        earliest = (now if first is None else first) // span * span
         if marks.get(level, 0) > now:
             marks.pop(level)  # the clock was set back
-        return max(marks.get(level, 0), earliest)
+        mark = marks.get(level, 0)
+        # What is not written yet, or not rolled up to the finer level, may still come.
+        until = now - GRACE if level == 1 else self._next(level - 1, now)
+        first = self._driver.oldest(level - 1, mark)
+        earliest = until if first is None else min(first, until)
+        return max(mark, earliest // self.levels[level].span * self.levels[level].span)
+
+    def _pass_over(self, level: int, start: int) -> None:
+        """Remember that nothing is kept of the time before a row, so that a host that was off does not count it all."""
+        marks = self._known()
+        if marks.get(level, start) < start:
+            self._driver.put([], {level: start})
+            marks[level] = start
