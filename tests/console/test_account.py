@@ -33,7 +33,7 @@ async def test_an_authenticator_app_is_begun_confirmed_and_ended(house: Any) -> 
     page = await browser.get("/account")
     page = await browser.submit(page, {"password": PASSPHRASE}, action="/account/totp")
     assert page.status_code == 200
-    secret = page.text.partition("<dt>Secret</dt><dd>")[2].partition("<")[0]
+    secret = page.text.partition('<span class="copy"><code>')[2].partition("<")[0]
     page = await browser.submit(page, {"code": "000000"}, action="/account/totp/confirm")
     assert page.status_code == 400
     assert secret not in page.text
@@ -56,6 +56,18 @@ async def test_another_session_is_ended_and_this_one_is_not(house: Any) -> None:
     await browser.follow(await browser.submit(page, {}, action=action))
     assert (await other.get("/account")).status_code == 401
     assert (await browser.get("/account")).status_code == 200
+
+
+async def test_all_other_sessions_are_ended_at_once(house: Any) -> None:
+    browser = await house.visitor("ada", ("demo", "viewer"))
+    others = [house.browser() for _ in range(2)]
+    for other in others:
+        await other.sign_in("ada")
+    page = await browser.get("/account")
+    page = await browser.follow(await browser.submit(page, {}, action="/account/sessions/end-others"))
+    assert "2 other sessions have ended." in page.text
+    assert [(await other.get("/account")).status_code for other in others] == [401, 401]
+    assert "end-others" not in page.text
 
 
 async def test_a_token_is_shown_once_narrowed_and_ended(house: Any) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from serai.errors import NotFoundError
+from serai.identity.descriptors import Tenant
 from serai.identity.people import Member, User
 
 BOB = "/people/bob"
@@ -126,6 +127,28 @@ async def test_nobody_is_offered_to_lock_out_themselves(house: Any) -> None:
     assert "/delete" not in page.text
 
 
+async def test_somebody_is_let_into_a_tenant_and_an_app_of_it(house: Any) -> None:
+    await house.store.put("user:root", "test", "acme", "acme", Tenant(uid=1))
+    browser = await operator(house)
+    page, path = await browser.get(BOB), f"{BOB}/join"
+    answer = await browser.submit(page, {"tenant": "acme", "role": "viewer", "app": "shop"}, action=path)
+    page = await browser.follow(answer)
+    assert "bob is viewer of shop now." in page.text
+    assert "/tenants/acme/people/bob%3Ashop" in page.text
+    assert (await house.store.get(Member, "acme", "bob:shop")).spec.role == "viewer"
+    page = await browser.follow(await browser.submit(page, {"tenant": "-", "role": "operator"}, action=path))
+    assert "bob is operator of the platform now." in page.text
+    for form, said in (
+        ({"tenant": "acme", "role": "king"}, "There is no such role."),
+        ({"tenant": "", "role": "viewer"}, "This is needed."),
+        ({"tenant": "-", "role": "operator"}, ""),  # there is one already
+    ):
+        answer = await browser.submit(page, form, action=path)
+        assert 400 <= answer.status_code < 500
+        assert said in answer.text
+        assert f'value="{form["role"]}"' in answer.text
+
+
 async def test_it_is_for_operators_alone(house: Any) -> None:
     await operator(house)
     browser = await house.visitor("ada", ("acme", "owner"))
@@ -133,7 +156,7 @@ async def test_it_is_for_operators_alone(house: Any) -> None:
     token = (await browser.get("/account")).text.partition('name="csrf" value="')[2].partition('"')[0]
     asked = {BOB: {"email": "", "version": "1"}, f"{BOB}/lock": {"disabled": "on", "version": "1"}}
     asked |= {f"{BOB}/reset": {}, f"{BOB}/end": {}, f"{BOB}/delete": {"repeat": "bob"}}
-    asked |= {"/people": {"login": "x", "email": "x@example.test"}}
+    asked |= {f"{BOB}/join": {"tenant": "acme", "role": "owner"}, "/people": {"login": "x", "email": "x@example.test"}}
     for path, form in asked.items():
         assert (await browser.post(path, {"csrf": token, **form})).status_code in {403, 404}, path
     assert await user(house) == User(email="bob@example.test")

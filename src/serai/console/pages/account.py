@@ -132,10 +132,26 @@ async def end_session(visit: Visitor, form: Filled[Empty], name: FromPath[str]) 
     return await _account(visit, plain=form)
 
 
+@post("/account/sessions/end-others")
+async def end_others(visit: Visitor, form: Filled[Empty]) -> Response[str]:
+    """End all of one's sessions but this one."""
+
+    async def send(_data: Empty) -> int:
+        found = [one for one in (await visit.calls.read(SessionList, "/v1/sessions")).items if not one.current]
+        paths = [f"/v1/sessions/{segment(one.name)}" for one in found]
+        await asyncio.gather(*(visit.calls.call("DELETE", path) for path in paths))
+        return len(paths)
+
+    if await form.send(send):
+        ended = form.result
+        return visit.go("/account", f"{ended} other {'session has' if ended == 1 else 'sessions have'} ended.")
+    return await _account(visit, plain=form)
+
+
 async def _named(visit: Visit, name: str) -> list[Any]:
     return [one for one in (await visit.calls.read(SessionList, "/v1/sessions")).items if one.name == name]
 
 
 ROUTES: list[ControllerRouterHandler] = [
-    account, set_password, begin_totp, confirm_totp, end_totp, renew_recovery, remove_passkey, end_session,
+    account, set_password, begin_totp, confirm_totp, end_totp, renew_recovery, remove_passkey, end_others, end_session,
 ]  # fmt: skip
