@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import io
 import tarfile
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from browsing import forms, multipart, unclean
 
+from serai.console import streamed
 from serai.services.apps.descriptors import App, Release
 
 NEW = "/tenants/demo/deploy"
@@ -131,3 +133,55 @@ async def test_who_may_not_deploy_is_refused(shop: Any, path: str) -> None:
     body, media_type = multipart([("csrf", token), ("app", "shop")], ("a.tar", b"x"))
     assert (await eve.post(path, body, content_type=media_type)).status_code in {403, 404}
     assert (await shop.store.get(App, "demo", "shop")).spec.next_release == 4
+
+
+@pytest.mark.parametrize(
+    ("cookies", "fields"),
+    [
+        ({"__Host-serai": ""}, {}),
+        ({}, {"csrf": "of another session"}),
+        ({}, {"other": "1"}),
+        ({}, {"app": "another app"}),
+        ({}, {"title": "\0"}),
+    ],
+)
+async def test_a_file_that_nobody_takes_is_read_before_the_answer(
+    shop: Any, cookies: dict[str, str], fields: dict[str, str]
+) -> None:
+    browser = await shop.visitor("ada", ("demo", "developer"))
+    token = forms((await browser.get(SHOP)).text)[-1].fields["csrf"]
+    body, media_type = multipart({"csrf": token, "app": "shop", **fields}.items(), ("a.tar", b"x" * 4_000_000))
+    served, answered = shop.app.asgi_handler, []
+
+    async def serve(scope: Any, receive: Any, send: Any) -> None:
+        read = 0
+
+        async def receiving() -> Any:
+            nonlocal read
+            message = await receive()
+            read += len(message.get("body", b""))
+            return message
+
+        async def sending(message: Any) -> None:
+            if message["type"] == "http.response.start":
+                answered.append(read)
+            await send(message)
+
+        await served(scope, receiving, sending)
+
+    shop.app.asgi_handler = serve
+    browser.cookies |= cookies
+    answer = await browser.post(SHOP, body, content_type=media_type)
+    assert 400 <= answer.status_code < 500
+    assert answered == [len(body)]
+
+
+async def test_there_is_an_end_to_what_is_read_for_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    left = iter(range(1000))
+
+    async def receive() -> Any:
+        return {"type": "http.request", "body": b"x" * 1000, "more_body": next(left) >= 0}
+
+    monkeypatch.setattr(streamed, "MAX_LEFT", 10_000)
+    await streamed.Incoming(SimpleNamespace(receive=receive, headers={})).leave()  # type: ignore[arg-type]
+    assert next(left) == 11

@@ -104,7 +104,8 @@ document.addEventListener("htmx:responseError", (event) => {
     halt();
     const link = document.createElement("a");
     link.href = `/sign-in?next=${encodeURIComponent(location.pathname + location.search)}`;
-    link.textContent = "Sign in again";
+    link.target = "_blank"; // what was typed here stays
+    link.textContent = "Sign in again, in another window";
     say("Your session has ended: what you see is not renewed. ", link, ".");
   } else if (status === 404) {
     say("What this page shows is gone by now, or you may not see it any more.");

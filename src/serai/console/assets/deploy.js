@@ -9,8 +9,33 @@ const said = form?.querySelector("[data-said]");
 const bar = form?.querySelector("[data-progress]");
 let busy = false;
 
-function say(text) {
-  said.textContent = text;
+function say(...words) {
+  said.replaceChildren(...words);
+}
+
+function fail(error) {
+  say(error.message);
+  if (error.ended) {
+    const link = document.createElement("a");
+    [link.href, link.target, link.textContent] = ["/sign-in", "_blank", "Sign in in another window"];
+    say("Your session has ended. ", link, ", then go on here: all that you chose is still there.");
+  }
+  said.scrollIntoView({ block: "nearest" });
+  bar.hidden = true;
+  busy = false;
+}
+
+const openedBy = (token) => token.slice(token.indexOf(".") + 1);
+
+/** See that there is a session before anything large is sent. A form that somebody else opened stays theirs: the server
+    shows it before it takes it. */
+async function ask() {
+  const answer = await fetch(location.href);
+  if (answer.status === 401) throw Object.assign(new Error("Your session has ended."), { ended: true });
+  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+  const fresh = page.querySelector("form[data-deploy]")?.elements.csrf.value;
+  const { csrf } = form.elements;
+  if (fresh && openedBy(fresh) === openedBy(csrf.value)) csrf.value = fresh;
 }
 
 const size = (octets) => (octets < 1 << 20 ? `${Math.ceil(octets / 1024)} KiB` : `${(octets / (1 << 20)).toFixed(1)} MiB`);
@@ -50,6 +75,7 @@ async function deploy(found) {
   busy = true;
   bar.hidden = false;
   try {
+    await ask();
     say("Reading the folder…");
     const packed = found.archive ?? (await pack(found.files));
     const blob = await upload(packed);
@@ -64,9 +90,20 @@ async function deploy(found) {
     form.append(field);
     form.submit();
   } catch (error) {
-    say(error.message);
-    bar.hidden = true;
-    busy = false;
+    fail(error);
+  }
+}
+
+async function send(event) {
+  event.preventDefault();
+  if (busy) return;
+  busy = true;
+  try {
+    await ask();
+    form.submit();
+  } catch (error) {
+    fail(error);
+    delete form.dataset.sent;
   }
 }
 
@@ -89,8 +126,11 @@ async function dropped(event) {
   }
 }
 
+addEventListener("pageshow", () => { busy = false; });
+
 if (drop) {
   drop.hidden = false;
+  form.addEventListener("submit", send);
   const folder = form.querySelector("[data-folder]");
   form.querySelector("[data-choose]").addEventListener("click", () => folder.click());
   folder.addEventListener("change", async () => {
