@@ -126,3 +126,12 @@ def test_what_is_written_reached_and_opened_stays_while_a_part_is_renewed(
     page.get_by_role("button", name="Promote").focus()
     expect(page.locator("#release")).not_to_have_attribute("data-got", before, timeout=SLOW)
     expect(page.get_by_role("button", name="Promote")).to_be_focused()
+
+
+def test_a_page_that_is_left_at_once_is_no_fault(window: Callable[..., Window]) -> None:
+    shown = window("ben")
+    for _ in range(5):
+        shown.page.goto("/tenants/acme/apps/worker", wait_until="load")
+        shown.page.evaluate("dispatchEvent(new PageTransitionEvent('pagehide'))")
+    shown.open("/tenants/acme/apps")
+    assert shown.faults() == []

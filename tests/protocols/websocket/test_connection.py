@@ -114,6 +114,12 @@ def test_who_breaks_the_protocol_is_told_by_code(octets: bytes, expected: int) -
     assert code(octets) == expected
 
 
+@pytest.mark.parametrize("octets", [frame(1, b"x" * (LIMIT + 1)), frame(1, b"x" * LIMIT, final=False) + frame(0, b"y")])
+def test_what_is_too_long_is_told_so_whole_or_in_pieces(octets: bytes) -> None:
+    (event,) = read(octets)
+    assert event.reply[4:] == b"A message is too long."
+
+
 @pytest.mark.parametrize("given_code", [1000, 1001, 1003, 1011, 1012, 3000, 4999])
 def test_a_close_is_answered_with_its_code(given_code: int) -> None:
     (event,) = read(frame(8, struct.pack("!H", given_code) + "grüß".encode()))

@@ -63,6 +63,8 @@ export class Stream {
     clearTimeout(this.timer);
     const { socket } = this;
     Object.assign(this, { socket: null, open: false });
-    socket?.close();
+    // One that is closed while it opens is a fault to browsers' consoles.
+    if (socket?.readyState === WebSocket.CONNECTING) socket.onopen = () => socket.close();
+    else socket?.close();
   }
 }

@@ -55,7 +55,7 @@ def read_frame(buffer: bytearray, limit: int) -> tuple[Frame, int] | None:
         if size < least or size >> 63:  # section 5.2: the minimal number of octets, the highest bit 0
             raise FrameError(1002, "A length is not written in its shortest form.")
     if opcode < CLOSE and size > limit:
-        raise FrameError(1009, f"A message has at most {limit} octets.")
+        raise FrameError(1009, "A message is too long.")
     end = at + 4 + size
     if len(buffer) < end:
         return None
