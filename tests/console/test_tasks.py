@@ -50,6 +50,7 @@ async def test_a_task_shows_its_story_and_is_canceled_and_run_again(house: Any) 
     task = await tasks.add("user:test", NewTask(function=HOSTILE, tenant="demo", arguments={"x": HOSTILE}))
     page = await browser.get(f"/tasks/{task}")
     assert page.status_code == 200
+    assert '<a href="/tenants/demo/tasks" aria-current="page">Tasks</a>' in page.text, "it is one of the tenant's pages"
     assert "<script>alert" not in page.text
     answer = await browser.submit(page, {"why": HOSTILE}, action=f"/tasks/{task}/cancel")
     page = await browser.follow(answer)

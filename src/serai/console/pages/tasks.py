@@ -141,6 +141,8 @@ async def show(visit: Visitor, task: FromPath[str]) -> Response[str]:
 async def _show(visit: Visit, name: str) -> Response[str]:
     path, calls = f"/v1/tasks/{segment(name)}", visit.calls
     task = await calls.read(TaskView, path, keep=True)
+    if task.tenant:
+        visit.belong(task.tenant, f"/tenants/{segment(task.tenant)}/tasks")
     family: Parameters = {"parent": task.id, "limit": CHILDREN, "tenant": task.tenant or "-"}
     story, children, lines = await asyncio.gather(
         calls.read(Story, f"{path}/story", keep=True),
