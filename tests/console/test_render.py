@@ -59,6 +59,7 @@ class Anyone:
         self.as_of = NOW - 60
         self.request = self
         self.query_params = {"after": name}
+        self.again = self.silent = name
 
     def nav(self) -> list[tuple[str, str, bool]]:
         return [(self.login, "/x", True)]

@@ -11,7 +11,7 @@ from typing import Any
 from browsing import Browser
 from learning import learn, routes_of
 from prometheus_client import CollectorRegistry
-from serving import Api, listening, serving, taking
+from serving import Api, Place, listening, serving, taking
 
 from serai.api.server import Server
 from serai.console import nav
@@ -48,8 +48,10 @@ class House:
 
 
 @asynccontextmanager
-async def consoling(home: Path, *, pages: Any = None, seconds: float = 10.0) -> AsyncIterator[House]:
-    async with serving(home) as api:
+async def consoling(
+    home: Path, *, pages: Any = None, seconds: float = 10.0, place: Place | None = None
+) -> AsyncIterator[House]:
+    async with serving(home, place=place) as api:
         wire = Wire(home / "front.sock", seconds=seconds)
         app = build(wire, api.ctx.clock.now, pages)
         learn(routes_of(nav.modules() if pages is None else ()))

@@ -130,8 +130,9 @@ async def serving(
     max_upload: int = 1 << 20,
     rates: Rates = FAST,
     streams: Streams | None = None,
+    place: Place | None = None,
 ) -> AsyncIterator[Api]:
-    ctx = Place(home)
+    ctx = place or Place(home)
     streams = streams or Streams()
     nudge = Nudge()
     ctx.store.on_commit.append(lambda _number: nudge.poke())

@@ -5,22 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from serai.api.framework import AS_OF
+from serai.api.problems import STATUS as API_STATUS
 from serai.console.trail import trail
-from serai.errors import DeadlineError, SeraiError, UnavailableError
+from serai.errors import DeadlineError, SeraiError
 
 if TYPE_CHECKING:
     from litestar import Response
 
     from serai.console.visit import House, Visit
 
-AGAIN = "again"  # the part of every page that holds nothing: its head tells whether the page could be had as of now
+AGAIN = "again"  # the part of every page that says how old it would be, and nothing where it would be of now
+TEMPLATE = "known.html"
 LATER = {"retry-after": "5"}  # seconds
 STATUS = 503
-
-
-def is_away(error: SeraiError) -> bool:
-    """Tell whether an error says that somebody does not answer, and nothing of what was asked."""
-    return isinstance(error, UnavailableError | DeadlineError)
 
 
 def fields(visit: Visit) -> dict[str, str]:
@@ -55,15 +52,27 @@ def absent(visit: Visit, error: SeraiError) -> Response[str]:
     )
 
 
-def outcome(error: SeraiError) -> str:
-    """Return what to tell of a change that could not be made, since somebody did not answer."""
+def undone(visit: Visit, error: SeraiError) -> Response[str]:
+    """Return the answer to a form that nobody could take: what became of it, and what was typed, to be sent again."""
+    return visit.page(
+        "undone.html",
+        title="The platform does not answer now",
+        http_status=API_STATUS[error.code],
+        headers=LATER,
+        gap="",
+        said=_outcome(error),
+        why=error.public if visit.may("host.status") or not error.fields.get("silent") else "",
+        carried=visit.offer(visit.carry()),
+    )
+
+
+def _outcome(error: SeraiError) -> str:
     if error.fields.get("done"):
-        return f"{error.public} A part of this was done before: look at it before you send it again."
+        return "A part of this was done, then nobody answered any more: look at it before you send it again."
     if isinstance(error, DeadlineError) or error.fields.get("outcome") == "unknown":
-        return f"{error.public} Nobody can tell whether this was done: look before you send it again."
-    if "as_of" in error.fields:
-        return "Nothing was changed: the platform's store does not answer now. What you typed is kept on this page."
-    return f"Nothing was changed. {error.public}"
+        return "Nobody can tell whether this was done: look before you send it again."
+    who = error.fields.get("silent")
+    return f"Nothing was changed: the platform's {who} does not answer now." if who else "Nothing was changed."
 
 
 def _who(visit: Visit) -> bytes:

@@ -1,8 +1,8 @@
 """The API as one visitor may use it: their cookies and their address go with every call, and nothing else does.
 
 Each method raises the API's error by its code; `UnavailableError` and `DeadlineError` where the API is away. Such an
-error has the field ``as_of`` where it is the platform's store that is away, and ``done`` where the visit has changed
-something before.
+error has the field ``silent`` where it is the platform's store, or the API itself, that does not answer, and ``done``
+where the visit has changed something before.
 """
 
 from __future__ import annotations
@@ -143,8 +143,7 @@ class Calls:
         try:
             answer, octets = await self._wire.call(request)
         except (UnavailableError, DeadlineError) as error:
-            self.silent = "API"
-            self._tell(error)
+            self._tell(error, "API")
             raise
         self._check(answer, octets)
         return answer, octets
@@ -152,11 +151,11 @@ class Calls:
     def _note(self, when: float) -> None:
         self.as_of = when if self.as_of is None else min(when, self.as_of)
 
-    def _tell(self, error: SeraiError, behind: float | None = None) -> None:
+    def _tell(self, error: SeraiError, silent: Literal["", "API", "store"]) -> None:
         """Say with an error what only this visit knows of it."""
-        if behind is not None:
-            self.silent = "store"
-            error.fields["as_of"] = behind
+        if silent:
+            self.silent = silent
+            error.fields["silent"] = silent
         if self._done:
             error.fields["done"] = self._done
 
@@ -174,7 +173,7 @@ class Calls:
         if answer.status >= BAD:
             error = error_of(answer.status, octets)
             if isinstance(error, UnavailableError | DeadlineError):
-                self._tell(error, as_of(answer))
+                self._tell(error, "" if as_of(answer) is None else "store")
             raise error
 
 

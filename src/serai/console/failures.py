@@ -11,8 +11,9 @@ from litestar import Request, Response
 from litestar.exceptions import HTTPException
 
 from serai.api.problems import STATUS, UNKNOWN
+from serai.console.away import absent, undone
 from serai.console.visit import House, Visit
-from serai.errors import InternalError, SeraiError
+from serai.errors import DeadlineError, InternalError, SeraiError, UnavailableError
 
 AnyRequest = Request[Any, Any, Any]
 #: Sentences in the place of the framework's own.
@@ -41,8 +42,6 @@ ADVICE: Mapping[int, Advice] = {
         "That is our own mistake", "It has been logged under the number below, which an operator can look for."
     ),
     501: Advice("This host can't do that", "An operator can tell which one can."),
-    503: Advice("The platform does not answer now", "Sites are served all the same. Try again in a moment."),
-    504: Advice("The platform did not answer in time", "It may still be done: look before you do it again."),
 }
 
 
@@ -64,6 +63,8 @@ def on_serai_error(request: AnyRequest, error: SeraiError) -> Response[str]:
         return visit.page(
             "again.html", title="Send it again?", http_status=STATUS[error.code], carried=visit.offer(visit.carry())
         )
+    if isinstance(error, UnavailableError | DeadlineError):
+        return absent(visit, error) if request.method == "GET" else undone(visit, error)
     status = STATUS[error.code]
     if status == STATUS["internal"]:
         log.error("console.failed", request=visit.request_id, error=error.public)

@@ -106,15 +106,15 @@ class Form(Generic[T]):
     async def send(self, action: Callable[[T], Awaitable[Any]]) -> bool:
         """Do with the data what the form is for; return whether that went well.
 
-        A refusal ends up beside the field that it is about. Only that nobody is signed in goes further: a page asks for
-        it, and nothing typed is lost.
+        A refusal ends up beside the field that it is about. Only that nobody is signed in, or that the platform is
+        silent, goes further: that has a page of its own, and nothing typed is lost.
         """
         if not self.ok:
             return False
         try:
             self.result = await action(self.data)
         except SeraiError as error:
-            if isinstance(error, DeniedError) and error.fields.get("need") == "sign-in":
+            if error.fields.get("silent") or (isinstance(error, DeniedError) and error.fields.get("need") == "sign-in"):
                 raise
             self.refuse(error)
             return False

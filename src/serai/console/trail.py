@@ -20,7 +20,8 @@ def trail(visit: Visit) -> tuple[Crumb, ...]:
     house: House = visit.request.app.state["house"]
     path = str(visit.request.scope["path"])
     routes = visit.request.app.routes
-    forms = [one.path_format for one in routes if isinstance(one, HTTPRoute) and "GET" in one.methods]
+    gets = (one.path_format for one in routes if isinstance(one, HTTPRoute) and "GET" in one.methods)
+    forms = sorted(gets, key=lambda form: form.count("{"))
     offered = {place: title for title, place, _ in (*visit.nav(), *visit.tabs())}
     lines = {line.path for line in house.nav}
     found = []

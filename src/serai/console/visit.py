@@ -14,7 +14,7 @@ from litestar.datastructures import Cookie
 from serai.api.answers import segment
 from serai.api.entrance import SESSION, cookie_of, refuse_foreign, seen
 from serai.api.people import Me
-from serai.console import carried
+from serai.console import away, carried
 from serai.console.calls import Calls
 from serai.console.carried import Carried
 from serai.console.forms import Form
@@ -72,7 +72,6 @@ class Visit:
         tenant = str(request.path_params.get("tenant", ""))
         self.tenant = "" if tenant == PLATFORM else tenant
         self.app = str(request.path_params.get("app", ""))
-        self._below = ""  # the page of the navigation that this one belongs to, where its address does not say
         theme = cookie_of(shown, THEME)
         self.theme = theme if theme in THEMES else "auto"
         self._flash = open_flash(self.session, cookie_of(shown, FLASH))
@@ -158,13 +157,17 @@ class Visit:
     @property
     def where(self) -> str | None:
         """Return the tenant of a list as the API's queries have it: "-" for the platform, None for a list of all."""
-        named = self._below or "tenant" in self.request.path_params
-        return (self.tenant or PLATFORM) if named else None
+        return (self.tenant or PLATFORM) if "tenant" in self.request.path_params else None
 
     @property
     def home(self) -> str:
         """Return the path that pages of this tenant are below, "" where a page is about all."""
         return "" if self.where is None else f"/tenants/{segment(self.where)}"
+
+    @property
+    def again(self) -> str:
+        """Return the address that tells how old this page would be now; "" where it was the answer to a form."""
+        return self.with_query(part=away.AGAIN) if self.request.method == "GET" else ""
 
     def with_query(self, **changes: str) -> str:
         """Return the path and query of this request with some parameters changed; "" takes one away."""
@@ -179,10 +182,6 @@ class Visit:
         if not self._token[1] or self._token[0] != self.session:
             self._token = (self.session, form_token(self.session, self.login))
         return self._token[1]
-
-    def belong(self, tenant: str, path: str) -> None:
-        """Let a page whose address names no tenant be one of a tenant's, below a page of its."""
-        self.tenant, self._below = tenant, path
 
     def may(self, action: str, tenant: str = "", app: str = "") -> bool:
         """Tell whether the API would let them, so that pages offer what works; the API decides for itself."""
@@ -209,8 +208,7 @@ class Visit:
     def nav(self) -> list[tuple[str, str, bool]]:
         """Return (title, path, whether this page is below it) of the lines of the navigation."""
         lines = offered(self._house.nav, self, self.tenant) if self.principal is not None else []
-        here = self._below or self.request.scope["path"]
-        return marked([(line.title, path) for line, path in lines if line.about != "app"], here)
+        return marked([(line.title, path) for line, path in lines if line.about != "app"], self.request.scope["path"])
 
     def tabs(self) -> list[tuple[str, str, bool]]:
         """Return the same of the pages of the app that this one is about."""
@@ -235,9 +233,13 @@ class Visit:
             http_status = form.status if form is not None and not form.ok else 200
         values = {"form": form, **values, "visit": self, "title": title, "crumbs": tuple(crumbs)}
         values["flash"] = "" if self.part else self._flash
+        template = away.TEMPLATE if self.part == away.AGAIN else template
         text = self._house.templates.render(template, values, self.part)
         if values["flash"]:
             self._forget_flash()
+        if http_status == 200:
+            away.remember(self)
+        headers = {**(headers or {}), **away.fields(self)}
         return self._respond(Response(text, status_code=http_status, media_type="text/html", headers=headers))
 
     def go(self, path: str, flash: str = "") -> Response[str]:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from judging import Window
 from playwright.sync_api import expect
 from stand import Stand
 
 from serai.identity.testing import PASSPHRASE
+
+BACK = 60_000  # milliseconds until a page must have seen that the store is back
 
 
 def test_a_session_that_ends_under_an_open_form_loses_nothing(stand: Stand, window: Callable[..., Window]) -> None:
@@ -65,3 +68,47 @@ def test_of_two_who_change_one_thing_the_second_sees_the_firsts_change(window: C
     expect(first.page.get_by_label("tasks")).to_have_value("100")
     second.page.get_by_role("button", name="Save").click()
     expect(second.page.locator("#flash")).to_contain_text("shop is saved")
+
+
+def test_while_the_store_is_away_pages_say_so_and_come_back_by_themselves(
+    stand: Stand, window: Callable[..., Window]
+) -> None:
+    looking, typing, waiting = window("ada"), window("cleo"), window("ada")
+    notice = looking.page.locator("#known .notice")
+    looking.open("/tenants/acme/apps/shop")
+    expect(notice).to_be_hidden()
+    typing.open("/kinds/app/acme/worker")
+    typing.page.get_by_label("tasks").fill("77")
+    with away(stand):
+        looking.page.evaluate("htmx.trigger(document.querySelector('[data-live]'), 'serai:changed')")
+        expect(notice).to_contain_text("store does not answer now")
+        looking.open("/tenants/acme/apps/worker")
+        expect(notice).to_be_visible()
+        expect(looking.page.locator("h1")).to_have_text("worker")
+        waiting.open("/audit/refusals", 503)
+        expect(waiting.page.locator("main h2")).to_have_text(
+            "Refusals can\N{RIGHT SINGLE QUOTATION MARK}t be shown now"
+        )
+        assert [*looking.unfit(), *waiting.unfit()] == []
+        typing.page.get_by_role("button", name="Save").click()
+        expect(typing.page.get_by_role("alert")).to_contain_text("Nothing was changed")
+        expect(typing.page.locator("main")).to_contain_text("77")
+    expect(notice).to_be_hidden(timeout=BACK)
+    expect(waiting.page.locator("h1")).to_have_text("Refusals", timeout=BACK)
+    expect(waiting.page.locator("[data-gap]")).to_have_count(0)
+    expect(typing.page.locator("#known .notice")).to_contain_text("can be sent", timeout=BACK)
+    typing.page.get_by_role("button", name="Send it again").click()
+    expect(typing.page.locator("#flash")).to_contain_text("worker is saved")
+    expect(typing.page.get_by_label("tasks")).to_have_value("77")
+
+
+@contextmanager
+def away(stand: Stand) -> Iterator[None]:
+    """Take the store's file away for as long as this lasts."""
+    file = stand.site.home / "data" / "store" / "store.db"
+    aside = file.with_name("aside.db")
+    file.rename(aside)
+    try:
+        yield
+    finally:
+        aside.rename(file)

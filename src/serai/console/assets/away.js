@@ -4,21 +4,19 @@
 import { inUse } from "./keep.js";
 
 const OFTEN = 3000; // milliseconds between two looks whether it is back
-const FIELD = "serai-as-of"; // seconds since the epoch
+const FIELD = "serai-as-of"; // a page's or a part's age, where it is not of now
 const box = document.getElementById("known");
-const notice = box?.querySelector(".notice");
+const sent = box?.dataset.again === ""; // this page is the answer to a form
+let shown = box?.textContent.trim(); // as it came
 let timer = 0;
 
-/** Say how old what is shown is. */
-function tell(seconds) {
-  const date = new Date(1000 * seconds);
-  const time = notice.querySelector("time");
-  if (time && time.dateTime !== date.toISOString()) {
-    time.dateTime = date.toISOString();
-    time.textContent = date.toLocaleString();
-  }
-  notice.hidden = false;
-  later();
+function show(text) {
+  const { body } = new DOMParser().parseFromString(text, "text/html");
+  const said = body.textContent.trim();
+  if (said === shown) return; // whoever hears what changes hears it once
+  shown = said;
+  for (const time of body.querySelectorAll("time")) time.textContent = new Date(time.dateTime).toLocaleString();
+  box.replaceChildren(...body.childNodes);
 }
 
 function later() {
@@ -27,40 +25,41 @@ function later() {
 }
 
 async function look() {
-  if (document.hidden) {
-    later();
-    return;
-  }
+  later();
+  if (document.hidden) return;
   let answer = null;
   try {
-    answer = await fetch(box.dataset.again, { headers: { "HX-Request": "true" } });
-  } catch { /* there is no connection */ }
-  if (!answer || answer.status >= 500 || answer.headers.has(FIELD)) later();
+    answer = await fetch(box.dataset.again || "/kinds?part=again", { headers: { "HX-Request": "true" } });
+  } catch {
+    return; // there is no connection
+  }
+  if (answer.status >= 500) return;
+  if (answer.headers.has(FIELD)) show(await answer.text());
   else back();
 }
 
 function back() {
   clearTimeout(timer);
   timer = 0;
-  const busy = inUse(document.body) || document.querySelector(".terminal, form[data-sent]");
-  if (box.dataset.got === "GET" && !busy) {
+  if (!sent && !inUse(document.body) && !document.querySelector(".terminal, form[data-sent]")) {
     location.reload();
     return;
   }
   const link = document.createElement("a");
   link.href = location.href;
   link.textContent = "Show this page as it is now";
-  if (box.dataset.got === "GET") notice.replaceChildren("The platform’s store is back. ", link, ".");
-  else notice.replaceChildren("The platform’s store is back: what you typed can be sent.");
-  notice.hidden = false;
+  const notice = document.createElement("p");
+  notice.className = "notice warn";
+  notice.append("The platform’s store is back", ...(sent ? [": what you typed can be sent."] : [". ", link, "."]));
+  box.replaceChildren(notice);
 }
 
 // What is renewed while the page is open may be older than the rest of it, or the first that is new again.
 document.addEventListener("htmx:afterRequest", ({ detail }) => {
   if (!detail.successful) return;
-  const asOf = detail.xhr.getResponseHeader(FIELD);
-  if (asOf) tell(Number(asOf));
-  else if (timer) back();
+  const old = detail.xhr.getResponseHeader(FIELD) !== null;
+  if (old && !timer) look();
+  else if (!old && timer) back();
 });
 
-if (box && (!notice.hidden || document.querySelector("[data-gap]"))) later();
+if (box && (box.querySelector(".notice") || document.querySelector("[data-gap]"))) later();

@@ -4,6 +4,7 @@
 // whoever looks at it may see it. While there is no stream, parts are got every so often instead. Scripts of a page that
 // want the events themselves listen to "serai:said" of the document: its detail is {event, channel, data}.
 
+import "./away.js";
 import { inUse, keep, restore } from "./keep.js";
 import { Stream } from "./stream.js";
 

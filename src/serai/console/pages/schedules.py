@@ -17,6 +17,7 @@ from serai.console.forms import Empty
 from serai.console.nav import Crumb
 from serai.console.pages.task_holds import crumbs
 from serai.console.visit import Visit
+from serai.errors import DeadlineError, UnavailableError
 from serai.services.paths import PLATFORM
 from serai.tasks.view import TaskPage, TaskView
 
@@ -68,11 +69,14 @@ async def _show(visit: Visit, name: str) -> Response[str]:
 
 
 async def _tasks(visit: Visit, schedule: ScheduleView) -> list[TaskView] | None:
-    """Return the last tasks of its function, None to somebody who may not see tasks."""
+    """Return the last tasks of its function, None to somebody who may not see tasks and while nobody can tell."""
     if not visit.may("task.read", visit.tenant):
         return None
     query = {"tenant": visit.where, "function": schedule.function, "app": schedule.app or None, "limit": LAST}
-    return (await visit.calls.read(TaskPage, "/v1/tasks", query, keep=True)).items
+    try:
+        return (await visit.calls.read(TaskPage, "/v1/tasks", query, keep=True)).items
+    except (UnavailableError, DeadlineError):
+        return None
 
 
 @post(f"{PATH}/run")

@@ -8,15 +8,21 @@ import msgspec
 from litestar import Response, get, post
 from litestar.types import ControllerRouterHandler
 
+from serai.api.entrance import SESSION
 from serai.console.carried import Carried
 from serai.console.depend import Filled, Visitor
 from serai.console.forms import MAX_BODY, Empty, Form, Secret, Short
 from serai.console.tokens import THEME
 from serai.console.visit import THEMES, Visit, local
-from serai.errors import DeniedError, InvalidError
+from serai.errors import DeadlineError, DeniedError, InvalidError, UnavailableError
 
 YEAR = 366 * 86400  # seconds
 
+_LEFT = (
+    "You are signed out of this browser. The session itself has not ended, since the platform does not answer: "
+    "end it under Your account once it does."
+)
+_SHUT = "Nobody can sign in until the platform answers again. Sites are served all the same."
 _WELCOME = "Welcome. What you were invited to is yours now."
 
 
@@ -74,7 +80,12 @@ async def show_sign_in(visit: Visitor) -> Response[str]:
 async def sign_in(visit: Visitor, form: Filled[Entry]) -> Response[str]:
     """Begin a session; a form that was kept is shown, to be sent now."""
     carried = _unpack(form.value("action"), form.value("kept")) if form.value("action") else None
-    if not await form.send(lambda entry: _begin(visit, entry)):
+    try:
+        done = await form.send(lambda entry: _begin(visit, entry))
+    except (UnavailableError, DeadlineError) as fault:
+        form.refuse(fault)
+        return _sign_in(visit, form.value("next"), carried, error=_SHUT, form=form, http_status=form.status)
+    if not done:
         error = form.error or "; ".join(form.errors.values())
         return _sign_in(visit, form.value("next"), carried, error=error, form=form, http_status=form.status)
     visit.adopt(str(form.result["login"]))
@@ -94,7 +105,12 @@ async def resume(visit: Visitor, form: Filled[Kept]) -> Response[str]:
 async def sign_out(visit: Visitor, form: Filled[Empty]) -> Response[str]:
     """End the session."""
     if form.ok and visit.login:
-        await visit.calls.call("DELETE", "/v1/sessions/current")
+        try:
+            await visit.calls.call("DELETE", "/v1/sessions/current")
+        except (UnavailableError, DeadlineError):
+            visit.set_cookie(SESSION, "", 0, hidden=True)
+            visit.session = ""
+            return visit.go("/sign-in", _LEFT)
         visit.adopt("")
     return visit.go("/sign-in", "You are signed out.")
 
