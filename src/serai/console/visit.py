@@ -72,6 +72,7 @@ class Visit:
         tenant = str(request.path_params.get("tenant", ""))
         self.tenant = "" if tenant == PLATFORM else tenant
         self.app = str(request.path_params.get("app", ""))
+        self._below = ""  # the page of the navigation that this one belongs to, where its address does not say
         theme = cookie_of(shown, THEME)
         self.theme = theme if theme in THEMES else "auto"
         self._flash = open_flash(self.session, cookie_of(shown, FLASH))
@@ -157,7 +158,8 @@ class Visit:
     @property
     def where(self) -> str | None:
         """Return the tenant of a list as the API's queries have it: "-" for the platform, None for a list of all."""
-        return (self.tenant or PLATFORM) if "tenant" in self.request.path_params else None
+        named = self._below or "tenant" in self.request.path_params
+        return (self.tenant or PLATFORM) if named else None
 
     @property
     def home(self) -> str:
@@ -182,6 +184,10 @@ class Visit:
         if not self._token[1] or self._token[0] != self.session:
             self._token = (self.session, form_token(self.session, self.login))
         return self._token[1]
+
+    def belong(self, tenant: str, path: str) -> None:
+        """Let a page whose address names no tenant be one of a tenant's, below a page of its."""
+        self.tenant, self._below = tenant, path
 
     def may(self, action: str, tenant: str = "", app: str = "") -> bool:
         """Tell whether the API would let them, so that pages offer what works; the API decides for itself."""
@@ -208,7 +214,8 @@ class Visit:
     def nav(self) -> list[tuple[str, str, bool]]:
         """Return (title, path, whether this page is below it) of the lines of the navigation."""
         lines = offered(self._house.nav, self, self.tenant) if self.principal is not None else []
-        return marked([(line.title, path) for line, path in lines if line.about != "app"], self.request.scope["path"])
+        here = self._below or self.request.scope["path"]
+        return marked([(line.title, path) for line, path in lines if line.about != "app"], here)
 
     def tabs(self) -> list[tuple[str, str, bool]]:
         """Return the same of the pages of the app that this one is about."""
