@@ -129,7 +129,9 @@ async def test_of_two_who_change_a_role_the_second_sees_what_the_first_did(house
     await house.store.put("user:eve", "test", "acme", "bob", Member(role="billing"))
     page = await browser.submit(mine, {"role": "developer"}, action=one)
     assert page.status_code == 409
+    assert "Somebody changed this meanwhile." in page.text
     assert "<ins>billing</ins>" in page.text
+    assert f'<a href="{one}">leave it as it is now</a>' in page.text
     assert await role(house, "bob") == "billing"
     await browser.follow(await browser.submit(page, {"role": "developer"}, action=one))
     assert await role(house, "bob") == "developer"

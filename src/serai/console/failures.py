@@ -35,7 +35,7 @@ ADVICE: Mapping[int, Advice] = {
     404: Advice("There is nothing here", "It was deleted, or it is somebody else's. Look for it in the lists."),
     405: Advice("There is no such button", "Go back to the page and use what it offers now."),
     409: Advice("Somebody else was quicker", "Look at it as it is now, and decide again."),
-    413: Advice("That is too large", "Send less at once."),
+    413: Advice("That is too large", "Go back: what you typed is still there. Send less of it at once."),
     415: Advice("That is no form", "Go back to the page and send it from there."),
     429: Advice("That was too much at once", "Wait a little, and try again."),
     500: Advice(

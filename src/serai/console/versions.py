@@ -13,6 +13,7 @@ from serai.console.visit import Visit
 from serai.errors import SeraiError
 
 CONFLICT = 409
+CHANGED = "Somebody changed this meanwhile. Look at it, then save yours over it, or leave it."
 
 
 def over(version: int) -> Mapping[str, str]:
@@ -33,6 +34,7 @@ async def meanwhile(visit: Visit, form: Form[Any], path: str) -> Difference | No
     except SeraiError:
         return None
     form.fill("version", str(there.version))
+    form.error = CHANGED
     return told
 
 

@@ -19,6 +19,7 @@ from serai.console.leaves import changed, shown
 from serai.console.nav import Crumb, Nav
 from serai.console.pages.kinds_history import ONE, between, crumbs_of, path_of
 from serai.console.shape import Shape, action_of, all_kinds, form_of, shape
+from serai.console.versions import CHANGED
 from serai.console.visit import Visit
 from serai.errors import ConflictError, InvalidError, NotFoundError
 from serai.services.paths import PLATFORM
@@ -127,7 +128,7 @@ async def save(visit: Visitor, form: Filled[Any], kind: FromPath[str], name: Fro
 
     async def send(data: Any) -> None:
         if data.version != there.version:
-            raise ConflictError("Somebody changed this meanwhile. Look at it, then save yours over it, or leave it.")
+            raise ConflictError(CHANGED)
         spec = changed(form, of.fields, there.spec)
         if spec != there.spec:
             await _apply(visit, of, visit.tenant, name, spec, there.version)
