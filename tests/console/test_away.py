@@ -183,6 +183,15 @@ async def test_a_page_that_is_missing_says_where_it_is(town: House, place: Losab
     assert "<h1>Refusals</h1>" in page.text
 
 
+async def test_a_task_that_nobody_can_look_for_is_not_said_not_to_be_there(town: House, place: Losable) -> None:
+    browser = await town.visitor("ada", ("", "operator"))
+    task = await Tasks(town.store, town.api.ctx.bus).add("user:root", NewTask(function="acme.work", tenant="acme"))
+    await place.lose()
+    assert (await browser.get(f"/search?q={task}")).status_code == 503
+    await place.find_again()
+    assert "acme.work" in (await browser.get(f"/search?q={task}")).text
+
+
 async def test_whether_a_page_could_be_had_is_told_without_it(town: House, place: Losable) -> None:
     browser = await town.visitor("ada", ("", "operator"))
 

@@ -147,6 +147,11 @@ async def test_a_server_that_is_silent_is_away_as_well(house: House, monkeypatch
         monkeypatch.setattr(house.store.driver, name, silent)
     assert (await house.shown.get(Lamp, "ada", "desk")).spec.watts == 3
     assert house.shown.as_of is not None
+    reading = asyncio.create_task(house.shown.history(Lamp, "ada", "desk"))
+    await asyncio.sleep(0)
+    assert reading.done(), "it was waited for already"
+    with pytest.raises(DeadlineError):
+        await reading
 
 
 async def test_a_write_that_can_not_be_done_does_not_make_reads_old(

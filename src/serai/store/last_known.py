@@ -92,7 +92,8 @@ class LastKnown(Store):
         """
         while self._lost is not None:
             left = self._since + WORTH - time.monotonic()
-            if left <= 0 or not self._lost.temporary:
+            # A silent engine was waited for already, for as long as its answer may take.
+            if left <= 0 or not self._lost.temporary or isinstance(self._lost, DeadlineError):
                 raise self._away()
             try:
                 async with asyncio.timeout(left):

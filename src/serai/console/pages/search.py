@@ -16,7 +16,7 @@ from serai.console.homes import home_of
 from serai.console.pages.kinds_history import path_of
 from serai.console.shape import action_of, shape
 from serai.console.visit import Visit
-from serai.errors import SeraiError
+from serai.errors import DeniedError, NotFoundError
 from serai.tasks.view import TaskView
 
 EACH = 10  # of one kind, in one tenant
@@ -67,7 +67,7 @@ async def _task(visit: Visit, wanted: str) -> list[Hit]:
         return []
     try:
         task = await visit.calls.read(TaskView, f"/v1/tasks/{segment(wanted)}")
-    except SeraiError:
+    except (NotFoundError, DeniedError):
         return []
     return [Hit("task", task.function, task.tenant, f"/tasks/{segment(task.id)}")]
 

@@ -22,6 +22,7 @@ _LEFT = (
     "You are signed out of this browser. The session itself has not ended, since the platform does not answer: "
     "end it under Your account once it does."
 )
+_AWAY = {503, 504}
 _SHUT = "Nobody can sign in until the platform answers again. Sites are served all the same."
 _WELCOME = "Welcome. What you were invited to is yours now."
 
@@ -86,7 +87,7 @@ async def sign_in(visit: Visitor, form: Filled[Entry]) -> Response[str]:
         form.refuse(fault)
         return _sign_in(visit, form.value("next"), carried, error=_SHUT, form=form, http_status=form.status)
     if not done:
-        error = form.error or "; ".join(form.errors.values())
+        error = _SHUT if form.status in _AWAY else form.error or "; ".join(form.errors.values())
         return _sign_in(visit, form.value("next"), carried, error=error, form=form, http_status=form.status)
     visit.adopt(str(form.result["login"]))
     if carried is not None:
