@@ -26,6 +26,7 @@ from serai.tasks import Tasks
 
 HERE = Path(__file__).parent
 LEASE = 1.5
+STUCK = 240  # seconds after which nothing comes to its end any more, on a machine however busy
 _BACKLOG = 100
 _UNTIL_BUSY = 4.0  # seconds to wait until all bots are at work before somebody is hurt
 _PATIENCE = Patience(attempts=40)
@@ -126,7 +127,7 @@ def new_tasks(machine: Machine, chance: random.Random, count: int) -> list[NewTa
     return [one(n) for n in range(count)]
 
 
-async def torment(store: Store, machine: Machine, chance: random.Random, *, hurts: int, seconds: float) -> int:
+async def torment(store: Store, machine: Machine, chance: random.Random, *, hurts: int, seconds: float = STUCK) -> int:
     """Keep the bots busy while somebody is hurt now and then, and wait until all is over; return how many tasks."""
     inserted = 0
     hurt_at = time.monotonic() + 1.0

@@ -77,7 +77,7 @@ class PrivateServer:
             self._process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/", start_new_session=True, **_as_user()
             )
-        end = time.monotonic() + 30
+        end = time.monotonic() + 120  # after a crash it first repeats what was not written out
         while True:
             try:
                 psycopg.connect(self.address("postgres"), connect_timeout=2).close()
