@@ -19,6 +19,10 @@ _BOUNDS = {
     "not_before": (0.0, 1e11),
     "expires": (0.0, 1e11),
 }
+_OTHERWISE: dict[tuple[str, str], State] = {
+    ("to_cancel", "to_do"): "canceled",
+    ("is_processing", "canceled"): "to_do",
+}
 _MAX_NAME = 400  # characters of a scope's name
 _MAX_RATE = 1e9
 
@@ -33,8 +37,12 @@ def new_id(now: float | None = None) -> str:
 
 
 def settle(state: str, finish: Finish) -> State:
-    """Return the state that a finish leads to; a hand-back of what is to be cancelled cancels it."""
-    new: State = "canceled" if (state, finish.state) == ("to_cancel", "to_do") else finish.state
+    """Return the state that a finish leads to.
+
+    A hand-back of what is to be cancelled cancels it. What was stopped for a wish that was about an earlier run of it,
+    and came late, is handed back.
+    """
+    new = _OTHERWISE.get((state, finish.state), finish.state)
     if "bot" not in TRANSITIONS.get((state, new), frozenset()):
         raise InternalError(f"no bot moves a task from {state} to {new}")
     return new
@@ -71,6 +79,11 @@ def check_rule(scope: Scope, name: str, rule: Rule) -> None:
 def failure(code: str, public: str) -> bytes:
     """Encode an error that no function raised."""
     return msgspec.msgpack.encode({"code": code, "public": public, "trace": ""})
+
+
+def keepable(text: str) -> str:
+    """Return a text as every engine takes it: names of files that are no UTF-8 come as halves of characters."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()
 
 
 def encode(value: Any, path: str) -> bytes:

@@ -32,6 +32,9 @@ __all__ = ["Bot", "BotSettings"]
 
 _AGAIN = 1.0  # seconds after the store refused
 _BREATH = 0.005  # seconds after which the event loop turns
+#: Codes of errors that are not of the store's own condition: it can make no sense of what it is told. After so many in
+#: a row the bot ends, and others get what it holds; else it would hold that for ever.
+_PUZZLES, _MOST_PUZZLES = frozenset({"internal", "invalid"}), 5
 
 
 class Bot:
@@ -95,6 +98,7 @@ class Bot:
         self._ask = False  # which tasks are to be cancelled
         self._refresh = True  # look for parked tasks at the next turn
         self._breath = 0.0  # when the event loop has to turn again
+        self._puzzles = 0  # errors in a row that no store should have
 
     @property
     def running(self) -> int:
@@ -134,8 +138,12 @@ class Bot:
                     continue
                 self._refresh = True
         finally:
-            await self._farewell.leave()
-            await self._nursery.close()
+            try:
+                await self._farewell.leave()
+            finally:
+                # No heartbeat outlives us: what we hold would be ours for ever. What still runs is the fence's to end.
+                await self._ledger.drop(stuck=bool(self._stuck or self._crew.jobs))
+                await self._nursery.close()
         if self._stuck:
             raise InternalError("A task's function did not stop when it was told to: the process has to end.")
 
@@ -164,7 +172,11 @@ class Bot:
                 self._lose(error)
                 return 0.0
             self._refused(error)
+            self._puzzles += error.code in _PUZZLES
+            if self._puzzles > _MOST_PUZZLES:
+                raise
             return _AGAIN
+        self._puzzles = 0
         return self.settings.poll if due is None else max(0.0, min(self.settings.poll, due - self._clock.now()))
 
     async def _exchange(self, want: Want) -> float | None:
@@ -229,6 +241,8 @@ class Bot:
                 await self._exchange(Want(queues=()))
         except SeraiError as error:
             self._refused(error)
+        except Exception as error:  # noqa: BLE001 - whatever it is: what was not told goes back with all the rest
+            self._log.error("tasks.bug", bot=self._ledger.bot, exc_info=error)
 
     def _refused(self, error: SeraiError) -> None:
         self.trouble = error.public

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import threading
 from collections import deque
 from collections.abc import Mapping
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from serai.store.tasks import MAX_LINE, MAX_LOG_LINES, Note, Task
+from serai.store.tasks_rules import keepable
 
 if TYPE_CHECKING:
     from serai.bus import Bus
@@ -90,12 +92,12 @@ class TaskContext:
         if self._lines is None:
             with _making:
                 self._lines = self._lines or deque(maxlen=MAX_LOG_LINES)
-        for each in line.splitlines() or [""]:
+        for each in keepable(line).splitlines() or [""]:
             self._lines.append((self._house.clock.now(), each[:MAX_LINE]))
 
     def progress(self, fraction: float, sentence: str = "") -> None:
         """Say how far it is (0 to 1) and what it is doing."""
-        self._report = fraction, sentence
+        self._report = 0.0 if math.isnan(fraction) else min(max(fraction, 0.0), 1.0), keepable(sentence)
 
     def checkpoint(self) -> None:
         """Raise `CanceledError` where the task is to stop."""

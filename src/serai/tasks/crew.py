@@ -102,17 +102,24 @@ class Crew:
     async def _run(self, function: TaskFunction, task: Task) -> None:
         run = Run(function, TaskContext(task, self._house), self._isolate, stop_seconds=self._stop)
         self._runs[task.number] = run
+        bug: Exception | None = None
         try:
             finish = await run.execute()
+        except Exception as error:  # noqa: BLE001 - ours, and raised below: but the task is not held for ever
+            finish, bug = outcome.broken(task, error), error
         finally:
-            del self._runs[task.number]
+            # One whose lease was lost may end while the same task runs here again.
+            if self._runs.get(task.number) is run:
+                del self._runs[task.number]
         if run.stopped != "lost" or run.stuck:
             self._ended(finish, run.ctx, stuck=run.stuck)
+        if bug is not None:
+            raise bug
 
     def _over(self, job: asyncio.Task[None]) -> None:
         self._jobs.discard(job)
         self._look()
-        if not job.cancelled() and (error := job.exception()):  # our bug: a task would be held for ever
+        if not job.cancelled() and (error := job.exception()):  # our bug
             asyncio.get_running_loop().call_exception_handler({"message": str(error), "exception": error, "task": job})
 
     def _function(self, task: Task) -> TaskFunction | None:

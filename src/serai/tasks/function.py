@@ -42,6 +42,8 @@ class TaskFunction:
     short. One that is ``isolated`` runs in a process of its own, with at most ``memory`` octets of data: it can be
     killed where it does not react, and takes nobody with it when it crashes. Such a function has to be found by its
     module and name, and has neither store nor bus: it computes, reports, and returns.
+
+    One that ``kills`` runs programs, which it ends by force once it is told to stop: it gets more time for that.
     """
 
     def __init__(
@@ -54,6 +56,7 @@ class TaskFunction:
         short: bool = False,
         isolated: bool = False,
         memory: int = MEMORY,
+        kills: bool = False,
         backoff: Backoff = BACKOFF,
     ) -> None:
         if short and isolated:
@@ -65,6 +68,7 @@ class TaskFunction:
         self.short = short
         self.isolated = isolated
         self.memory = memory
+        self.kills = kills
         self.plain = not _is_async(run)
         self.threaded = self.plain and not (short or isolated)
         self.backoff = backoff
@@ -117,6 +121,7 @@ def task(
     short: bool = False,
     isolated: bool = False,
     memory: int = MEMORY,
+    kills: bool = False,
     backoff: Backoff = BACKOFF,
 ) -> Callable[[Run], TaskFunction]:
     """Declare a task function; it becomes known by its service's manifest. See `TaskFunction` for the options."""
@@ -130,6 +135,7 @@ def task(
             short=short,
             isolated=isolated,
             memory=memory,
+            kills=kills,
             backoff=backoff,
         )
 

@@ -49,6 +49,7 @@ class Lane:
         self._stopped: Stop | None = None  # why the current one was told to stop
         self._told = 0.0  # and when
         self._stuck = False
+        self._turned = False  # the job has begun
         self._watch: asyncio.TimerHandle | None = None
 
     def start(self) -> None:
@@ -66,7 +67,8 @@ class Lane:
         if self._stopped is None:
             self._told = monotonic()
             self.current.canceling = True
-            self.job.cancel()
+            if self._turned:  # else it would never begin, and its task be held for ever
+                self.job.cancel()
         if self._stopped is None or reason == "lost":
             self._stopped = reason
 
@@ -105,6 +107,9 @@ class Lane:
         first = self._began = monotonic()
         began = self._pace.begin()
         self._tick()
+        self._turned = True
+        if self._stopped and self.current:  # it was told to stop meanwhile
+            asyncio.get_running_loop().call_soon(self._interrupt, self.current)
         while pending or queue:
             pending = pending or self._call(queue.popleft())
             if pending is None:
@@ -126,6 +131,10 @@ class Lane:
                     await asyncio.sleep(0)
                 count, began = 0, pace.begin()
                 first = self._began = monotonic()
+
+    def _interrupt(self, ctx: TaskContext) -> None:
+        if self.job and self.current is ctx:
+            self.job.cancel()
 
     def _call(self, task: Task) -> Pending | None:
         """Begin a task in the lane's own asyncio task; return what is to be awaited."""
@@ -213,10 +222,13 @@ class Lane:
 
     def _over(self, job: asyncio.Task[Any]) -> None:
         self.job = None
+        self._turned = False
         if self._watch:
             self._watch.cancel()
         self._look()
-        if not job.cancelled() and (error := job.exception()):  # our bug: a task would be held for ever
+        if not job.cancelled() and (error := job.exception()):  # our bug: but the task is not held for ever
+            if self.current:
+                self._leave(self.current.task, outcome.broken(self.current.task, error))
             asyncio.get_running_loop().call_exception_handler({"message": str(error), "exception": error, "task": job})
 
 

@@ -10,7 +10,7 @@ import msgspec
 
 from serai.errors import DeadlineError, InternalError, NotFoundError, SeraiError, UnavailableError
 from serai.store.tasks import Finish, Task
-from serai.store.tasks_rules import encode, failure
+from serai.store.tasks_rules import encode, failure, keepable
 from serai.tasks.function import TaskFunction
 from serai.tasks.reason import Stop
 
@@ -63,8 +63,9 @@ def back(task: Task, why: str) -> Finish:
 
 def parked(task: Task, why: str) -> Finish:
     """Hand a task back until a bot comes that knows its function."""
-    error = failure("not_found", why)
-    return Finish(number=task.number, run=task.run, state="to_do", why=f"parked: {why}", error=error, park=True)
+    said = keepable(why)
+    error = failure("not_found", said)
+    return Finish(number=task.number, run=task.run, state="to_do", why=f"parked: {said}", error=error, park=True)
 
 
 def failed(task: Task, function: TaskFunction | None, error: BaseException, now: float, *, final: bool) -> Finish:
@@ -97,6 +98,12 @@ def failed(task: Task, function: TaskFunction | None, error: BaseException, now:
     )
 
 
+def broken(task: Task, bug: BaseException) -> Finish:
+    """Say that it can't be told how a run ended; it is not repeated, as that would not be told either."""
+    why = keepable(f"How it ended can't be told: {type(bug).__name__}: {_text(bug)}"[:_TRACE_CHARACTERS])
+    return Finish(number=task.number, run=task.run, state="error", why=why, error=failure("internal", why))
+
+
 def stuck(task: Task, function: TaskFunction | None, reason: Stop, seconds: float, now: float) -> Finish:
     """Say that only the end of the bot's process ends this run."""
     why = f"it did not stop within {seconds:g} s; its bot's process is ended"
@@ -109,6 +116,10 @@ def stuck(task: Task, function: TaskFunction | None, reason: Stop, seconds: floa
 
 def describe(error: BaseException) -> dict[str, str]:
     """Return an error's code, its text for people, where it came from, and which provider is down."""
+    return {key: keepable(text) for key, text in _described(error).items()}
+
+
+def _described(error: BaseException) -> dict[str, str]:
     if isinstance(error, FailedError):
         return dict(error.blob)
     if isinstance(error, SeraiError):
@@ -122,8 +133,8 @@ def describe(error: BaseException) -> dict[str, str]:
 def _provider(error: BaseException) -> str:
     """Return the provider that is down, where an `UnavailableError` names it as its field ``provider``."""
     if isinstance(error, FailedError):
-        return str(error.blob.get("provider", ""))
-    return str(error.fields.get("provider", ""))[:_NAME] if isinstance(error, UnavailableError) else ""
+        return keepable(str(error.blob.get("provider", "")))
+    return keepable(str(error.fields.get("provider", "")))[:_NAME] if isinstance(error, UnavailableError) else ""
 
 
 def escaped(error: BaseException) -> EscapedError:

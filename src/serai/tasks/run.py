@@ -14,6 +14,10 @@ from serai.tasks.context import TaskContext
 from serai.tasks.function import TaskFunction
 from serai.tasks.reason import Stop
 
+#: Seconds more for a function that has to kill what it runs: on a busy machine that takes a while, and the end of the
+#: bot's process, which is what follows, would hurt others for it.
+KILLING = 30.0
+
 #: Runs a function in a process of its own.
 Isolate = Callable[[TaskFunction, TaskContext], "asyncio.Future[Any]"]
 
@@ -32,7 +36,7 @@ class Run:
         self.stuck = False
         self.stopped: Stop | None = None
         self._isolate = isolate
-        self._stop_seconds = stop_seconds
+        self._patience = stop_seconds + (KILLING if function.kills else 0.0)
         self._stop: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def stop(self, reason: Stop) -> None:
@@ -56,7 +60,7 @@ class Run:
             await self._halt(job)
         if self.stuck:
             reason = self.stopped or "late"
-            return outcome.stuck(self.task, self.function, reason, self._stop_seconds, self.ctx.clock.now())
+            return outcome.stuck(self.task, self.function, reason, self._patience, self.ctx.clock.now())
         return self._ended(job)
 
     def _begin(self) -> asyncio.Future[Any]:
@@ -70,7 +74,7 @@ class Run:
     async def _halt(self, job: asyncio.Future[Any]) -> None:
         if not self.function.threaded:  # there is no way into a thread but the checkpoint
             job.cancel()
-        await asyncio.wait({job}, timeout=None if self.function.isolated else self._stop_seconds)
+        await asyncio.wait({job}, timeout=None if self.function.isolated else self._patience)
         self.stuck = not job.done()
 
     def _ended(self, job: asyncio.Future[Any]) -> Finish:

@@ -61,7 +61,7 @@ def on(ctx: TaskContext, which: OfApp) -> Work:
     return work_of(ctx, which.tenant, which.app)
 
 
-@task("apps.fetch", deadline=BUILD_SECONDS, retries=RETRIES)
+@task("apps.fetch", deadline=BUILD_SECONDS, retries=RETRIES, kills=True)
 async def fetch(ctx: TaskContext, which: OfRelease) -> Any:
     """Fetch what a release is made of from its repository."""
     networks, authorities = ctx.resources.get("private_networks", ()), ctx.resources.get("private_authorities", "")
@@ -69,13 +69,13 @@ async def fetch(ctx: TaskContext, which: OfRelease) -> Any:
     return await fetching.fetch(on(ctx, which), which.release, outside)
 
 
-@task("apps.build", deadline=BUILD_SECONDS, retries=RETRIES)
+@task("apps.build", deadline=BUILD_SECONDS, retries=RETRIES, kills=True)
 async def build(ctx: TaskContext, which: OfRelease) -> Any:
     """Make a release's folder of its upload."""
     return await steps.make(on(ctx, which), which.release)
 
 
-@task("apps.start", deadline=BUILD_SECONDS, retries=RETRIES)
+@task("apps.start", deadline=BUILD_SECONDS, retries=RETRIES, kills=True)
 async def start(ctx: TaskContext, which: OfRelease) -> Any:
     """Run a release's own command, and want its instances."""
     return await steps.start(on(ctx, which), which.release, which.environment)
@@ -119,7 +119,7 @@ async def restart(ctx: TaskContext, which: OfApp) -> Any:
     return await switching.restart(on(ctx, which))
 
 
-@task("apps.run", deadline=86400.0)
+@task("apps.run", deadline=86400.0, kills=True)
 async def run(ctx: TaskContext, which: Once) -> Any:
     """Run a recurring command of a release."""
     return await once.recurring(on(ctx, which), which.release, which.command)

@@ -29,6 +29,16 @@ class BotConformance:
         await bench.refused(ConflictError, lambda tx: bench.rows.cancel(tx, one, who="x", why="", now=0.0))
         await bench.refused(ConflictError, lambda tx: bench.rows.retry(tx, one, who="x", why="", now=0.0))
 
+    async def test_what_was_stopped_though_nobody_asked_for_it_is_handed_back(self, driver: Driver) -> None:
+        """Take a bot's word that is late: it heard of a wish that was about an earlier run."""
+        bench = Bench(driver)
+        one, other = await bench.insert(), await bench.insert()
+        [task, beside] = await bench.claim("b1", slots=2)
+        got = await bench.exchange("b1", done(task, state="canceled"), done(beside), slots=0)
+        expect(got.refused == [], "it holds both")
+        expect((await bench.get(one)).state == "to_do", "nobody cancelled it")
+        expect((await bench.get(other)).state == "done", "what was told with it was not taken")
+
     async def test_a_dead_bots_tasks_go_back_and_its_late_word_is_refused(self, driver: Driver) -> None:
         """Tell a claim from an earlier one."""
         bench = Bench(driver)

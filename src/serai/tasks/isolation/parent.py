@@ -151,6 +151,8 @@ class _Child:
             return b""
         if handles:
             self._handle = handles[0]
+            if self._killed:  # its time was over before there was anything to kill
+                self._kill()
         return message
 
     async def _hear(self, reader: asyncio.StreamReader) -> None:

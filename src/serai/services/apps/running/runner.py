@@ -75,9 +75,14 @@ class Runner:
             )
             self._gone = asyncio.create_task(self._end(self._handle))
             coming = asyncio.ensure_future(door.accept())
-            await asyncio.wait({coming, self._gone}, timeout=GREETING, return_when=asyncio.FIRST_COMPLETED)
-            if not coming.done():
-                coming.cancel()
+            try:
+                await asyncio.wait({coming, self._gone}, timeout=GREETING, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                # Who still listens to a socket that was closed hears what is meant for the next one of its number.
+                if not coming.done():
+                    coming.cancel()
+                    await asyncio.wait({coming})
+            if coming.cancelled():
                 raise InternalError(f"The program that runs tasks did not start.\n{self._said()}".strip())
             self._output = Output()
             self._frames = await Frames.greet(coming.result(), self._output.writer)
@@ -124,9 +129,9 @@ class Runner:
         except asyncio.CancelledError:
             # Told to stop: what was interrupted may have left anything in its process, which is not used again.
             self.healthy = False
-            with contextlib.suppress(SeraiError):
-                await frames.send({"do": "cancel"})
+            telling = asyncio.ensure_future(_told_to_stop(frames))  # which a program that does not read may never be
             await asyncio.wait({answering}, timeout=grace)
+            telling.cancel()
             if not answering.done():
                 # In a task of its own: time-outs within one that was cancelled don't work (CPython gh-102780).
                 await asyncio.shield(self.close())
@@ -201,3 +206,8 @@ class Runner:
         if self._output is not None:
             self._output.close()
         await asyncio.to_thread(shutil.rmtree, self._folder, ignore_errors=True)
+
+
+async def _told_to_stop(frames: Frames) -> None:
+    with contextlib.suppress(SeraiError):
+        await frames.send({"do": "cancel"})

@@ -45,7 +45,7 @@ class Context(msgspec.Struct, frozen=True):
         return (tenant, self.release.app, str(self.release.number), digest)
 
 
-@task(APPLICATIONS, retries=0)
+@task(APPLICATIONS, retries=0, kills=True)
 async def run(ctx: TaskContext, what: What) -> Any:
     """Run a function or a command of a tenant's application in the context of its release."""
     # Whose it is says its row, never its arguments.

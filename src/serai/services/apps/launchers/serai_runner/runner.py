@@ -11,12 +11,15 @@ import queue
 import signal
 import sys
 import threading
+import time
 import traceback
 from pathlib import Path
 from typing import Any
 
 from .command import Command
 from .wire import Bot, UnknownError, result
+
+AGAIN = 0.05  # seconds between two signals
 
 
 class Runner:
@@ -31,6 +34,7 @@ class Runner:
         self._calling = False
         self._idle = False
         self._ending = False
+        self._canceled = False  # the task that came last
         self._command: Command | None = None
 
     def serve(self) -> None:
@@ -54,18 +58,26 @@ class Runner:
                 if message["do"] == "cancel":
                     self._cancel()
                 else:
+                    self._canceled = False
                     self._todo.put(message)
         finally:
             # All processes of this sandbox end with its first one; nothing may go on without a bot.
             os._exit(1)
 
     def _cancel(self) -> None:
+        self._canceled = True  # before the look: a task that has come may not have begun
         if self._run is not None:
             self._run.canceled = True
         if self._command is not None:
             self._command.cancel()
         elif self._calling:
+            threading.Thread(target=self._insist, daemon=True).start()
+
+    def _insist(self) -> None:
+        """Send the signal until it is heard: Python misses one that comes just before it waits in the kernel."""
+        while self._calling:
             os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(AGAIN)
 
     def _interrupt(self, _number: int, _frame: Any) -> None:
         self._ending = True
@@ -78,6 +90,8 @@ class Runner:
     def _work(self, message: dict[str, Any]) -> None:
         self._run = self._client.Run(message["id"], message["attempt"], self._bot.send)
         self._client._runs[:] = [self._run]
+        if self._canceled:
+            self._run.canceled = True
         try:
             answer = self._answer(message)
         finally:
@@ -118,7 +132,13 @@ class Runner:
     def _await(self, coroutine: Any) -> Any:
         async def whole() -> Any:
             task = asyncio.ensure_future(coroutine)
-            asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+
+            def stop() -> None:
+                if self._calling:  # once: it may be cleaning up
+                    self._calling = False
+                    task.cancel()
+
+            asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop)
             self._calling = True
             self._client.checkpoint()
             try:
