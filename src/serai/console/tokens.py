@@ -19,7 +19,7 @@ LONGEST = 300  # characters of a message
 
 
 def form_token(session: str, login: str = "") -> str:
-    """Return a token that forms of this session may carry, who opened them with it; its secret is padded anew each time.
+    """Return a token that forms of this session may carry, with who opened them; its secret is padded anew each time.
 
     A page is compressed and may show what its address says; a secret that stood in it as it is could be guessed, piece
     by piece, by how long the page becomes.
