@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from dropping import drop
 from judging import Window
 from playwright.sync_api import Page, expect
 from stand import PAGE, Stand
@@ -16,16 +17,6 @@ from serai.identity.testing import PASSPHRASE
 
 SLOW = 60_000  # milliseconds
 TASK = re.compile("/tasks/[0-9a-f-]{36}$")
-
-
-def drop(page: Page, selector: str, path: Path) -> None:
-    """Let go of a folder of the machine over an element, as a file manager does."""
-    box = page.locator(selector).bounding_box()
-    assert box is not None
-    wire = page.context.new_cdp_session(page)
-    data = {"items": [], "files": [str(path)], "dragOperationsMask": 1}
-    for kind in ("dragEnter", "dragOver", "drop"):
-        wire.send("Input.dispatchDragEvent", {"type": kind, "x": box["x"] + 9, "y": box["y"] + 9, "data": data})
 
 
 def until_live(page: Page, number: int) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from dropping import drop
 from judging import Window
 from playwright.sync_api import Page, WebSocket, expect
 from stand import Stand
@@ -126,6 +127,14 @@ def test_what_is_written_reached_and_opened_stays_while_a_part_is_renewed(
     page.get_by_role("button", name="Promote").focus()
     expect(page.locator("#release")).not_to_have_attribute("data-got", before, timeout=SLOW)
     expect(page.get_by_role("button", name="Promote")).to_be_focused()
+
+
+def test_what_is_dropped_without_a_name_says_what_is_missing(stand: Stand, window: Callable[..., Window]) -> None:
+    shown = window("ben")
+    shown.open("/tenants/acme/deploy")
+    drop(shown.page, "[data-drop]", stand.program("nameless") / "index.html")
+    expect(shown.page.locator("[data-said]")).to_contain_text("fill in what is marked")
+    expect(shown.page).to_have_url(f"{stand.origin}/tenants/acme/deploy")
 
 
 def test_a_page_that_is_left_at_once_is_no_fault(window: Callable[..., Window]) -> None:

@@ -71,7 +71,10 @@ async function deploy(found) {
   if (busy) return;
   const app = form.elements.app;
   if (!app.value && found.name) app.value = nameOf(found.name);
-  if (!form.reportValidity()) return;
+  if (!form.reportValidity()) {
+    say("Nothing was sent: fill in what is marked, then drop it again.");
+    return;
+  }
   busy = true;
   bar.hidden = false;
   try {
