@@ -12,7 +12,9 @@ from serai.api.entrance import DEVICE, SESSION
 from serai.errors import DeniedError, InvalidError
 from serai.identity import totp
 from serai.identity.descriptors import Tenant
+from serai.identity.people import Invitation
 from serai.identity.testing import PASSPHRASE
+from serai.store import Put
 
 HERE = "https://console.localhost"
 #: What only the operator gets to do, and what everybody does to themselves, need the same shape of fields.
@@ -159,6 +161,45 @@ async def test_an_owner_invites_somebody_who_joins(api: Any) -> None:
     body = {"email": "eve@example.test", "role": "operator"}
     answer = await api.front("POST", "/v1/invitations/demo", body, cookie=cookie, origin=HERE)
     assert answer.status_code == 403
+
+
+async def test_thousands_of_invitations_are_listed_page_by_page(api: Any) -> None:
+    await api.person("ada", ("demo", "owner"))
+    cookie = await api.signed_in()
+    soon = api.ctx.clock.now() + 1000
+
+    def one(number: int) -> Put:
+        expires = 1.0 if number % 3 == 0 else soon
+        app = "shop" if number % 1000 == 1 else ""
+        spec = Invitation(email=f"p{number}@example.test", role="viewer", app=app, digest="0" * 64, expires=expires)
+        return Put("demo", f"{number:012x}", spec, 0)
+
+    await api.store.change("user:root", "test", [one(number) for number in range(5000)])
+    await api.store.put("user:root", "test", "other", f"{5000:012x}", one(1).spec)
+
+    async def pages(query: str) -> list[list[str]]:
+        found, after = [], ""
+        while True:
+            path = f"/v1/invitations/demo?{query}&after={after}"
+            page = (await api.front("GET", path, cookie=cookie)).json()
+            found.append([line["name"] for line in page["items"]])
+            after = page["next"]
+            if not after:
+                return found
+
+    hold = [f"{number:012x}" for number in range(5000) if number % 3]
+    for limit in (100, 1000, len(hold) // 4):
+        got = await pages(f"limit={limit}")
+        assert [name for page in got for name in page] == hold
+        assert {len(page) for page in got[:-1]} <= {limit}
+        assert got[-1], "no page is empty"
+    to_one = [f"{number:012x}" for number in (1, 1001, 2001, 3001, 4001) if number % 3]
+    assert await pages("app=shop&limit=2") == [to_one[:2], to_one[2:]]
+    assert await pages("prefix=0000000000ff") == [[name for name in hold if name.startswith("0000000000ff")]]
+    assert await pages("app=nowhere") == [[]]
+    for query in ("limit=0", "limit=1001", "limit=x"):
+        answer = await api.front("GET", f"/v1/invitations/demo?{query}", cookie=cookie)
+        assert answer.status_code == 400, query
 
 
 async def test_members_and_roles_are_given_by_who_has_them(api: Any) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Any
 
 import pytest
 
 from serai.cli.exit import STATUS
+from serai.identity.people import Invitation
+from serai.store import Put
 
 ADA = ("user", "add", "ada", "--email", "ada@example.test")
 
@@ -102,6 +105,15 @@ def test_commands_act_for_who_the_token_says(demo: Any, monkeypatch: Any) -> Non
     for wrong in ("forged", "x\r\nx-evil: 1", "é"):
         monkeypatch.setenv("SERAI_TOKEN", wrong)
         assert demo("me").status in {STATUS["denied"], STATUS["invalid"]}
+
+
+def test_all_invitations_are_listed_however_many_there_are(api: Any, demo: Any) -> None:
+    expires = api.ctx.clock.now() + 1000
+    spec = Invitation(email="x@example.test", role="viewer", digest="0" * 64, expires=expires)
+    puts = [Put("demo", f"{number:012x}", spec, 0) for number in range(2500)]
+    asyncio.run(api.store.change("user:root", "test", puts))
+    listed = told(demo, "invitation", "list")
+    assert [one["name"] for one in listed] == [put.name for put in puts]
 
 
 def test_somebody_is_invited_and_the_invitation_withdrawn(demo: Any) -> None:

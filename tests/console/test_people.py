@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import html
 import re
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from serai.errors import NotFoundError
 from serai.identity.descriptors import Tenant
 from serai.identity.people import CustomRole, Invitation, Member
+from serai.services.apps.descriptors import App
+from serai.store import Put
 
 PEOPLE = "/tenants/acme/people"
 
@@ -100,6 +104,37 @@ async def test_an_invitation_s_link_is_shown_once_renewed_and_withdrawn(house: A
     await browser.follow(await browser.submit(page, {}, action=withdraw))
     assert await waiting(house) == []
     assert (await browser.post(renew, {"csrf": token(page)})).status_code == 404
+
+
+async def test_of_thousands_of_invitations_each_is_on_some_page_and_can_be_renewed(house: Any) -> None:
+    browser = await owner(house)
+    expires = house.api.ctx.clock.now() + 1000
+    spec = Invitation(email="x@example.test", role="viewer", digest="0" * 64, expires=expires)
+    puts = [
+        Put("acme", f"{n:012x}", replace(spec, email=f"p{n}@example.test", app="shop" if n % 50 == 7 else ""), 0)
+        for n in range(3000)
+    ]
+    await house.store.change("user:root", "test", [*puts, Put("acme", "shop", App(host="test"), 0)])
+    seen: list[str] = []
+    path = PEOPLE
+    while path:
+        page = (await browser.get(path)).text
+        seen += re.findall(r"<b>(p\d+@example\.test)</b>", page)
+        assert "Pages of invitations" in page
+        found = re.search(r'href="([^"]+)" rel="next"', page)
+        path = html.unescape(found[1]) if found else ""
+    assert seen == [f"p{n}@example.test" for n in range(3000)]
+    last = f"{2999:012x}"
+    page = await browser.post(f"/tenants/acme/invitations/{last}/renew", {"csrf": token(await browser.get(PEOPLE))})
+    assert "p2999@example.test" in page.text
+    assert last not in [one.name for one in await house.store.find(Invitation, "acme", limit=4000)]
+    ours = (await browser.get("/tenants/acme/apps/shop/members")).text
+    assert "p7@example.test" in ours
+    found = re.search(r'href="([^"]+)" rel="next"', ours)
+    assert found is not None
+    rest = (await browser.get(html.unescape(found[1]))).text
+    shown = re.findall(r">(p\d+@example\.test)<", ours + rest)
+    assert shown == [f"p{n}@example.test" for n in range(3000) if n % 50 == 7]
 
 
 def token(page: Any) -> str:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import msgspec
 from litestar import delete, get, post
-from litestar.params import FromPath, JSONBody
+from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 from litestar.types import ControllerRouterHandler
 from msgspec import Meta
 
@@ -16,6 +16,9 @@ from serai.identity import invitations
 from serai.identity.invitations import Newcomer
 from serai.identity.people import Invitation
 from serai.store import Delete
+
+MAX_LIMIT = 1000
+Limit = Annotated[int, QueryParameter(ge=1, le=MAX_LIMIT, description="how many at most")]
 
 
 class NewInvitation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -45,9 +48,10 @@ class InvitationLine(msgspec.Struct, frozen=True):
 
 
 class InvitationList(msgspec.Struct, frozen=True):
-    """A tenant's invitations."""
+    """Some of a tenant's invitations; ``next`` goes into ``after`` of the next page, "" on the last."""
 
     items: list[InvitationLine]
+    next: str = ""
 
 
 class Taking(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -91,13 +95,31 @@ async def invite(ctx: Ctx, desk: People, principal: Caller, target: Aim, data: J
 @get(
     "/v1/invitations/{tenant:str}", action="invitation.read", summary="List invitations", operation_id="listInvitations"
 )
-async def find(ctx: Ctx, target: Aim) -> InvitationList:
-    """Return a tenant's invitations that were not taken up yet."""
-    records = await ctx.store.find(Invitation, target.tenant, limit=1000)
-    lines = [(one.tenant, one.name, one.spec) for one in records if one.spec.expires > ctx.clock.now()]
-    return InvitationList(
-        [InvitationLine(tenant, name, one.email, one.role, one.app, one.expires) for tenant, name, one in lines]
-    )
+async def find(
+    ctx: Ctx,
+    target: Aim,
+    app: FromQuery[str | None] = None,
+    prefix: FromQuery[str] = "",
+    after: FromQuery[str] = "",
+    limit: Limit = 100,
+) -> InvitationList:
+    """Return a tenant's invitations that were not taken up yet, by name; ``app`` are those to one app alone."""
+    now, lines = ctx.clock.now(), list[InvitationLine]()
+    # To see whether there is a next page takes one more; of those that are left out nobody knows how many there are.
+    size = limit + 1 if app is None else MAX_LIMIT
+    while True:
+        begin = f"{target.tenant}/{after}" if after else ""
+        records = await ctx.store.find(Invitation, target.tenant, prefix=prefix, after=begin, limit=size)
+        for record in records:
+            one = record.spec
+            if one.expires <= now or app not in {None, one.app}:
+                continue
+            if len(lines) == limit:
+                return InvitationList(lines, lines[-1].name)
+            lines.append(InvitationLine(record.tenant, record.name, one.email, one.role, one.app, one.expires))
+        if len(records) < size:
+            return InvitationList(lines)
+        after = records[-1].name
 
 
 @delete(

@@ -43,7 +43,7 @@ def invite(
 def list_(ctx: typer.Context, tenant: Where = None, as_json: JsonOption = False) -> None:
     """List invitations that wait; never their links."""
     terminal: Terminal = ctx.obj
-    rows = terminal.api.call("GET", f"/v1/invitations/{segment(place_of(terminal, tenant))}")["items"]
+    rows = list(terminal.api.pages(f"/v1/invitations/{segment(place_of(terminal, tenant))}", {"limit": 1000}))
     shown = rows if as_json else [{**row, "expires": when(row["expires"])} for row in rows]
     terminal.table(shown, ("name", "email", "role", "app", "expires"), as_json=as_json)
 

@@ -11,8 +11,8 @@ from litestar.types import ControllerRouterHandler
 from msgspec import Meta
 
 from serai.api.accounts import RoleList
-from serai.api.answers import descriptor, segment
-from serai.api.invitations import InvitationLine, InvitationList
+from serai.api.answers import Parameters, descriptor, segment
+from serai.api.invitations import InvitationList
 from serai.api.shapes import Page
 from serai.console.depend import Filled, Visitor
 from serai.console.forms import Form, Short
@@ -25,6 +25,7 @@ from serai.errors import InvalidError
 PAGE = "/tenants/{tenant:str}/apps/{app:str}/members"
 NAV = (Nav(title="Members", path="/tenants/{tenant}/apps/{app}/members", order=60, action="member.read"),)
 AT_ONCE = 200  # members of the tenant that a page looks through
+WAITING = 50  # invitations on a page
 NOT_OF_PEOPLE = frozenset({"app", "host", "operator"})
 
 Login = Annotated[str, Meta(max_length=64)]
@@ -137,7 +138,7 @@ async def _page(
             Page, "/v1/member", {"tenant": visit.tenant, "limit": AT_ONCE, "after": given.get("after", "")}, keep=True
         ),
         _roles(visit, wanted=may_write or may_invite),
-        _invited(visit),
+        _invited(visit, given.get("invited", "")),
     )
     here = {one.name.partition(":")[0]: one for one in found.items if one.name.partition(":")[2] == visit.app}
     fault = fault or member or guest or Form(Removal)
@@ -150,7 +151,8 @@ async def _page(
         everywhere=[one for one in found.items if ":" not in one.name],
         next=found.next,
         roles=roles,
-        invited=invited,
+        invited=invited.items,
+        next_invited=invited.next,
         member=member or Form.of(Member, login=given.get("login", ""), role="developer"),
         guest=guest or Form.of(Guest, role="developer"),
         fault=fault,
@@ -172,12 +174,12 @@ async def _roles(visit: Visit, *, wanted: bool) -> list[tuple[str, str]]:
     return [(one.name, one.title or one.name) for one in found.items if one.name not in NOT_OF_PEOPLE]
 
 
-async def _invited(visit: Visit) -> list[InvitationLine]:
-    """Return the invitations to this app that wait."""
+async def _invited(visit: Visit, after: str) -> InvitationList:
+    """Return some of the invitations to this app that wait."""
     if not visit.may("invitation.read", visit.tenant):
-        return []
-    found = await visit.calls.read(InvitationList, f"/v1/invitations/{segment(visit.tenant)}", keep=True)
-    return [one for one in found.items if one.app == visit.app]
+        return InvitationList([])
+    query: Parameters = {"app": visit.app, "after": after, "limit": WAITING}
+    return await visit.calls.read(InvitationList, f"/v1/invitations/{segment(visit.tenant)}", query, keep=True)
 
 
 def _path(visit: Visit, login: str) -> str:

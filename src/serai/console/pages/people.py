@@ -12,7 +12,7 @@ from litestar.types import ControllerRouterHandler
 from msgspec import Meta
 
 from serai.api.answers import descriptor, segment
-from serai.api.invitations import InvitationLine, InvitationList, Invited
+from serai.api.invitations import InvitationList, Invited
 from serai.api.shapes import Descriptor, Page
 from serai.console.depend import Filled, Visitor
 from serai.console.forms import Empty, Form, Short
@@ -28,7 +28,7 @@ NAV = (Nav(title="People", path="/tenants/{tenant}/people", order=60, action="me
 PEOPLE = "/tenants/{tenant:str}/people"
 ONE = f"{PEOPLE}/{{name:str}}"
 INVITATION = "/tenants/{tenant:str}/invitations/{name:str}"
-AT_ONCE = 50  # members on a page
+AT_ONCE = 50  # members on a page, and invitations
 Label = Annotated[str, Meta(max_length=63)]
 
 
@@ -63,9 +63,9 @@ async def _people(visit: Visit, form: Form[Newcomer]) -> Response[str]:
     tenant = visit.tenant
     query = {"tenant": tenant or PLATFORM, "after": visit.request.query_params.get("after", ""), "limit": AT_ONCE}
     may_add, may_invite = visit.may("member.write", tenant), visit.may("invitation.write", tenant)
-    members, waiting, roles = await asyncio.gather(
+    members, invited, roles = await asyncio.gather(
         visit.calls.read(Page, "/v1/member", query, keep=True),
-        _waiting(visit),
+        _waiting(visit, after=visit.request.query_params.get("invited", "")),
         _options(visit, wanted=may_add or may_invite),
     )
     visit.form = form
@@ -75,7 +75,8 @@ async def _people(visit: Visit, form: Form[Newcomer]) -> Response[str]:
         crumbs=_crumbs(visit),
         members=members.items,
         next=members.next,
-        waiting=waiting,
+        waiting=invited.items,
+        next_waiting=invited.next,
         roles=roles,
         may_add=may_add,
         may_invite=may_invite,
@@ -83,11 +84,11 @@ async def _people(visit: Visit, form: Form[Newcomer]) -> Response[str]:
     )
 
 
-async def _waiting(visit: Visit) -> list[InvitationLine]:
+async def _waiting(visit: Visit, **query: str) -> InvitationList:
     if not visit.may("invitation.read", visit.tenant):
-        return []
+        return InvitationList([])
     path = f"/v1/invitations/{segment(visit.tenant or PLATFORM)}"
-    return (await visit.calls.read(InvitationList, path, keep=True)).items
+    return await visit.calls.read(InvitationList, path, {**query, "limit": AT_ONCE}, keep=True)
 
 
 async def _options(visit: Visit, *, wanted: bool, has: str = "") -> list[tuple[str, str]]:
@@ -146,7 +147,7 @@ def _invited(visit: Visit, told: object, email: str) -> Response[str]:
 async def renew(visit: Visitor, form: Filled[Empty], name: FromPath[str]) -> Response[str]:
     """Invite somebody again, by another link; the one before opens nothing any more."""
     path = f"/v1/invitations/{segment(visit.tenant or PLATFORM)}"
-    old = next((one for one in await _waiting(visit) if one.name == name), None)
+    old = next((one for one in (await _waiting(visit, prefix=name)).items if one.name == name), None)
     if old is None:
         raise NotFoundError("That invitation does not wait any more: it was taken up, withdrawn, or is too old.")
     body = {"email": old.email, "role": old.role, "app": old.app}
