@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from browsing import unclean
+from browsing import links, unclean
 
 from serai.services.apps import logs
 from serai.services.apps.logs import Ask, Cursor, Piece
@@ -25,7 +25,10 @@ async def told(shop: Any) -> Any:
         ask = msgspec.convert(message, Ask)
         asked.append(ask)
         written = {
-            "shop.2.web.0": (f"{STAMP.format(1)} stdout F well", f"{STAMP.format(2)} stderr F {HOSTILE}"),
+            "shop.2.web.0": (
+                f"{STAMP.format(1)} stdout F \x1b[32mwell\x1b[0m",
+                f"{STAMP.format(2)} stderr F {HOSTILE}",
+            ),
             "build.2": (f"{STAMP.format(0)} stdout F building",),
         }
         pieces = [
@@ -49,6 +52,27 @@ async def test_a_log_shows_what_all_wrote_and_where_to_follow_it(told: Any) -> N
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page.text
     assert page.text.index("building") < page.text.index("well")
     assert 'data-follow="/v1/apps/demo/shop/logs?lines=200&amp;follow=true"' in page.text
+
+
+async def test_a_log_has_its_colours_its_days_and_what_was_an_error(told: Any) -> None:
+    page = await (await told.visitor("vic", ("demo", "viewer"))).get(LOGS)
+    assert '<span class="f2">well</span>' in page.text
+    assert page.text.count('<div class="line day">2026-11-22</div>') == 1
+    assert page.text.count('class="line err"') == 1
+
+
+async def test_a_log_is_had_as_a_file(told: Any) -> None:
+    browser = await told.visitor("vic", ("demo", "viewer"))
+    page = await browser.get(f"{LOGS}?find=WELL")
+    link = next(path for path in links(page.text) if "/logs/file" in path)
+    file = await browser.get(link)
+    assert file.headers["content-type"].startswith("text/plain")
+    assert file.headers["content-disposition"] == 'attachment; filename="shop.log"'
+    assert told.asked[-1].find == "WELL"
+    assert told.asked[-1].lines == 1000
+    file = await browser.get(f"{LOGS}/file")
+    assert f"{STAMP.format(1)} shop.2.web.0 well\n" in file.text
+    assert HOSTILE in file.text
 
 
 async def test_a_log_is_searched_and_narrowed(told: Any) -> None:
@@ -84,5 +108,6 @@ async def test_strangers_see_no_logs(told: Any) -> None:
     browser = await told.visitor("eve", ("other", "owner"))
     assert (await browser.get(LOGS)).status_code in {403, 404}
     bill = await told.visitor("bill", ("demo", "billing"))
-    assert (await bill.get(LOGS)).status_code in {403, 404}
+    for path in (LOGS, f"{LOGS}/file"):
+        assert (await bill.get(path)).status_code in {403, 404}
     assert told.asked == []

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
-from browsing import unclean
+from browsing import forms, unclean
 
-from serai.services.apps.descriptors import App
+from serai.cloud.descriptors import Instance
+from serai.services.apps.descriptors import App, Release
 from serai.tasks import Tasks
 
 SHOP = "/tenants/demo/apps/shop"
@@ -52,6 +54,47 @@ async def test_an_app_shows_what_is_live_and_where(shop: Any) -> None:
     assert "Roll back to 1" in page.text
     assert "<script>alert" not in page.text
     assert (await browser.get(f"{SHOP}?part=state", hx_request="true")).text.lstrip().startswith("<section")
+
+
+async def test_an_app_says_how_it_is(shop: Any) -> None:
+    browser = await shop.visitor("ada", ("demo", "owner"))
+    instance = (await shop.store.get(Instance, "demo", "shop.2.web.0")).spec
+    assert ">1 running<" in (await browser.get(SHOP)).text
+    await shop.store.put("user:root", "test", "demo", "shop.2.web.1", msgspec.structs.replace(instance, state="failed"))
+    assert ">1 of 2 ready<" in (await browser.get(SHOP)).text
+    await shop.store.put(
+        "user:root", "test", "demo", "shop.2.web.0", msgspec.structs.replace(instance, state="waiting")
+    )
+    assert ">none ready<" in (await browser.get(SHOP)).text
+    page = await browser.follow(await browser.submit(await browser.get(SHOP), {}, action=f"{SHOP}/stop"))
+    assert ">stopped<" in page.text
+
+
+async def test_an_app_whose_newest_release_failed_says_so(shop: Any) -> None:
+    browser = await shop.visitor("vic", ("demo", "viewer"))
+    assert "What was live before still is" not in (await browser.get(SHOP)).text
+    failed = msgspec.structs.replace(
+        (await shop.store.get(Release, "demo", "shop.3")).spec, state="failed", reason="it fell"
+    )
+    await shop.store.put("user:root", "test", "demo", "shop.3", failed)
+    page = await browser.get(SHOP)
+    assert f'<a href="{SHOP}/releases/3">Release 3</a> failed' in page.text
+    assert "it fell What was live before still is." in page.text
+
+
+async def test_a_deployment_is_shown_step_by_step_and_can_be_canceled(shop: Any) -> None:
+    browser = await shop.visitor("ada", ("demo", "developer"))
+    page = await browser.follow(await browser.submit(await browser.get(SHOP), {}, action=f"{SHOP}/rollback"))
+    assert 'title="apps.switch"' in page.text
+    first = next(one for one in forms(page.text) if one.action.endswith("/cancel"))
+    answer = await browser.submit(page, {}, action=first.action)
+    assert "The task is canceled" in (await browser.follow(answer)).text
+
+
+async def test_the_list_leads_to_where_apps_answer(shop: Any) -> None:
+    browser = await shop.visitor("ada", ("demo", "viewer"))
+    page = await browser.get("/tenants/demo/apps", host="console.localhost:8443")
+    assert 'href="https://demo.localhost:8443/shop/"' in page.text
 
 
 async def test_an_app_is_scaled_and_a_refusal_is_said(shop: Any) -> None:

@@ -130,7 +130,8 @@ async def test_what_needs_attention_is_shown_with_what_to_do_and_where(counted: 
     page = await browser.get("/")
     assert "What needs attention" in page.text
     assert 'href="/tenants/demo/apps/shop"' in page.text
-    assert "serai app logs shop --tenant demo" in page.text
+    assert 'href="/tenants/demo/apps/shop/logs?name=shop.3.web"' in page.text
+    assert "serai app logs" not in page.text, "the page itself leads there"
     assert HOSTILE not in page.text
     assert unclean(page.text) == []
     other = await (await counted.visitor("eve", ("other", "owner"))).get("/")

@@ -10,8 +10,8 @@ from litestar.handlers import HTTPRouteHandler
 from serai.api.answers import segment
 from serai.console import nav
 
-#: Those that are looked at by tests of their own: whoever is signed in is led on; nothing is there.
-ELSEWHERE = frozenset({"/sign-in", "/{rest:path}"})
+#: Those that are looked at by tests of their own: whoever is signed in is led on; it is a file; nothing is there.
+ELSEWHERE = frozenset({"/sign-in", "/tenants/{tenant:str}/apps/{app:str}/logs/file", "/{rest:path}"})
 #: What some pages need to be asked for.
 QUERY = {"/tenants/{tenant:str}/apps/{app:str}/releases/compare": "?old=1&new=2", "/search": "?q=shop"}
 #: The names of what pages are about, where the tenant acme has the app shop, in its second release.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from urllib.parse import urlencode
 
 import msgspec
 
@@ -17,11 +18,12 @@ TENANTS = 8  # of a visitor's that are asked for
 
 
 class Matter(msgspec.Struct, frozen=True, kw_only=True):
-    """A fact, and the way to where it is dealt with; "" where there is no page for it."""
+    """A fact, and the ways to where it is dealt with, and to what was written about it; "" where there is none."""
 
     fact: Fact
     path: str
     link: str
+    log: str = ""
 
 
 class Heed(msgspec.Struct, frozen=True, kw_only=True):
@@ -101,7 +103,8 @@ def matter(fact: Fact) -> Matter:
     """Return a fact with the way to where it is dealt with."""
     way = WAYS.get(fact.about)
     path, link = way(fact) if way is not None else ("", "")
-    return Matter(fact=fact, path=path, link=link)
+    log = f"{_app(fact)}/logs?{urlencode({'name': fact.name})}" if fact.about == "instance" else ""
+    return Matter(fact=fact, path=path, link=link, log=log)
 
 
 def followed(visit: Visit) -> list[str]:

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from serai.api.answers import segment
+from serai.services.apps.addresses import environment_path
+from serai.services.apps.descriptors import PROD
 
 if TYPE_CHECKING:
     from serai.console.visit import Visit
@@ -24,6 +26,17 @@ def reached(visit: Visit, url: str) -> str:
     scheme, _, rest = url.partition("://")
     host, slash, path = rest.partition("/")
     return f"{scheme}://{host}:{port}{slash}{path}"
+
+
+def own_name(visit: Visit, tenant: str) -> str:
+    """Return a tenant's own host name: the platform's is what the visitor came by, less its first label."""
+    given = visit.request.headers.get("host", "")
+    return f"{tenant}.{(given.rpartition(':')[0] or given).partition('.')[2]}"
+
+
+def site(visit: Visit, tenant: str, app: str) -> str:
+    """Return where an app answers its visitors."""
+    return reached(visit, f"https://{own_name(visit, tenant)}{environment_path(app, PROD)}")
 
 
 def differing(old: Any, new: Any, name: str = "") -> dict[str, tuple[Any, Any]]:

@@ -38,7 +38,7 @@ class Wish(msgspec.Struct, frozen=True):
 
 HOST = (
     Wish("Requests", {"requests": "all", "errors": "errors"}),
-    Wish("Latency", {"latency.p50": "median", "latency.p99": "99 of 100"}),
+    Wish("Latency", {"latency.p50": "median", "latency.p99": "p99"}),
     Wish("Processor", {"cpu": "used"}, total="cores"),
     Wish("Memory", {"memory": "used"}, total="memory.total"),
     Wish("Disk", {"disk": "used"}, total="disk.total"),
@@ -46,7 +46,7 @@ HOST = (
 )
 APPS = (
     Wish("Requests", {"requests": "all", "errors": "errors"}),
-    Wish("Latency", {"latency.p50": "median", "latency.p99": "99 of 100"}),
+    Wish("Latency", {"latency.p50": "median", "latency.p99": "p99"}),
     Wish("Processor", {"cpu": "used"}),
     Wish("Memory", {"memory": "used"}),
     Wish("Data on disk", {"data": "used"}),
@@ -80,6 +80,11 @@ class Plot(msgspec.Struct, frozen=True, kw_only=True):
 def span_of(name: str) -> Span:
     """Return a span by its name, the shortest for any other."""
     return next((one for one in SPANS if one.name == name), SPANS[0])
+
+
+def choices(visit: Visit, span: Span) -> list[tuple[str, str, bool]]:
+    """Return what `ui.choices` offers: (text, path, whether it is chosen) of each span."""
+    return [(f"last {one.name}", visit.with_query(span=one.name), one == span) for one in SPANS]
 
 
 async def draw(visit: Visit, of: str, wishes: Sequence[Wish], span: Span) -> list[Plot]:

@@ -14,6 +14,7 @@ from markupsafe import Markup
 from serai.api.answers import segment
 from serai.console.assets import Assets
 from serai.console.compiled import Compiled
+from serai.console.ink import inked
 from serai.console.tables import labelled
 from serai.console.wording import browser, is_time, pretty, prose, who
 
@@ -52,6 +53,7 @@ class Templates:
             browser=browser,
             prose=prose,
             pretty=pretty,
+            inked=inked,
         )
         self._environment.tests["time"] = is_time
         if folder == FOLDER:

@@ -19,7 +19,6 @@ from serai.services.series.asking import Curves, Glance, Look
 
 FEW = 8  # apps and members that the page names; the rest is behind a link
 LATELY = 30  # seconds in which a number counts as of now
-FULL = 0.9  # of a quota
 MIB = 1 << 20
 NUMBERS = "memory,data,processes"
 
@@ -49,11 +48,6 @@ class Bar(msgspec.Struct, frozen=True, kw_only=True):
     most: int
     octets: bool = False
     now: float | None = None
-
-    @property
-    def full(self) -> bool:
-        """Tell whether little is left."""
-        return self.used >= self.most * FULL
 
 
 async def gather(visit: Visit) -> Facts:
@@ -152,17 +146,21 @@ def needs_attention(visit: Visit, facts: Facts) -> Heed:
     if not facts.more_members and all(one.spec.get("role") != "owner" for one in facts.members):
         advice = "Whoever owns it lets others in, and may delete its apps."
         own.append(_own(tenant, "Nobody owns this tenant.", advice, "Invite an owner", f"{visit.home}/people"))
-    if not _has_second(visit.factors):
-        text = "A password alone opens your account, which has power over this tenant."
-        advice = "With a passkey or an authenticator app, a stolen password opens nothing."
-        own.append(_own(tenant, text, advice, "Add a second factor", "/account"))
+    if tenant in visit.tenants():
+        own += weak(visit, tenant)
     return msgspec.structs.replace(told, matters=[*told.matters, *own])
+
+
+def weak(visit: Visit, tenant: str = "") -> list[Matter]:
+    """Say that only a password protects the visitor's account, which has power over a tenant or, "", over all."""
+    second = any(one == "totp" or one.startswith("passkey") for one in visit.factors)
+    if second or not visit.may("member.write", tenant):
+        return []
+    text = f"A password alone opens your account, which has power over {'this tenant' if tenant else 'the platform'}."
+    advice = "With a passkey or an authenticator app, a stolen password opens nothing."
+    return [_own(tenant, text, advice, "Add a second factor", "/account")]
 
 
 def _own(tenant: str, text: str, advice: str, link: str, path: str) -> Matter:
     fact = Fact(weight="warn", about="tenant", action="member.write", tenant=tenant, text=text, advice=advice)
     return Matter(fact=fact, path=path, link=link)
-
-
-def _has_second(factors: Sequence[str]) -> bool:
-    return any(one == "totp" or one.startswith("passkey") for one in factors)

@@ -132,7 +132,6 @@ async function dropped(event) {
 addEventListener("pageshow", () => { busy = false; });
 
 if (drop) {
-  drop.hidden = false;
   form.addEventListener("submit", send);
   const folder = form.querySelector("[data-folder]");
   form.querySelector("[data-choose]").addEventListener("click", () => folder.click());

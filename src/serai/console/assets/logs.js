@@ -1,6 +1,7 @@
 // A log that goes on: <div class="log" data-follow="URL"> is filled anew from a stream of JSON lines, {instance, text},
 // which begins with the newest lines that the page shows already, and goes on with those to come.
 
+import { inked } from "./ink.js";
 import { seen, unseen, withLine } from "./lines.js";
 
 const MOST = 3000; // lines that stay on the page
@@ -17,7 +18,7 @@ function lineOf({ instance, text }, named) {
     time.dateTime = found[1];
     time.textContent = found[1].slice(11, 19);
     line.append(time, " ");
-    if (found[2] === "stderr") line.classList.add("bad");
+    if (found[2] === "stderr") line.classList.add("err");
   }
   if (named) {
     const who = document.createElement("span");
@@ -25,8 +26,15 @@ function lineOf({ instance, text }, named) {
     who.textContent = instance;
     line.append(who, " ");
   }
-  line.append(found ? found[3] : text);
+  line.append(...inked(found ? found[3] : text));
   return line;
+}
+
+/** The day that lines were written on, where it is another one than that of the line before. */
+function dayOf(line, before) {
+  const day = line.querySelector("time")?.dateTime.slice(0, 10) ?? before;
+  if (day === before) return [];
+  return [Object.assign(document.createElement("div"), { className: "line day", textContent: day })];
 }
 
 async function* told(url, signal) {
@@ -59,7 +67,11 @@ function follow(log) {
 
   const add = (lines) => {
     const down = log.scrollHeight - log.scrollTop - log.clientHeight < 40;
-    log.append(...lines.map((line) => lineOf(line, named)));
+    let day = [...log.querySelectorAll(".day")].at(-1)?.textContent ?? "";
+    for (const line of lines.map((one) => lineOf(one, named))) {
+      log.append(...dayOf(line, day), line);
+      day = line.querySelector("time")?.dateTime.slice(0, 10) ?? day;
+    }
     while (log.childElementCount > MOST) log.firstElementChild.remove();
     if (down) log.scrollTop = log.scrollHeight;
   };

@@ -94,21 +94,6 @@ function say(figure, { units, columns }, at) {
   if (time) time.textContent = at === null ? "" : new Date(1000 * columns[0][at]).toLocaleString([], figure.dataset.seconds > 7200 ? { dateStyle: "medium", timeStyle: "short" } : { timeStyle: "medium" });
 }
 
-function key(figure) {
-  if (figure.querySelector(".key")) return;
-  const list = document.createElement("dl");
-  list.className = "key";
-  listed(figure).forEach((name, at) => {
-    const one = document.createElement("div");
-    one.dataset.name = name;
-    one.append(document.createElement("dt"), document.createElement("dd"));
-    one.firstChild.className = `curve${1 + (at % 4)}`;
-    one.firstChild.textContent = name;
-    list.append(one);
-  });
-  figure.querySelector("figcaption").after(list);
-}
-
 /** Places of values that stand alone, which no line would show. */
 function alone(plot, index) {
   const values = plot.data[index];
@@ -160,7 +145,6 @@ async function look(group) {
         figure.shown = part(answer, figure);
         figure.plot.setData(figure.shown.columns);
       } else if (answer.columns[0].length) {
-        key(figure);
         figure.plot = draw(Plot, figure, answer, group);
       }
       if (figure.plot && (figure.plot.cursor.idx ?? null) === null) say(figure, figure.shown, null);

@@ -139,5 +139,4 @@ setInterval(() => {
 addEventListener("beforeunload", (event) => { if (shell && !shell.ended && shell.typed) event.preventDefault(); });
 addEventListener("pagehide", () => shell?.stop());
 
-root.hidden = false;
 if (root.hasAttribute("data-now")) open();

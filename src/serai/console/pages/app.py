@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Any
 
-import msgspec
-from litestar import Response, get, post
+from litestar import Response, get
 from litestar.types import ControllerRouterHandler
-from msgspec import Meta
 
 from serai.api.answers import Parameters, descriptor, segment
 from serai.api.shapes import Descriptor
-from serai.console.depend import Filled, Visitor
-from serai.console.forms import Empty, Form, Short
+from serai.console.depend import Visitor
 from serai.console.nav import Nav, way
 from serai.console.pages.app_gone import unless_gone
 from serai.console.places import above, reached
+from serai.console.plots import APPS, Plot, Span, choices, draw, span_of
 from serai.console.visit import Visit
-from serai.errors import DeadlineError, InvalidError, NotFoundError, SeraiError, UnavailableError
+from serai.errors import DeadlineError, NotFoundError, SeraiError, UnavailableError
 from serai.services.apps.routes.app import Usages
 from serai.services.apps.usage import InstanceUsage
 from serai.services.apps.views import AppView
@@ -30,37 +28,7 @@ from serai.tasks.view import TaskPage, TaskView
 APP = "/tenants/{tenant:str}/apps/{app:str}"
 NAV = (Nav(title="App", path="/tenants/{tenant}/apps/{app}", order=0, action="app.read"),)
 TASKS = 8  # of the newest that a page shows
-SPANS: Mapping[str, int] = {"hour": 3600, "day": 86400, "week": 604800}  # seconds that plots go back
 WEB = "web"
-
-Name = Annotated[str, Meta(min_length=1, max_length=64)]
-
-
-class Scale(msgspec.Struct, frozen=True, kw_only=True):
-    """How many instances of a kind of process there are to be."""
-
-    process: Name
-    count: Annotated[int, Meta(ge=0, le=100)]
-
-
-class Promote(msgspec.Struct, frozen=True, kw_only=True):
-    """A release, and where it is to be live."""
-
-    release: Annotated[int, Meta(ge=1, le=999_999_999)]
-    environment: Name
-
-
-class Back(msgspec.Struct, frozen=True, kw_only=True):
-    """The environment that is to show what it showed before."""
-
-    environment: Name
-
-
-class Delete(msgspec.Struct, frozen=True, kw_only=True):
-    """The name of the app, repeated, and whether its data dies, too."""
-
-    repeat: Short
-    data: bool = False
 
 
 @get(APP)
@@ -72,16 +40,21 @@ async def show(visit: Visitor) -> Response[str]:
 async def page(visit: Visit) -> Response[str]:
     """Return the page of an app, with the form that was refused, where there is one."""
     calls, path, tenant, app = visit.calls, above(visit), visit.tenant, visit.app
-    span = visit.request.query_params.get("span", "")
-    view, record, tasks, look, uses = await asyncio.gather(
+    span = span_of(visit.request.query_params.get("span", ""))
+    view, record, tasks, look, uses, plots = await asyncio.gather(
         calls.read(AppView, path, keep=True),
         calls.read(Descriptor, descriptor("app", tenant, app), keep=True),
         _tasks(visit),
         _look(visit),
         _uses(visit),
+        _plots(visit, span),
     )
-    live = await asyncio.gather(*(_release(visit, number) for number in sorted(set(view.live.values()))))
-    releases = {one["number"]: one for one in live if one is not None}
+    newest = record.spec["next_release"] - 1
+    numbers = {newest, *view.live.values()} - {0}
+    found = await asyncio.gather(*(read_release(visit, number) for number in sorted(numbers)))
+    releases = {one["number"]: one for one in found if one is not None}
+    processes = _processes(view, [one for number, one in releases.items() if number in view.live.values()])
+    last = releases.get(newest)
     return visit.page(
         "app-page.html",
         title=app,
@@ -91,22 +64,49 @@ async def page(visit: Visit) -> Response[str]:
         urls={name: reached(visit, url) for name, url in view.urls.items()},
         before={name: past[-1] for name, past in record.spec["before"].items() if past},
         releases=releases,
-        processes=(processes := _processes(view, releases.values())),
-        stopped=not any(processes.values()),
-        going=[task for task in tasks if task.state not in FINAL],
+        failed=last if last is not None and last["state"] == "failed" else None,
+        processes=processes,
+        stopped=bool(processes) and not any(processes.values()),
+        state=_state(view, processes),
+        going=[task for task in reversed(tasks) if task.state not in FINAL],
         tasks=tasks,
         look=look,
         uses=uses,
-        span=span if span in SPANS else "hour",
-        seconds=SPANS.get(span, SPANS["hour"]),
-        spans=list(SPANS),
-        of=f"{tenant}/{app}",
+        plots=plots,
+        spans=choices(visit, span),
         channels=[f"app/{tenant}/{app}"] if visit.may("push.read", tenant, app) else [],
         may={verb: visit.may(f"app.{verb}", tenant, app) for verb in VERBS},
+        may_tasks=visit.may("task.read", tenant, app),
+        may_cancel=visit.may("task.cancel", tenant, app),
     )
 
 
+def _state(view: AppView, processes: Mapping[str, int]) -> tuple[str, str]:
+    """Return how an app is in a word or two, and the tone of that."""
+    if not view.live:
+        return "not live", "off"
+    if not processes:
+        return "live", "good"
+    if not any(processes.values()):
+        return "stopped", "off"
+    mine = [one for one in view.instances if one.release in view.live.values() and one.wanted == "running"]
+    ready = sum(one.state == "ready" for one in mine)
+    if not ready:
+        return "none ready", "bad"
+    if ready < len(mine):
+        return f"{ready} of {len(mine)} ready", "warn"
+    serving = sum(one.process == WEB for one in mine)  # the numbers over time count these
+    return f"{serving or ready} running", "good"
+
+
 VERBS = ("deploy", "scale", "promote", "rollback", "delete", "logs", "shell")
+
+
+async def _plots(visit: Visit, span: Span) -> list[Plot]:
+    """Return how the app did lately; a part that is got anew does without."""
+    if visit.part or not visit.may("series.read", visit.tenant, visit.app):
+        return []
+    return await draw(visit, f"{visit.tenant}/{visit.app}", APPS, span)
 
 
 async def _tasks(visit: Visit) -> list[TaskView]:
@@ -138,7 +138,7 @@ async def _uses(visit: Visit) -> dict[str, InstanceUsage]:
     return {one.name: one for one in found.items}
 
 
-async def _release(visit: Visit, number: int) -> Mapping[str, Any] | None:
+async def read_release(visit: Visit, number: int) -> Mapping[str, Any] | None:
     """Return a release, None where it is gone at this moment."""
     try:
         found = await visit.calls.read(
@@ -156,83 +156,4 @@ def _processes(view: AppView, releases: Any) -> dict[str, int]:
     return {name: view.scale.get(name, count) for name, count in sorted(named.items(), key=lambda one: one[0] != WEB)}
 
 
-# What is done to it:
-
-
-@post(f"{APP}/scale")
-async def scale(visit: Visitor, form: Filled[Scale]) -> Response[str]:
-    """Say how many instances of a process run."""
-    return await _done(visit, form, "scale", lambda data: f"{data.count} of {data.process} from now on.")
-
-
-@post(f"{APP}/promote")
-async def promote(visit: Visitor, form: Filled[Promote]) -> Response[str]:
-    """Make a release live."""
-    return await _done(
-        visit, form, "promote", lambda data: f"Release {data.release} goes live in {data.environment} once it works."
-    )
-
-
-@post(f"{APP}/rollback")
-async def rollback(visit: Visitor, form: Filled[Back]) -> Response[str]:
-    """Go back to the release that was live before."""
-    return await _done(
-        visit, form, "rollback", lambda data: f"{data.environment} goes back to release {form.result['release']}."
-    )
-
-
-@post(f"{APP}/restart")
-async def restart(visit: Visitor, form: Filled[Empty]) -> Response[str]:
-    """Renew the instances one after the other."""
-    return await _done(visit, form, "restart", lambda _: "The instances are renewed one after the other.")
-
-
-@post(f"{APP}/stop")
-async def stop(visit: Visitor, form: Filled[Empty]) -> Response[str]:
-    """Let none of its processes run."""
-    return await _scaled(visit, form, "is stopped: its visitors are told to come again.", start=False)
-
-
-@post(f"{APP}/start")
-async def start(visit: Visitor, form: Filled[Empty]) -> Response[str]:
-    """Let as many of its processes run as its live releases say."""
-    return await _scaled(visit, form, "starts.", start=True)
-
-
-async def _scaled(visit: Visit, form: Form[Empty], said: str, *, start: bool) -> Response[str]:
-    async def send(_data: Empty) -> None:
-        view = await visit.calls.read(AppView, above(visit))
-        live = [await _release(visit, number) for number in sorted(set(view.live.values()))]
-        for name, process in {name: one for spec in live if spec for name, one in spec["processes"].items()}.items():
-            count = max(1, process["count"]) if start else 0
-            await visit.calls.call("POST", f"{above(visit)}/scale", {"process": name, "count": count})
-
-    if await form.send(send):
-        return visit.go(f"{visit.home}/apps/{segment(visit.app)}", f"{visit.app} {said}")
-    return await page(visit)
-
-
-async def _done(
-    visit: Visit, form: Form[Any], verb: Literal["scale", "promote", "rollback", "restart"], said: Any
-) -> Response[str]:
-    body = None if verb == "restart" else form.data if form.ok else None
-    if await form.send(lambda _: visit.calls.call("POST", f"{above(visit)}/{verb}", body)):
-        return visit.go(f"{visit.home}/apps/{segment(visit.app)}", said(form.data))
-    return await page(visit)
-
-
-@post(f"{APP}/delete")
-async def delete(visit: Visitor, form: Filled[Delete]) -> Response[str]:
-    """Delete an app whose name was repeated; it can be had back for a week."""
-
-    async def send(data: Delete) -> None:
-        if data.repeat != visit.app:
-            raise InvalidError("That is not its name: nothing was deleted.", path="repeat")
-        await visit.calls.call("DELETE", above(visit), query={"confirm": data.repeat, "data": data.data})
-
-    if await form.send(send):
-        return visit.go(f"{visit.home}/apps/{segment(visit.app)}", f"{visit.app} is deleted.")
-    return await page(visit)
-
-
-ROUTES: list[ControllerRouterHandler] = [show, scale, promote, rollback, restart, stop, start, delete]
+ROUTES: list[ControllerRouterHandler] = [show]

@@ -15,7 +15,7 @@ from serai.console.depend import Filled, Visitor
 from serai.console.forms import Form, Short
 from serai.console.nav import Nav, way
 from serai.console.pages.app_gone import unless_gone
-from serai.console.places import above
+from serai.console.places import above, own_name
 from serai.console.visit import Visit
 from serai.errors import InvalidError
 from serai.services.apps.descriptors import PROD
@@ -94,7 +94,7 @@ async def _page(visit: Visit, form: Form[NewDomain] | Form[Removal] | None = Non
         crumbs=way(visit.tenant, visit.app, "Domains"),
         at=_here(visit),
         domains=domains,
-        own=own_name(visit),
+        own=own_name(visit, visit.tenant),
         environments=[(name, name) for name in sorted({PROD, *view.live, form.value("environment") or PROD})],
         now=visit.now,
         soon=SOON,
@@ -103,12 +103,6 @@ async def _page(visit: Visit, form: Form[NewDomain] | Form[Removal] | None = Non
         may_change=visit.may("app.domain", visit.tenant, visit.app),
         http_status=fault.status,
     )
-
-
-def own_name(visit: Visit) -> str:
-    """Return the tenant's own host name: the platform's is what the visitor came by, less its first label."""
-    host = visit.request.headers.get("host", "").rpartition(":")[0] or visit.request.headers.get("host", "")
-    return f"{visit.tenant}.{host.partition('.')[2]}"
 
 
 def _path(visit: Visit, host: str) -> str:

@@ -7,22 +7,25 @@ from urllib.parse import urlencode
 
 import msgspec
 from litestar import Response, get
-from litestar.params import FromQuery
 from litestar.types import ControllerRouterHandler
 
 from serai.api.answers import Parameters, segment
 from serai.console.depend import Visitor
+from serai.console.ink import plain
 from serai.console.nav import Nav, way
 from serai.console.places import above
 from serai.console.visit import Visit
 from serai.errors import SeraiError
 from serai.services.apps.views import AppView
 
+PAGE = "/tenants/{tenant:str}/apps/{app:str}/logs"
 NAV = (Nav(title="Logs", path="/tenants/{tenant}/apps/{app}/logs", order=30, action="app.logs"),)
 LINES = (200, 500, 1000)
 BUILD_LINES = 1000
 #: How far back, in seconds, as the choice has it.
-SINCE: Mapping[str, str] = {"": "any time", "300": "5 minutes", "3600": "an hour", "86400": "a day", "604800": "a week"}
+SINCE: Mapping[str, str] = {
+    "": "all that is kept", "300": "5 minutes", "3600": "an hour", "86400": "a day", "604800": "a week",
+}  # fmt: skip
 _ERRORS = frozenset({"stderr"})
 _PARTS = 4  # of a line: TIME STREAM F|P TEXT
 
@@ -41,36 +44,75 @@ class Line(msgspec.Struct, frozen=True):
         return self.stream in _ERRORS
 
 
-@get("/tenants/{tenant:str}/apps/{app:str}/logs")
-async def logs(
-    visit: Visitor, name: FromQuery[str] = "", find: FromQuery[str] = "", since: FromQuery[str] = "",
-    lines: FromQuery[str] = "",
-) -> Response[str]:  # fmt: skip
+class Wanted(msgspec.Struct, frozen=True, kw_only=True):
+    """Which lines to show: of instances whose names begin so, with a text in them, how far back, how many."""
+
+    name: str
+    find: str
+    since: str
+    lines: int
+
+    @property
+    def narrowed(self) -> bool:
+        """Tell whether there may be more than these."""
+        return bool(self.name or self.find or self.since)
+
+    @property
+    def query(self) -> dict[str, str | int]:
+        """Return the same as the API has it."""
+        given = {"name": self.name, "find": self.find, "since": self.since and f"-{self.since}"}
+        return {"lines": self.lines, **{key: value for key, value in given.items() if value}}
+
+
+def wanted_of(visit: Visit) -> Wanted:
+    """Return what a visitor asks for; what makes no sense is as if it were not there."""
+    given = visit.request.query_params
+    most = next((one for one in LINES if str(one) == given.get("lines")), LINES[0])
+    since = given.get("since", "")
+    return Wanted(
+        name=given.get("name", "").strip(),
+        find=given.get("find", ""),
+        since=since if since in SINCE else "",
+        lines=most,
+    )
+
+
+@get(PAGE)
+async def logs(visit: Visitor) -> Response[str]:
     """Show the newest lines, of all or of some."""
     app = await visit.calls.read(AppView, above(visit), keep=True)
-    most = next((one for one in LINES if str(one) == lines), LINES[0])
-    back = since if since in SINCE else ""
-    wanted: dict[str, str] = {"name": name.strip(), "find": find, "since": f"-{back}" if back else ""}
-    query: Parameters = {"lines": most, **{key: value for key, value in wanted.items() if value}}
+    wanted = wanted_of(visit)
     fault = ""
     try:
-        found = await read(visit, query)
+        found = await read(visit, wanted.query)
     except SeraiError as error:
         found, fault = [], error.public
-    follow = {**query, "follow": "true"}
     return visit.page(
         "app-logs.html",
         title=visit.app,
         crumbs=way(visit.tenant, visit.app, "Logs"),
         lines=found,
         fault=fault,
-        names=_names(visit, app, wanted["name"]),
-        wanted={**wanted, "since": back, "lines": most},
-        narrowed=any(wanted.values()),
+        names=_names(visit, app, wanted.name),
+        wanted=wanted,
         choices=LINES,
         sinces=SINCE,
-        source=f"{above(visit)}/logs?{urlencode(follow)}",
+        source=f"{above(visit)}/logs?{urlencode({**wanted.query, 'follow': 'true'})}",
+        file=f"{visit.home}/apps/{segment(visit.app)}/logs/file?{urlencode({**_given(visit), 'lines': LINES[-1]})}",
     )
+
+
+def _given(visit: Visit) -> dict[str, str]:
+    return {key: value for key, value in visit.request.query_params.items() if key in Wanted.__struct_fields__}
+
+
+@get(f"{PAGE}/file")
+async def file(visit: Visitor) -> Response[str]:
+    """Give the same lines as a file of text."""
+    found = await read(visit, wanted_of(visit).query)
+    text = "".join(f"{line.when or '-'} {line.instance} {plain(line.text)}\n" for line in found)
+    fields = {"content-disposition": f'attachment; filename="{segment(visit.app)}.log"'}
+    return Response(text, media_type="text/plain", headers=fields)
 
 
 def _names(visit: Visit, app: AppView, given: str) -> list[tuple[str, str]]:
@@ -78,7 +120,7 @@ def _names(visit: Visit, app: AppView, given: str) -> list[tuple[str, str]]:
     running = sorted({one.release for one in app.instances} | set(app.live.values()), reverse=True)
     releases = [(f"{visit.app}.{number}.", f"release {number}") for number in running]
     builds = [(f"build.{number}", f"build of release {number}") for number in running]
-    found = [("", "all"), *releases, *((one.name, one.name) for one in app.instances), *builds]
+    found = [("", "everything"), *releases, *((one.name, one.name) for one in app.instances), *builds]
     return found if given in {value for value, _ in found} else [*found, (given, given)]
 
 
@@ -122,4 +164,4 @@ def parsed(line: Line) -> Line:
     return Line(line.instance, parts[3], parts[0], parts[1])
 
 
-ROUTES: list[ControllerRouterHandler] = [logs]
+ROUTES: list[ControllerRouterHandler] = [logs, file]

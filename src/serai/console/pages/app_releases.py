@@ -1,26 +1,24 @@
-"""Releases of an app: side by side, one with its build, two compared; put live, deleted, had back."""
+"""Releases of an app: side by side, one with its build, two compared."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
-from typing import Annotated, Any
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-import msgspec
-from litestar import Response, get, post
+from litestar import Response, get
 from litestar.params import FromPath, FromQuery
 from litestar.types import ControllerRouterHandler
-from msgspec import Meta
 
 from serai.api.answers import Parameters, descriptor, segment
 from serai.api.shapes import Descriptor, Page
-from serai.console.depend import Filled, Visitor
-from serai.console.forms import Empty, Short
+from serai.console.depend import Visitor
 from serai.console.nav import Crumb, Nav, way
 from serai.console.pages.app_logs import build_log, task_log
 from serai.console.places import above, differing, reached
 from serai.console.visit import Visit
-from serai.errors import DeadlineError, InvalidError, NotFoundError, UnavailableError
+from serai.errors import DeadlineError, NotFoundError, UnavailableError
+from serai.services.apps.descriptors import PROD
 from serai.services.apps.routes.release import Releases
 from serai.services.apps.views import ReleaseView
 from serai.store.tasks import FINAL
@@ -53,18 +51,6 @@ _CIRCUMSTANCES = frozenset(
 )
 
 
-class Live(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a release is to be live."""
-
-    environment: Annotated[str, Meta(min_length=1, max_length=64)]
-
-
-class Delete(msgspec.Struct, frozen=True, kw_only=True):
-    """The release's name, repeated."""
-
-    repeat: Short
-
-
 @get(ALL)
 async def releases(visit: Visitor, before: FromQuery[str] = "") -> Response[str]:
     """List an app's releases, newest first."""
@@ -74,7 +60,7 @@ async def releases(visit: Visitor, before: FromQuery[str] = "") -> Response[str]
         "app-releases.html",
         title=visit.app,
         crumbs=way(visit.tenant, visit.app, "Releases"),
-        at=_at(visit),
+        at=at_app(visit),
         releases=found.items,
         next=str(found.next or ""),
         channels=_channels(visit),
@@ -85,20 +71,22 @@ async def releases(visit: Visitor, before: FromQuery[str] = "") -> Response[str]
 @get(ONE)
 async def show(visit: Visitor, number: FromPath[int]) -> Response[str]:
     """Show a release: how its build went, what it is made of, and what can be done with it."""
-    return await _show(visit, number)
+    return await show_one(visit, number)
 
 
-async def _show(visit: Visit, number: int) -> Response[str]:
+async def show_one(visit: Visit, number: int) -> Response[str]:
+    """Return the page of a release, with the form that was refused, where there is one."""
     name = f"{visit.app}.{number}"
     try:
-        view, record, going, lines = await asyncio.gather(
-            visit.calls.read(ReleaseView, f"{above(visit)}/releases/{number}", keep=True),
+        app, view, record, going, lines = await asyncio.gather(
+            visit.calls.read(Descriptor, descriptor("app", visit.tenant, visit.app), keep=True),
+            _view(visit, number),
             visit.calls.read(Descriptor, descriptor("release", visit.tenant, name), keep=True),
             _going(visit),
             build_log(visit, number),
         )
     except NotFoundError:
-        return await _gone(visit, number)
+        return await gone_one(visit, number)
     over = view.state in {*BUILT, "failed"}
     building = None if over else next((one for one in going if one.function in _BUILDS), None)
     if building is not None:
@@ -107,7 +95,7 @@ async def _show(visit: Visit, number: int) -> Response[str]:
         "app-release.html",
         title=visit.app,
         crumbs=_crumbs(visit, number),
-        at=_at(visit),
+        at=at_app(visit),
         release=view,
         spec=record.spec,
         url=reached(visit, view.url),
@@ -118,9 +106,25 @@ async def _show(visit: Visit, number: int) -> Response[str]:
         every=10 if over and not going else 2,
         channels=_channels(visit),
         told=[*_channels(visit), *([f"task/{visit.tenant}/{building.id}"] if building else [])],
+        before=_before(app.spec, number),
+        environments=sorted({PROD, *app.spec["live"]}),
+        may_logs=visit.may("app.logs", visit.tenant, visit.app),
+        may_cancel=visit.may("task.cancel", visit.tenant, visit.app),
         may_promote=view.state in BUILT and visit.may("app.promote", visit.tenant, visit.app),
+        may_again=over and visit.may("app.deploy", visit.tenant, visit.app),
         may_delete=over and not view.live and visit.may("app.delete", visit.tenant, visit.app),
     )
+
+
+async def _view(visit: Visit, number: int) -> ReleaseView:
+    return await visit.calls.read(ReleaseView, f"{above(visit)}/releases/{number}", keep=True)
+
+
+def _before(app: Mapping[str, Any], number: int) -> int:
+    """Return the release that one is best compared with: what visitors see, or saw before; 0 for none."""
+    shown: int = app["live"].get(PROD, 0)
+    past: Sequence[int] = app["before"].get(PROD, ())
+    return shown if shown != number else past[-1] if past else 0
 
 
 async def _going(visit: Visit) -> list[TaskView]:
@@ -142,24 +146,25 @@ def _made(spec: Mapping[str, Any]) -> dict[str, Any]:
 @get(f"{ALL}/compare")
 async def compare(visit: Visitor, old: FromQuery[int], new: FromQuery[int]) -> Response[str]:
     """Show what two releases differ in."""
-    one, other = await asyncio.gather(
-        *(
-            visit.calls.read(Descriptor, descriptor("release", visit.tenant, f"{visit.app}.{number}"), keep=True)
-            for number in (old, new)
-        )
+    names = [descriptor("release", visit.tenant, f"{visit.app}.{number}") for number in (old, new)]
+    (one, other), views = await asyncio.gather(
+        asyncio.gather(*(visit.calls.read(Descriptor, name, keep=True) for name in names)),
+        asyncio.gather(*(_view(visit, number) for number in (old, new))),
     )
     return visit.page(
         "app-compare.html",
         title=visit.app,
         crumbs=(*_crumbs(visit, old)[:-1], Crumb(f"{old} and {new}")),
-        at=_at(visit),
-        old=one.spec,
-        new=other.spec,
+        at=at_app(visit),
+        old=views[0],
+        new=views[1],
+        same=one.spec["blob"] == other.spec["blob"] != "",
+        may_promote=visit.may("app.promote", visit.tenant, visit.app),
         fields=differing(_made(one.spec), _made(other.spec)),
     )
 
 
-async def _gone(visit: Visit, number: int) -> Response[str]:
+async def gone_one(visit: Visit, number: int) -> Response[str]:
     """Say what became of a release; `NotFoundError` where there never was one."""
     query: Parameters = {"tenant": visit.tenant, "prefix": f"{visit.app}.{number}.", "limit": 1}
     if not visit.may("trash.read", visit.tenant):
@@ -173,59 +178,19 @@ async def _gone(visit: Visit, number: int) -> Response[str]:
         crumbs=_crumbs(visit, number),
         http_status=GONE,
         kept=found[0],
-        at=f"{_at(visit)}/releases/{number}",
+        at=f"{at_app(visit)}/releases/{number}",
         may_undo=visit.may("app.delete", visit.tenant, visit.app),
     )
 
 
-# What is done with one:
-
-
-@post(f"{ONE}/promote")
-async def promote(visit: Visitor, form: Filled[Live], number: FromPath[int]) -> Response[str]:
-    """Make a release live."""
-
-    async def send(data: Live) -> Any:
-        body = {"release": number, "environment": data.environment}
-        return await visit.calls.call("POST", f"{above(visit)}/promote", body)
-
-    if await form.send(send):
-        return visit.go(
-            f"{_at(visit)}/releases/{number}", f"Release {number} goes live in {form.data.environment} once it works."
-        )
-    return await _show(visit, number)
-
-
-@post(f"{ONE}/delete")
-async def delete(visit: Visitor, form: Filled[Delete], number: FromPath[int]) -> Response[str]:
-    """Delete a release whose name was repeated."""
-
-    async def send(data: Delete) -> Any:
-        if data.repeat != f"{visit.app}.{number}":
-            raise InvalidError("That is not its name: nothing was deleted.", path="repeat")
-        return await visit.calls.call("DELETE", f"{above(visit)}/releases/{number}")
-
-    if await form.send(send):
-        return visit.go(f"{_at(visit)}/releases/{number}", f"Release {number} is deleted.")
-    return await _show(visit, number)
-
-
-@post(f"{ONE}/undelete")
-async def undelete(visit: Visitor, form: Filled[Empty], number: FromPath[int]) -> Response[str]:
-    """Have a deleted release back."""
-    path = f"{above(visit)}/releases/{number}/undelete"
-    if await form.send(lambda _: visit.calls.call("POST", path)):
-        return visit.go(f"{_at(visit)}/releases/{number}", f"Release {number} comes back.")
-    return await _gone(visit, number)
-
-
-def _at(visit: Visit) -> str:
+def at_app(visit: Visit) -> str:
+    """Return where the pages about the app are."""
     return f"{visit.home}/apps/{segment(visit.app)}"
 
 
 def _crumbs(visit: Visit, number: int) -> tuple[Crumb, ...]:
     above_it = way(visit.tenant, visit.app, "Releases")
-    return (*above_it[:-1], Crumb("Releases", f"{_at(visit)}/releases"), Crumb(str(number)))
+    return (*above_it[:-1], Crumb("Releases", f"{at_app(visit)}/releases"), Crumb(str(number)))
 
 
 def _channels(visit: Visit) -> list[str]:
@@ -233,4 +198,4 @@ def _channels(visit: Visit) -> list[str]:
     return [f"app/{visit.tenant}/{visit.app}"] if may else []
 
 
-ROUTES: list[ControllerRouterHandler] = [releases, show, compare, promote, delete, undelete]
+ROUTES: list[ControllerRouterHandler] = [releases, show, compare]

@@ -15,6 +15,7 @@ from serai.console.nav import Nav, way
 from serai.console.pages.app_gone import unless_gone
 from serai.console.places import above
 from serai.console.visit import Visit
+from serai.services.apps.descriptors import PROD
 from serai.services.apps.routes.shell import Shells
 from serai.services.apps.views import AppView
 
@@ -51,7 +52,8 @@ async def _page(visit: Visit) -> Response[str]:
         crumbs=way(visit.tenant, visit.app, "Shell"),
         at=f"{visit.home}/apps/{segment(visit.app)}/shell",
         url=f"{path}/shells",
-        instances=sorted(ready, key=lambda one: (one.process != WEB, -one.release, one.name)),
+        instances=sorted(ready, key=lambda one: (one.release != view.live.get(PROD), one.process != WEB, one.name)),
+        shows={number: name for name, number in view.live.items()},
         wanted=wanted,
         found=wanted in {one.name for one in ready},
         shells=shells.items,

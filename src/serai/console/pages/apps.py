@@ -11,6 +11,7 @@ from serai.api.answers import Parameters
 from serai.api.shapes import Descriptor, Page
 from serai.console.depend import Visitor
 from serai.console.nav import Nav, way
+from serai.console.places import site
 from serai.console.visit import Visit
 from serai.errors import SeraiError
 from serai.services.series.asking import Glance, Look
@@ -40,6 +41,7 @@ async def apps(visit: Visitor) -> Response[str]:
         next=found.next,
         prefix=prefix,
         looks=await _looks(visit, found.items),
+        sites={f"{one.tenant}/{one.name}": site(visit, one.tenant, one.name) for one in found.items},
         channels=[f"tenant/{visit.tenant}"] if visit.tenant and visit.may("push.read", visit.tenant) else [],
         may_deploy=bool(visit.tenant) and visit.may("app.deploy", visit.tenant),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+import msgspec
 from litestar import Response, get
 from litestar.types import ControllerRouterHandler
 
@@ -11,7 +12,8 @@ from serai.api.answers import Parameters
 from serai.console.depend import Visitor
 from serai.console.heeding import Heed, followed, heed
 from serai.console.nav import Nav
-from serai.console.plots import APPS, HOST, SPANS, Plot, Span, draw, span_of
+from serai.console.plots import APPS, HOST, Plot, Span, choices, draw, span_of
+from serai.console.tenancy import weak
 from serai.console.visit import Visit
 from serai.errors import SeraiError
 from serai.services.paths import PLATFORM
@@ -20,6 +22,7 @@ from serai.services.series.asking import Glance
 NAV = (Nav(title="Overview", path="/", order=0),)
 AT_ONCE = 20  # apps on a page
 POINTS = 30  # of a curve of the last hour
+MOST_PLACES = 50  # that can be chosen
 
 
 @get("/")
@@ -30,8 +33,8 @@ async def overview(visit: Visitor) -> Response[str]:
     of = next((place for place in places if place == given.get("of")), places[0] if places else "")
     span = span_of(given.get("span", ""))
     about, matters, plots, apps = await asyncio.gather(
-        visit.calls.maybe("/v1/about"),
-        heed(visit) if part in {"", "attention"} else _calm(),
+        visit.calls.maybe("/v1/about") if of == PLATFORM else _unasked(),
+        _heed(visit) if part in {"", "attention"} else _calm(),
         _plots(visit, of, span) if not part else _nothing(),
         _busiest(visit, of) if part in {"", "apps"} else _nobody(),
     )
@@ -43,10 +46,9 @@ async def overview(visit: Visitor) -> Response[str]:
         heed=matters,
         many=len(visit.tenants()) != 1,
         heeded=followed(visit),
-        places=places,
+        places=[(_named(place), visit.with_query(of=place, after=""), place == of) for place in places[:MOST_PLACES]],
         of=of,
-        spans=SPANS,
-        span=span,
+        spans=choices(visit, span),
         plots=plots,
         apps=apps.items,
         next=apps.next,
@@ -69,8 +71,17 @@ def _places(visit: Visit) -> list[str]:
     return list(dict.fromkeys(found))
 
 
+def _named(place: str) -> str:
+    return "host" if place == PLATFORM else place
+
+
 async def _plots(visit: Visit, of: str, span: Span) -> list[Plot]:
     return await draw(visit, of, HOST if of == PLATFORM else APPS, span) if of else []
+
+
+async def _heed(visit: Visit) -> Heed:
+    told = await heed(visit)
+    return msgspec.structs.replace(told, matters=[*told.matters, *weak(visit)])
 
 
 async def _calm() -> Heed:
@@ -79,6 +90,10 @@ async def _calm() -> Heed:
 
 async def _nothing() -> list[Plot]:
     return []
+
+
+async def _unasked() -> None:
+    return None
 
 
 async def _nobody() -> Glance:

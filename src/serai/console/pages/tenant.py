@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import msgspec
 from litestar import Response, get, post
 from litestar.types import ControllerRouterHandler
@@ -12,6 +14,7 @@ from serai.console.depend import Filled, Visitor
 from serai.console.forms import Form, Short
 from serai.console.nav import Crumb, Nav
 from serai.console.pages.tenants import Amount, deleted
+from serai.console.plots import APPS, Plot, Span, choices, draw, span_of
 from serai.console.tenancy import bars, gather, needs_attention
 from serai.console.versions import gone, meanwhile, over
 from serai.console.visit import Visit
@@ -55,8 +58,9 @@ async def show(visit: Visitor) -> Response[str]:
     own = [] if visit.may("tenant.read", visit.tenant) else _apps_of(visit)
     if own:
         return visit.page("tenant-apps.html", title=visit.tenant, crumbs=_crumbs(visit), apps=own)
+    span = span_of(visit.request.query_params.get("span", ""))
     try:
-        facts = await gather(visit)
+        facts, plots = await asyncio.gather(gather(visit), _plots(visit, span))
     except NotFoundError:
         return await _gone(visit)
     return visit.page(
@@ -67,8 +71,15 @@ async def show(visit: Visitor) -> Response[str]:
         bars=bars(facts),
         heed=needs_attention(visit, facts),
         channels=[f"tenant/{visit.tenant}"] if visit.may("push.read", visit.tenant) else [],
-        pages=[(title, path) for title, path, _ in visit.nav() if path.startswith(f"{visit.home}/")],
+        plots=plots,
+        spans=choices(visit, span),
     )
+
+
+async def _plots(visit: Visit, span: Span) -> list[Plot]:
+    if visit.part or not visit.may("series.read", visit.tenant):
+        return []
+    return await draw(visit, visit.tenant, APPS, span)
 
 
 def _crumbs(visit: Visit, page: str = "") -> tuple[Crumb, ...]:
