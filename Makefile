@@ -28,8 +28,7 @@ run: setup                       ## run a host in the foreground, with a tenant 
 	@$(BIN)/serai up --demo
 
 test: setup-dev                  ## run all tests, JOBS=N at once
-	@$(BIN)/pytest -n $(JOBS) --dist loadgroup -m "not alone"
-	@$(BIN)/pytest -m alone
+	@$(BIN)/pytest -n $(JOBS) --dist loadgroup
 
 check: setup-dev                 ## style, types, imports, sizes: all at once, each telling what it found
 	@$(MAKE) --no-print-directory --keep-going --jobs --output-sync $(CHECKS)

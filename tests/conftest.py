@@ -15,6 +15,8 @@ from hypothesis import HealthCheck, settings
 from serai.store.cluster.private import PrivateServer, private_server
 
 if TYPE_CHECKING:
+    from apart import Apart
+    from judging import Browsers
     from playwright.sync_api import Browser
 
 sys.path.append(str(Path(__file__).with_name("support")))
@@ -71,9 +73,36 @@ def database(postgres: PrivateServer) -> Callable[[], str]:
 
 
 @pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    """Debian's chromium, one for all: its driver bears no second one in a process."""
-    from judging import browsing
+def apart() -> Iterator[Apart]:
+    """Where the browser is."""
+    from apart import Apart
 
-    with browsing() as running:
-        yield running
+    place = Apart()
+    try:
+        yield place
+    finally:
+        place.remove()
+
+
+@pytest.fixture(scope="session")
+def browsers(apart: Apart) -> Browsers:
+    """What starts the browser and ends it."""
+    from judging import Browsers
+
+    return Browsers(apart.inside)
+
+
+@pytest.fixture
+def browser(browsers: Browsers) -> Browser:
+    """Debian's chromium, one for all tests of a folder that follow each other."""
+    return browsers.open()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Function, nextitem: pytest.Function | None) -> Iterator[None]:
+    """End the browser where the next test is of others."""
+    browsers = item.funcargs.get("browsers")
+    yield
+    stays = nextitem is not None and nextitem.path.parent == item.path.parent and "browser" in nextitem.fixturenames
+    if browsers is not None and not stays:
+        browsers.close()

@@ -6,15 +6,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from apart import Apart
 from installation import Installation
 from playwright.sync_api import Browser, Page
 from test_examples import deploy
 
-pytestmark = pytest.mark.alone
-
 
 @pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
+def page(browser: Browser, apart: Apart, site: Installation) -> Iterator[Page]:
+    apart.lead(site.https)
     # The authority is this test's own; nothing should trust it.
     page = browser.new_page(ignore_https_errors=True)
     yield page

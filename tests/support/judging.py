@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect, sync_playwright
 
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 AXE = Path(__file__).parents[2] / ".cache" / "browser" / "axe-core-4.14.1.min.js"  # brought by scripts/setup
@@ -35,18 +35,43 @@ document.addEventListener("securitypolicyviolation", (event) => {
 BLOCKING = "[...document.scripts].filter(one => !one.src || !(one.async || one.defer || one.type === 'module')).length"
 MARKUP = "document.querySelectorAll('img[src=x], [onerror], title ~ img').length"
 WIDE = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+expect.set_options(timeout=20_000)  # milliseconds: others' tests run beside these
 
 
 @contextmanager
-def browsing() -> Iterator[Browser]:
-    """Give Debian's chromium; tests are skipped where there is none."""
+def browsing(inside: AbstractContextManager[None]) -> Iterator[Browser]:
+    """Give Debian's chromium, which is started ``inside`` of something; tests are skipped where there is none."""
     chromium = shutil.which("chromium")
     if chromium is None:
         pytest.skip("there is no chromium")
-    with sync_playwright() as playwright:
+    with inside:
+        playwright = sync_playwright().start()
+    try:
         browser = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
         yield browser
         browser.close()
+    finally:
+        playwright.stop()
+
+
+class Browsers:
+    """The browser of this process, of which its driver bears one at a time, while somebody wants it."""
+
+    def __init__(self, inside: Callable[[], AbstractContextManager[None]]) -> None:
+        self._inside = inside
+        self._stack = ExitStack()
+        self._running: Browser | None = None
+
+    def open(self) -> Browser:
+        """Return it; start it if it does not run."""
+        if self._running is None:
+            self._running = self._stack.enter_context(browsing(self._inside()))
+        return self._running
+
+    def close(self) -> None:
+        """End it: until then its driver holds this thread's event loop, and no test that is a coroutine can run."""
+        self._running = None
+        self._stack.close()
 
 
 class Window:

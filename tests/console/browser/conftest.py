@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from apart import Apart
 from judging import Window
 from playwright.sync_api import Browser
 from stand import Installation, Stand, furnish, serving
@@ -36,8 +37,9 @@ def stand() -> Iterator[Stand]:
 
 
 @pytest.fixture
-def window(stand: Stand, browser: Browser) -> Iterator[Callable[..., Window]]:
+def window(stand: Stand, apart: Apart, browser: Browser) -> Iterator[Callable[..., Window]]:
     """Open windows, signed in unless ``login`` is ""; what a page did wrong fails the test in the end."""
+    apart.lead(stand.site.https)
     opened: list[Window] = []
 
     def make(login: str = "ada", **more: object) -> Window:
@@ -65,7 +67,7 @@ def sign_in(window: Window, login: str) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "browser" in item.path.parts:
-            item.add_marker(pytest.mark.alone)
+            item.add_marker(pytest.mark.xdist_group("browser"))  # one process has the stand
             item.add_marker(pytest.mark.timeout(300))
             if os.geteuid() != 0:
                 item.add_marker(pytest.mark.skip(reason="needs root"))

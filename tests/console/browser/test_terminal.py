@@ -24,8 +24,10 @@ def test_a_shell_is_opened_typed_into_resized_left_and_ended(stand: Stand, windo
     expect(field).to_be_focused(timeout=SLOW)
     page.keyboard.type("cd; echo $((6*7)) '\u00e9\u65e5'\n")
     expect(screen).to_contain_text("42 \u00e9\u65e5", timeout=SLOW)
-    page.keyboard.type("sleep 300\n")
+    page.keyboard.type("echo be''gun; sleep 300\n")
+    expect(screen).to_contain_text("begun", timeout=SLOW)
     page.keyboard.press("Control+c")
+    expect(screen).to_contain_text(re.compile(r"begun\s*\^C.*\$"), timeout=SLOW)  # what is typed before is thrown away
     page.keyboard.type("printf '\\033[31mred\\033[0m'; stty size\n")
     expect(screen).to_contain_text(re.compile(r"red\d+ 1\d\d"), timeout=SLOW)
     expect(screen.locator(".f1", has_text="red")).to_have_count(1)

@@ -90,6 +90,7 @@ def test_a_window_that_nobody_looks_at_lets_go_and_hears_what_it_missed(
     shown = window("ben")
     page = shown.page
     page.add_init_script(HIDING)
+    page.goto("about:blank")  # the page that signing in led to may only now begin to follow
     streams = Streams(page)
     shown.open("/tenants/acme/apps/worker/releases")
     streams.follow(1)
