@@ -150,6 +150,7 @@ def test_the_same_by_the_keyboard_alone(stand: Stand, window: Callable[..., Wind
     keys.press("Cancel…")
     keys.type("Why", "enough")
     keys.press("Cancel the task")
+    expect(page.locator("#flash")).to_contain_text("The task")  # the page that follows has come
     expect(page.locator("#task .badge").first).to_contain_text("canceled", timeout=SLOW)
     keys.press("Account of ben")
     keys.press("Sign out", "Space")

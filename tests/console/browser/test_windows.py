@@ -122,12 +122,12 @@ def test_what_is_written_reached_and_opened_stays_while_a_part_is_renewed(
     page.evaluate("htmx.trigger('#made', 'serai:changed')")
     page.wait_for_timeout(1500)  # longer than a part waits until it looks again
     expect(page.get_by_label("Make it live in")).to_have_value("staging")
-    expect(page.get_by_role("button", name="Promote")).to_be_focused()
+    expect(page.get_by_role("button", name="Make it live")).to_be_focused()
     expect(made).to_have_attribute("open", "")
     page.get_by_label("Make it live in").fill("prod")  # as it was: nothing is written any more
-    page.get_by_role("button", name="Promote").focus()
+    page.get_by_role("button", name="Make it live").focus()
     expect(page.locator("#release")).not_to_have_attribute("data-got", before, timeout=SLOW)
-    expect(page.get_by_role("button", name="Promote")).to_be_focused()
+    expect(page.get_by_role("button", name="Make it live")).to_be_focused()
 
 
 def test_what_is_dropped_without_a_name_says_what_is_missing(stand: Stand, window: Callable[..., Window]) -> None:
