@@ -113,6 +113,11 @@ class PrivateServer:
             connection.execute(f"CREATE DATABASE {name} TEMPLATE template0".encode())
         return name
 
+    def drop(self, name: str) -> None:
+        """Delete a database, whoever is connected to it."""
+        with psycopg.connect(self.address("postgres"), autocommit=True) as connection:
+            connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+
     def remove(self) -> None:
         """Stop it and delete its folder."""
         self.stop()
@@ -132,9 +137,9 @@ class PrivateServer:
             raise UnsupportedError(f"{command[0]} failed: {done.stderr[-500:]}")
 
 
-def private_server(**settings: str) -> PrivateServer:
-    """Create and start a server in a temporary folder."""
-    server = PrivateServer(Path(tempfile.mkdtemp(prefix="serai-pg-")), **settings)
+def private_server(place: Path | None = None, **settings: str) -> PrivateServer:
+    """Create and start a server in a temporary folder of ``place``."""
+    server = PrivateServer(Path(tempfile.mkdtemp(prefix="serai-pg-", dir=place)), **settings)
     try:
         server.create()
         server.start()
