@@ -16,7 +16,7 @@ AXE = Path(__file__).parents[2] / ".cache" / "browser" / "axe-core-4.14.1.min.js
 #: Rules that look at colours and places: of all rules, those whose findings differ with width and theme.
 LOOKS = ("color-contrast", "target-size", "scrollable-region-focusable")
 #: What the browser's console says by the test's own doing: of a page that is not there, of one that was left early.
-EXPECTED = ("Failed to load resource", "htmx:afterRequest", "htmx:sendError")
+EXPECTED = ("Failed to load resource", "Response Status Error Code 404", "htmx:afterRequest", "htmx:sendError")
 RAN = "data-ran"  # what hostile names would set, if they ran
 #: Before anything of the page runs: note what moves, and what the policy refuses.
 WATCH = """

@@ -10,10 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from serai.bus.memory import MemoryBus
 from serai.errors import DeniedError, ExhaustedError, InvalidError, UnavailableError
-from serai.services.push import tickets, wire
+from serai.services.push import follower, tickets, wire
 from serai.services.push.channels import check_channel, check_event, check_own, permit_path, shown, tenant_of
+from serai.services.push.config import PushConfig
 from serai.services.push.events import Event, Mark, read_mark
+from serai.services.push.follower import Follower
+from serai.services.push.hub import Hub
 from serai.services.push.past import EVENTS, OCTETS, Past
 from serai.services.push.rates import Rates
 from serai.services.push.turns import JOBS, SLICE, Plain, Turns
@@ -229,3 +233,32 @@ def test_what_is_no_message_is_refused_and_breaks_nothing(message: Any) -> None:
 def test_messages_come_as_they_went() -> None:
     batch = wire.Batch(1, 2, 3, [wire.Said(3, "host", "change", b"{}")], ["host"], recheck=True)
     assert wire.told(wire.plain(batch), wire.Batch) == batch
+
+
+# Whether the source is there
+
+
+async def test_a_source_that_is_away_for_a_moment_is_no_trouble(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(follower, "AGAIN", 0.001)
+    bus, now = MemoryBus(), 100.0
+    following = Follower(Hub(PushConfig(), lambda: now), bus, lambda: None)
+    async with asyncio.TaskGroup() as group:
+        asking = group.create_task(following.ask())
+        await asyncio.sleep(0.01)
+        now += follower.PATIENCE - 0.1
+        assert following.trouble == ""
+        now += 0.2
+        assert "Nobody answers" in following.trouble
+
+        async def answer(_message: object) -> object:
+            return wire.plain(wire.Followed(life=1, number=0, key=KEY, bases={}, said=[], refused=[]))
+
+        async with asyncio.timeout(10):
+            serving = await bus.handle(wire.FOLLOW, answer)
+            await following.met.wait()
+            while following.trouble:
+                await asyncio.sleep(0.001)
+        now += follower.PATIENCE * 2
+        assert following.trouble == ""
+        asking.cancel()
+        await serving.close()

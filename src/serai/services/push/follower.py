@@ -12,6 +12,7 @@ from serai.services.push import wire
 from serai.services.push.hub import Hub
 
 AGAIN = 0.5  # seconds after which it is asked again where nobody answered
+PATIENCE = 3.0  # seconds for which nobody may answer, as while its process starts, before that is trouble
 HELD = 1000  # messages that are kept while it is asked what was missed
 
 
@@ -27,8 +28,14 @@ class Follower:
         self._asking: dict[str, list[wire.Said]] = {}  # what came on channels while they are asked for
         self._held: list[wire.Batch] | None = None  # what came while it is asked what was missed
         self.met = asyncio.Event()  # the source has answered at least once
-        self.trouble = "the source of events has not answered yet"
+        self._why = "the source of events has not answered yet"
+        self._since = hub.monotonic()
         hub.on_wanted = self._wake.set
+
+    @property
+    def trouble(self) -> str:
+        """Return why nothing is heard of the source, where that has lasted."""
+        return self._why if self._hub.monotonic() - self._since > PATIENCE else ""
 
     async def hear(self) -> None:
         """Take what the source says, until cancelled."""
@@ -37,7 +44,7 @@ class Follower:
                 async for _subject, message in await self._bus.subscribe(wire.FEED):
                     self.heard(wire.told(message, wire.Batch))
             except SeraiError as error:
-                self.trouble = error.public
+                self._miss(error)
             await asyncio.sleep(AGAIN)
 
     async def ask(self) -> None:
@@ -53,9 +60,9 @@ class Follower:
                 elif self._hub.monotonic() - renewed >= wire.RENEW:
                     renewed = self._hub.monotonic()
                     await self._renew()
-                self.trouble = ""
+                self._why = ""
             except SeraiError as error:
-                self.trouble = error.public
+                self._miss(error)
                 await asyncio.sleep(AGAIN)
                 continue
             if not self._lost and not self._hub.wanted:
@@ -80,6 +87,11 @@ class Follower:
             hub.reset(batch.gaps)
         if batch.recheck:
             self._recheck()
+
+    def _miss(self, error: SeraiError) -> None:
+        if not self._why:
+            self._since = self._hub.monotonic()
+        self._why = error.public
 
     async def _rest(self) -> None:
         self._wake.clear()
