@@ -8,6 +8,7 @@ import pytest
 from browsing import token_of
 
 from serai.store.contract import NewTask
+from serai.store.tasks import Want
 from serai.tasks import Tasks
 
 HOSTILE = '"><script>alert(1)</script>'
@@ -142,3 +143,18 @@ async def test_a_foreign_task_is_one_that_is_not_there(house: Any) -> None:
     assert foreign.status_code == missing.status_code
     assert foreign.status_code in {403, 404}
     assert (await browser.get("/tasks")).status_code == foreign.status_code
+
+
+async def test_a_task_that_was_told_to_end_is_not_told_again(house: Any) -> None:
+    browser = await house.visitor("ada", ("demo", "developer"))
+    task = await Tasks(house.store, house.api.ctx.bus).add("user:test", NewTask(function="f", tenant="demo"))
+    driver = house.store.driver
+    await driver.write(lambda tx: driver.tasks.enlist(tx, "bot", ["any"], now=1.0))
+    want = Want(queues=("any",), slots=1)
+    await driver.write(lambda tx: driver.tasks.exchange(tx, "bot", [], want, now=2e9))
+    page = await browser.follow(
+        await browser.submit(await browser.get(f"/tasks/{task}"), {"why": ""}, action=f"/tasks/{task}/cancel")
+    )
+    assert "to cancel" in page.text
+    assert "is told to clean up and end" in page.text
+    assert f"/tasks/{task}/cancel" not in page.text

@@ -160,7 +160,7 @@ async def _show(visit: Visit, name: str) -> Response[str]:
         lines=lines,
         most=LINES,
         few=FEW,
-        may_cancel=task.state not in FINAL and visit.may("task.cancel", task.tenant, task.app),
+        may_cancel=task.state not in {*FINAL, "to_cancel"} and visit.may("task.cancel", task.tenant, task.app),
         may_retry=task.state in {"error", "canceled"} and visit.may("task.retry", task.tenant, task.app),
         may_pause=bool(task.channel) and visit.may("channel.pause", task.tenant, task.app),
         may_declare=bool(task.provider) and visit.may("provider.write", task.tenant, task.app),
