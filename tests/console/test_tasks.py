@@ -152,9 +152,12 @@ async def test_a_task_that_was_told_to_end_is_not_told_again(house: Any) -> None
     await driver.write(lambda tx: driver.tasks.enlist(tx, "bot", ["any"], now=1.0))
     want = Want(queues=("any",), slots=1)
     await driver.write(lambda tx: driver.tasks.exchange(tx, "bot", [], want, now=2e9))
-    page = await browser.follow(
-        await browser.submit(await browser.get(f"/tasks/{task}"), {"why": ""}, action=f"/tasks/{task}/cancel")
-    )
+    page = await browser.get(f"/tasks/{task}")
+    assert f"/tasks/{task}/cancel" in (await browser.get(f"/tasks/{task}?part=actions", hx_request="true")).text
+    page = await browser.follow(await browser.submit(page, {"why": ""}, action=f"/tasks/{task}/cancel"))
     assert "to cancel" in page.text
     assert "is told to clean up and end" in page.text
     assert f"/tasks/{task}/cancel" not in page.text
+    part = await browser.get(f"/tasks/{task}?part=actions", hx_request="true")
+    assert part.status_code == 200
+    assert "/cancel" not in part.text

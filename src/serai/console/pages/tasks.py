@@ -141,6 +141,7 @@ async def show(visit: Visitor, task: FromPath[str]) -> Response[str]:
 async def _show(visit: Visit, name: str) -> Response[str]:
     path, calls = f"/v1/tasks/{segment(name)}", visit.calls
     task = await calls.read(TaskView, path, keep=True)
+    final = task.state in FINAL
     if task.tenant:
         visit.belong(task.tenant, f"/tenants/{segment(task.tenant)}/tasks")
     family: Parameters = {"parent": task.id, "limit": CHILDREN, "tenant": task.tenant or "-"}
@@ -154,13 +155,14 @@ async def _show(visit: Visit, name: str) -> Response[str]:
         title=task.function,
         crumbs=_crumbs(task.tenant, task.id),
         task=task,
-        final=task.state in FINAL,
+        final=final,
+        channels=[] if final else [f"task/{task.tenant or '-'}/{task.id}"],
         story=story.items,
         children=children.items,
         lines=lines,
         most=LINES,
         few=FEW,
-        may_cancel=task.state not in {*FINAL, "to_cancel"} and visit.may("task.cancel", task.tenant, task.app),
+        may_cancel=not final and task.state != "to_cancel" and visit.may("task.cancel", task.tenant, task.app),
         may_retry=task.state in {"error", "canceled"} and visit.may("task.retry", task.tenant, task.app),
         may_pause=bool(task.channel) and visit.may("channel.pause", task.tenant, task.app),
         may_declare=bool(task.provider) and visit.may("provider.write", task.tenant, task.app),
