@@ -6,18 +6,21 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from serai.bus.open import open_bus
 from serai.services.apps.log_stream import Ends, stream
 from serai.services.apps.logs import (
+    BEFORE,
     CHUNK,
     KEPT,
     MAX_FILES,
     MAX_SOURCES,
     Ask,
     Cursor,
+    Piece,
     Source,
     answer,
     keep,
@@ -185,6 +188,52 @@ def test_what_is_passed_over_is_not_read_again(tmp_path: Path) -> None:
     assert [piece.lines for piece in passed] == [()]
     ask.cursors[one.name] = passed[0].cursor
     assert answer([one], ask) == []
+
+
+def seconds(*told: int) -> str:
+    return "".join(f"2026-01-01T00:00:0{one}Z stdout F {one}\n" for one in told)
+
+
+def heard(pieces: list[Piece]) -> str:
+    return "".join(sorted(line[-1] for piece in pieces for line in piece.lines))
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_an_instance_that_ends_while_it_is_followed_tells_nothing_twice(tmp_path: Path, late: bool) -> None:
+    one, archive, ends, cursors = source(tmp_path), tmp_path / "kept", Ends(), {}
+    one.file.write_text(seconds(0, 1))
+    assert heard(ends.only_new([tail(one, 9)], cursors)) == "01"
+    ends.following = True
+    one.file.write_text(seconds(0, 1, 2))
+    if not late:
+        assert heard(ends.only_new([read(one, cursors[one.name])], cursors)) == "2"
+    keep(one.file, archive)
+    before = Source(one.name + BEFORE, archive)
+    # It is put away while it still counts as running; then it is known by what was put away alone.
+    told = ends.only_new([read(one, cursors[one.name]), tail(before, 9)], cursors)
+    assert heard(told) == ("2" if late else "")
+    one.file.unlink()
+    assert heard(ends.only_new([read(Source(one.name, archive), cursors[one.name])], cursors)) == ""
+    # It runs again, and ends again.
+    one.file.write_text(seconds(3))
+    told = ends.only_new([read(one, cursors[one.name]), read(before, cursors[before.name])], cursors)
+    assert heard(told) == "3"
+    keep(one.file, archive)
+    told = ends.only_new([read(one, cursors[one.name]), read(before, cursors[before.name])], cursors)
+    assert heard(told) == ""
+
+
+def test_of_an_instance_that_was_restarted_meanwhile_both_runs_are_told(tmp_path: Path) -> None:
+    one, archive, ends, cursors = source(tmp_path), tmp_path / "kept", Ends(), {}
+    one.file.write_text(seconds(0, 1))
+    assert heard(ends.only_new([tail(one, 9)], cursors)) == "01"
+    ends.following = True
+    one.file.write_text(seconds(0, 1, 2))
+    keep(one.file, archive)
+    one.file.rename(tmp_path / "gone")
+    one.file.write_text(seconds(3))
+    told = ends.only_new([read(one, cursors[one.name]), tail(Source(one.name + BEFORE, archive), 9)], cursors)
+    assert heard(told) == "23"
 
 
 def test_a_log_that_is_put_away_while_it_is_followed_is_not_told_again(tmp_path: Path) -> None:

@@ -82,4 +82,4 @@ class Calls:
         here = {source.name for source in running}
         kept = logs.archived(self._apps / ask.tenant / ask.app / "logs")
         # Of an instance that runs, what its earlier runs wrote comes under a name of its own.
-        return [*running, *(logs.Source(f"{one.name}:before", one.file) if one.name in here else one for one in kept)]
+        return [*running, *(logs.Source(one.name + logs.BEFORE, one.file) if one.name in here else one for one in kept)]

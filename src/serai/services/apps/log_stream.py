@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from serai.bus import Bus
-from serai.services.apps.logs import SUBJECT, Ask, Cursor, Piece
+from serai.services.apps.logs import BEFORE, SUBJECT, Ask, Cursor, Piece
 
 PAUSE = 0.3  # seconds between two looks at what is followed
 
@@ -51,6 +51,7 @@ async def stream(
         newest = deque(_merged(pieces, newest), maxlen=lines)
     for line in newest:
         yield line
+    ends.following = True
     while follow:
         pieces = await _asked(bus, ask)
         for line in _merged(ends.only_new(pieces, cursors)):
@@ -73,21 +74,27 @@ def _merged(pieces: Iterable[Piece], before: Iterable[Line] = ()) -> Iterable[Li
 class Ends:
     """Know with which line each source ended.
 
-    When an instance ends, the file of its log gives way to one that is kept, which holds the same lines once more.
+    When an instance ends, the file of its log gives way to one that is kept, which holds the same lines once more. It
+    has the instance's name, or while that runs, for a moment or again, the name of what it wrote before.
     """
 
     def __init__(self) -> None:
+        self.following = False  # what is added to earlier runs from now on may have been told as the instance's
         self._last: dict[str, str] = {}  # by source, the time of its newest line
         self._behind: dict[str, str] = {}  # the same, of those that are read anew from another file
 
     def only_new(self, pieces: Iterable[Piece], cursors: dict[str, Cursor]) -> list[Piece]:
         """Return pieces without lines that were told already, and move the cursors."""
-        return [self._new(piece, cursors) for piece in pieces]
+        earlier_first = sorted(pieces, key=lambda piece: not piece.name.endswith(BEFORE))
+        return [self._new(piece, cursors) for piece in earlier_first]
 
     def _new(self, piece: Piece, cursors: dict[str, Cursor]) -> Piece:
-        name, before = piece.name, cursors.get(piece.name)
+        name, known = piece.name, cursors.get(piece.name)
         cursors[name] = piece.cursor
-        if before is not None and before.inode != piece.cursor.inode and name in self._last:
+        instance = name.removesuffix(BEFORE)
+        if name != instance and self.following:
+            self._behind[name] = self._last.get(instance, "")
+        elif known is not None and known.inode != piece.cursor.inode and name in self._last:
             self._behind[name] = self._last[name]
         lines = piece.lines
         if name in self._behind:
@@ -96,6 +103,8 @@ class Ends:
                 del self._behind[name]
         if lines:
             self._last[name] = _time(lines[-1])
+            if name != instance:  # the instance's own file may hold them, too
+                self._behind[instance] = self._last[instance] = max(self._last[name], self._last.get(instance, ""))
         return msgspec.structs.replace(piece, lines=lines)
 
 

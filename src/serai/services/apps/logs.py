@@ -23,6 +23,8 @@ MAX_LINES = 1000
 #: Logs of so many instances that are gone are kept per app.
 MAX_FILES = 200
 SUBJECT = "apps.logs"
+#: Ends the name of what an instance that runs wrote in its earlier runs.
+BEFORE = ":before"
 
 
 class Source(msgspec.Struct, frozen=True):
