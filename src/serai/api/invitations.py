@@ -6,19 +6,17 @@ from typing import Annotated
 
 import msgspec
 from litestar import delete, get, post
-from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
+from litestar.params import FromPath, FromQuery, JSONBody
 from litestar.types import ControllerRouterHandler
 from msgspec import Meta
 
 from serai.api.depend import Aim, Caller, Ctx, People
+from serai.api.descriptors import MAX_LIMIT, Limit
 from serai.api.sessions import Short
 from serai.identity import invitations
 from serai.identity.invitations import Newcomer
 from serai.identity.people import Invitation
 from serai.store import Delete
-
-MAX_LIMIT = 1000
-Limit = Annotated[int, QueryParameter(ge=1, le=MAX_LIMIT, description="how many at most")]
 
 
 class NewInvitation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -18,6 +18,11 @@ def above(visit: Visit) -> str:
     return f"/v1/apps/{segment(visit.tenant)}/{segment(visit.app)}"
 
 
+def at_app(visit: Visit) -> str:
+    """Return the console's path of the app that a page is about."""
+    return f"{visit.home}/apps/{segment(visit.app)}"
+
+
 def reached(visit: Visit, url: str) -> str:
     """Return a URL of the platform's with the port by which the visitor came: it is the same for all its names."""
     _, colon, port = visit.request.headers.get("host", "").rpartition(":")

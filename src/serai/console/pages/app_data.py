@@ -16,7 +16,7 @@ from serai.console.depend import Filled, Visitor
 from serai.console.forms import Empty, Form, Short
 from serai.console.nav import Nav, way
 from serai.console.pages.app_gone import unless_gone
-from serai.console.places import above
+from serai.console.places import above, at_app
 from serai.console.visit import Visit
 from serai.errors import InvalidError, NotFoundError, SeraiError
 from serai.services.apps.descriptors import Release
@@ -125,7 +125,7 @@ async def _live(visit: Visit, view: AppView) -> Release | None:
 
 
 def _here(visit: Visit) -> str:
-    return f"{visit.home}/apps/{segment(visit.app)}/data"
+    return f"{at_app(visit)}/data"
 
 
 ROUTES: list[ControllerRouterHandler] = [show, undelete, purge]

@@ -13,6 +13,7 @@ from serai.api.answers import segment
 from serai.console.depend import Filled, Visitor
 from serai.console.forms import Form
 from serai.console.nav import Crumb, Nav, way
+from serai.console.places import at_app
 from serai.console.visit import Visit
 from serai.errors import InvalidError
 from serai.services.apps.descriptors import PROD
@@ -62,7 +63,7 @@ async def _show(visit: Visit, form: Form[Any]) -> Response[str]:
         title=visit.app or "Deploy a new app",
         crumbs=crumbs,
         git=form.kind is Repository,
-        here=f"{visit.home}/apps/{segment(visit.app)}/deploy" if visit.app else f"{visit.home}/deploy",
+        here=f"{at_app(visit)}/deploy" if visit.app else f"{visit.home}/deploy",
     )
 
 

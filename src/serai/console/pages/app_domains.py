@@ -15,7 +15,7 @@ from serai.console.depend import Filled, Visitor
 from serai.console.forms import Form, Short
 from serai.console.nav import Nav, way
 from serai.console.pages.app_gone import unless_gone
-from serai.console.places import above, own_name
+from serai.console.places import above, at_app, own_name
 from serai.console.visit import Visit
 from serai.errors import InvalidError
 from serai.services.apps.descriptors import PROD
@@ -110,7 +110,7 @@ def _path(visit: Visit, host: str) -> str:
 
 
 def _here(visit: Visit) -> str:
-    return f"{visit.home}/apps/{segment(visit.app)}/domains"
+    return f"{at_app(visit)}/domains"
 
 
 ROUTES: list[ControllerRouterHandler] = [show, add, remove]

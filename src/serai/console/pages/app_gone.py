@@ -10,11 +10,11 @@ from litestar import Response, post
 from litestar.types import ControllerRouterHandler
 from msgspec import Meta
 
-from serai.api.answers import Parameters, segment
+from serai.api.answers import Parameters
 from serai.api.shapes import Page
 from serai.console.depend import Filled, Visitor
 from serai.console.nav import way
-from serai.console.places import above
+from serai.console.places import above, at_app
 from serai.console.visit import Visit
 from serai.errors import NotFoundError
 
@@ -51,7 +51,7 @@ async def gone(visit: Visit) -> Response[str]:
         crumbs=way(visit.tenant, visit.app),
         http_status=GONE,
         kept=max(kept, key=lambda one: one.spec["deleted"]),
-        at=f"{visit.home}/apps/{segment(visit.app)}",
+        at=at_app(visit),
         may_undo=visit.may("app.delete", visit.tenant, visit.app),
     )
 
@@ -61,7 +61,7 @@ async def undelete(visit: Visitor, form: Filled[Back]) -> Response[str]:
     """Have a deleted app back."""
     if await form.send(lambda data: visit.calls.call("POST", f"{above(visit)}/undelete", {"trash": data.trash})):
         notes = " ".join(form.result["notes"])
-        return visit.go(f"{visit.home}/apps/{segment(visit.app)}", f"{visit.app} comes back. {notes}".rstrip())
+        return visit.go(at_app(visit), f"{visit.app} comes back. {notes}".rstrip())
     return await gone(visit)
 
 

@@ -13,7 +13,7 @@ from serai.api.answers import Parameters, segment
 from serai.console.depend import Visitor
 from serai.console.ink import plain
 from serai.console.nav import Nav, way
-from serai.console.places import above
+from serai.console.places import above, at_app
 from serai.console.visit import Visit
 from serai.errors import SeraiError
 from serai.services.apps.views import AppView
@@ -98,7 +98,7 @@ async def logs(visit: Visitor) -> Response[str]:
         choices=LINES,
         sinces=SINCE,
         source=f"{above(visit)}/logs?{urlencode({**wanted.query, 'follow': 'true'})}",
-        file=f"{visit.home}/apps/{segment(visit.app)}/logs/file?{urlencode({**_given(visit), 'lines': LINES[-1]})}",
+        file=f"{at_app(visit)}/logs/file?{urlencode({**_given(visit), 'lines': LINES[-1]})}",
     )
 
 

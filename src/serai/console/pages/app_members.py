@@ -18,7 +18,7 @@ from serai.console.depend import Filled, Visitor
 from serai.console.forms import Form, Short
 from serai.console.nav import Nav, way
 from serai.console.pages.app_gone import unless_gone
-from serai.console.places import above, reached
+from serai.console.places import above, at_app, reached
 from serai.console.visit import Visit
 from serai.errors import InvalidError
 
@@ -187,7 +187,7 @@ def _path(visit: Visit, login: str) -> str:
 
 
 def _here(visit: Visit) -> str:
-    return f"{visit.home}/apps/{segment(visit.app)}/members"
+    return f"{at_app(visit)}/members"
 
 
 ROUTES: list[ControllerRouterHandler] = [show, put, remove, invite, withdraw]

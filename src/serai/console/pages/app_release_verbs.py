@@ -14,8 +14,8 @@ from serai.api.answers import descriptor
 from serai.api.shapes import Descriptor
 from serai.console.depend import Filled, Visitor
 from serai.console.forms import Empty, Short
-from serai.console.pages.app_releases import ONE, at_app, gone_one, show_one
-from serai.console.places import above
+from serai.console.pages.app_releases import ONE, gone_one, show_one
+from serai.console.places import above, at_app
 from serai.errors import InvalidError
 
 

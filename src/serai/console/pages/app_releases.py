@@ -10,12 +10,12 @@ from litestar import Response, get
 from litestar.params import FromPath, FromQuery
 from litestar.types import ControllerRouterHandler
 
-from serai.api.answers import Parameters, descriptor, segment
+from serai.api.answers import Parameters, descriptor
 from serai.api.shapes import Descriptor, Page
 from serai.console.depend import Visitor
 from serai.console.nav import Crumb, Nav, way
 from serai.console.pages.app_logs import build_log, task_log
-from serai.console.places import above, differing, reached
+from serai.console.places import above, at_app, differing, reached
 from serai.console.visit import Visit
 from serai.errors import DeadlineError, NotFoundError, UnavailableError
 from serai.services.apps.descriptors import PROD
@@ -181,11 +181,6 @@ async def gone_one(visit: Visit, number: int) -> Response[str]:
         at=f"{at_app(visit)}/releases/{number}",
         may_undo=visit.may("app.delete", visit.tenant, visit.app),
     )
-
-
-def at_app(visit: Visit) -> str:
-    """Return where the pages about the app are."""
-    return f"{visit.home}/apps/{segment(visit.app)}"
 
 
 def _crumbs(visit: Visit, number: int) -> tuple[Crumb, ...]:

@@ -18,7 +18,7 @@ from serai.console.forms import Empty, Form
 from serai.console.nav import Nav, way
 from serai.console.pages.app_gone import unless_gone
 from serai.console.pages.kinds_history import between
-from serai.console.places import above
+from serai.console.places import above, at_app
 from serai.console.shape import shape
 from serai.console.visit import Visit
 from serai.errors import ConflictError, NotFoundError
@@ -134,7 +134,7 @@ async def _token(visit: Visit) -> TokenView | None:
 
 
 def _here(visit: Visit) -> str:
-    return f"{visit.home}/apps/{segment(visit.app)}/settings"
+    return f"{at_app(visit)}/settings"
 
 
 ROUTES: list[ControllerRouterHandler] = [show, save, give, forget]

@@ -13,7 +13,7 @@ from serai.console.depend import Filled, Visitor
 from serai.console.forms import Empty
 from serai.console.nav import Nav, way
 from serai.console.pages.app_gone import unless_gone
-from serai.console.places import above
+from serai.console.places import above, at_app
 from serai.console.visit import Visit
 from serai.services.apps.descriptors import PROD
 from serai.services.apps.routes.shell import Shells
@@ -35,7 +35,7 @@ async def show(visit: Visitor) -> Response[str]:
 async def end(visit: Visitor, form: Filled[Empty], shell: FromPath[str]) -> Response[str]:
     """End a shell, whoever's it is."""
     if await form.send(lambda _data: visit.calls.call("DELETE", f"{above(visit)}/shells/{segment(shell)}")):
-        return visit.go(f"{visit.home}/apps/{segment(visit.app)}/shell", "That shell is ended.")
+        return visit.go(f"{at_app(visit)}/shell", "That shell is ended.")
     return await _page(visit)
 
 
@@ -50,7 +50,7 @@ async def _page(visit: Visit) -> Response[str]:
         "app-shell.html",
         title=visit.app,
         crumbs=way(visit.tenant, visit.app, "Shell"),
-        at=f"{visit.home}/apps/{segment(visit.app)}/shell",
+        at=f"{at_app(visit)}/shell",
         url=f"{path}/shells",
         instances=sorted(ready, key=lambda one: (one.release != view.live.get(PROD), one.process != WEB, one.name)),
         shows={number: name for name, number in view.live.items()},

@@ -13,13 +13,13 @@ from litestar import Response, get, post
 from litestar.types import ControllerRouterHandler
 from msgspec import Meta
 
-from serai.api.answers import descriptor, segment
+from serai.api.answers import descriptor
 from serai.api.shapes import Descriptor, History, Line
 from serai.console.depend import Filled, Visitor
 from serai.console.forms import Form, Short
 from serai.console.nav import Nav, way
 from serai.console.pages.app_gone import unless_gone
-from serai.console.places import above
+from serai.console.places import above, at_app
 from serai.console.visit import Visit
 from serai.errors import DeadlineError, InvalidError, NotFoundError, UnavailableError
 from serai.services.apps.variables import MAX_VALUE
@@ -210,7 +210,7 @@ def read_lines(text: str) -> dict[str, str]:
 
 
 def _here(visit: Visit) -> str:
-    return f"{visit.home}/apps/{segment(visit.app)}/variables"
+    return f"{at_app(visit)}/variables"
 
 
 ROUTES: list[ControllerRouterHandler] = [show, put, put_many, remove]

@@ -9,11 +9,10 @@ from litestar import Response, post
 from litestar.types import ControllerRouterHandler
 from msgspec import Meta
 
-from serai.api.answers import segment
 from serai.console.depend import Filled, Visitor
 from serai.console.forms import Empty, Form, Short
 from serai.console.pages.app import APP, page, read_release
-from serai.console.places import above
+from serai.console.places import above, at_app
 from serai.console.visit import Visit
 from serai.errors import InvalidError
 from serai.services.apps.views import AppView
@@ -97,7 +96,7 @@ async def _scaled(visit: Visit, form: Form[Empty], said: str, *, start: bool) ->
             await visit.calls.call("POST", f"{above(visit)}/scale", {"process": name, "count": count})
 
     if await form.send(send):
-        return visit.go(f"{visit.home}/apps/{segment(visit.app)}", f"{visit.app} {said}")
+        return visit.go(at_app(visit), f"{visit.app} {said}")
     return await page(visit)
 
 
@@ -106,7 +105,7 @@ async def _done(
 ) -> Response[str]:
     body = None if verb == "restart" else form.data if form.ok else None
     if await form.send(lambda _: visit.calls.call("POST", f"{above(visit)}/{verb}", body)):
-        return visit.go(f"{visit.home}/apps/{segment(visit.app)}", said(form.data))
+        return visit.go(at_app(visit), said(form.data))
     return await page(visit)
 
 
@@ -120,7 +119,7 @@ async def delete(visit: Visitor, form: Filled[Delete]) -> Response[str]:
         await visit.calls.call("DELETE", above(visit), query={"confirm": data.repeat, "data": data.data})
 
     if await form.send(send):
-        return visit.go(f"{visit.home}/apps/{segment(visit.app)}", f"{visit.app} is deleted.")
+        return visit.go(at_app(visit), f"{visit.app} is deleted.")
     return await page(visit)
 
 
