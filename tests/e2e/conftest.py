@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import os
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,36 +9,26 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from installation import ROOT, Installation
+from installation import ROOT, Installation, installed
 
 
 @pytest.fixture(scope="session")
 def site() -> Iterator[Installation]:
     """One platform for all tests that don't break it, with the tenants demo and other."""
-    with tempfile.TemporaryDirectory(prefix="serai-", dir="/var/tmp") as folder:
-        Path(folder).chmod(0o755)
-        installation = Installation(Path(folder) / "home")
-        try:
-            installation.up()
-            for tenant in ("demo", "other"):
-                # More than the usual: all tests of the session put their programs here.
-                quotas = ("--memory-mb", "65536", "--processes", "16384", "--disk-mb", "262144")
-                installation.run("tenant", "create", tenant, *quotas)
-            yield installation
-        finally:
-            installation.remove()
+    with installed() as installation:
+        installation.up()
+        for tenant in ("demo", "other"):
+            # More than the usual: all tests of the session put their programs here.
+            quotas = ("--memory-mb", "65536", "--processes", "16384", "--disk-mb", "262144")
+            installation.run("tenant", "create", tenant, *quotas)
+        yield installation
 
 
 @pytest.fixture
-def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+def own() -> Iterator[Installation]:
     """A platform of the test's own, to be broken; not yet started."""
-    with tempfile.TemporaryDirectory(prefix="serai-", dir="/var/tmp") as folder:
-        Path(folder).chmod(0o755)
-        installation = Installation(Path(folder) / "home")
-        try:
-            yield installation
-        finally:
-            installation.remove()
+    with installed() as installation:
+        yield installation
 
 
 def example(name: str) -> str:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from installation import Installation
+from installation import Installation, installed
 
 WANTED = """
 FORMAT = 1
@@ -68,13 +67,8 @@ why = "the disk moves"
 
 @pytest.fixture
 def elsewhere() -> Iterator[Installation]:
-    with tempfile.TemporaryDirectory(prefix="serai-", dir="/var/tmp") as folder:
-        Path(folder).chmod(0o755)
-        installation = Installation(Path(folder) / "home")
-        try:
-            yield installation
-        finally:
-            installation.remove()
+    with installed() as installation:
+        yield installation
 
 
 def test_an_installation_is_rebuilt_from_its_text(own: Installation, elsewhere: Installation, tmp_path: Path) -> None:

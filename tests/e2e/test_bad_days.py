@@ -125,7 +125,7 @@ def test_two_homes_live_side_by_side(own: Installation, tmp_path: Path) -> None:
         assert second.json("status")["ok"]
         assert supervisor(own) != supervisor(second)
     finally:
-        second.remove()
+        second.down()
     assert own.json("status")["ok"]
 
 

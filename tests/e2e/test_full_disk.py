@@ -5,12 +5,11 @@ from __future__ import annotations
 import contextlib
 import os
 import subprocess
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from installation import Installation
+from installation import Installation, elsewhere
 from test_day import program, until
 
 from serai.cloud import mounts
@@ -18,9 +17,9 @@ from serai.cloud import mounts
 
 @pytest.fixture
 def small(tmp_path: Path) -> Iterator[Installation]:
-    with tempfile.TemporaryDirectory(prefix="serai-", dir="/var/tmp") as folder:
+    with elsewhere() as folder:
         subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256m,mode=755", "tmpfs", folder], check=True)
-        site = Installation(Path(folder) / "home")
+        site = Installation(folder / "home")
         try:
             yield site
         finally:

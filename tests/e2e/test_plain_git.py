@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 from git_server import Server, git_server, publish
-from installation import Installation
+from installation import installed
 
 __all__ = ["git_server", "publish"]
 
@@ -18,17 +17,10 @@ NOBODY = 54322  # a user ID that owns nothing
 def test_a_plain_user_deploys_a_repository(git_server: Server, publish: Callable[..., Path]) -> None:
     publish("page", {"index.html": "<p>one"})
     user = NOBODY if os.geteuid() == 0 else None
-    with tempfile.TemporaryDirectory(prefix="serai-", dir="/var/tmp") as folder:
-        Path(folder).chmod(0o755)
-        authority = Path(folder, "ca.pem")
+    with installed(user=user) as site:
+        authority = site.home.parent / "ca.pem"
         authority.write_bytes((git_server.root / "ca.pem").read_bytes())
-        if user:
-            os.chown(folder, user, user)
-        site = Installation(Path(folder) / "home", user=user)
-        try:
-            site.up('host.private_networks=["127.0.0.0/8"]', f'host.private_authorities="{authority}"')
-            site.run("tenant", "create", "demo")
-            site.run("deploy", f"https://localhost:{git_server.server_port}/page.git")
-            assert site.get("demo.localhost", "/page/").text == "<p>one"
-        finally:
-            site.remove()
+        site.up('host.private_networks=["127.0.0.0/8"]', f'host.private_authorities="{authority}"')
+        site.run("tenant", "create", "demo")
+        site.run("deploy", f"https://localhost:{git_server.server_port}/page.git")
+        assert site.get("demo.localhost", "/page/").text == "<p>one"

@@ -5,19 +5,15 @@ from __future__ import annotations
 import asyncio
 import json
 import ssl
-import sys
 import threading
 from dataclasses import dataclass
 from pathlib import Path
 
 from git_server import Backend, Server, certificate
 from hostile import HOSTILE, LONG, spoil
+from installation import Installation
 
 from serai.identity.testing import PASSPHRASE
-
-sys.path.append(str(Path(__file__).parents[1] / "e2e"))
-
-from installation import Installation
 
 PAGE = "<!doctype html><html lang=en><title>Shop</title><h1>Bread</h1>"
 PEOPLE = (("ada", "operator", "-"), ("ben", "owner", "acme"), ("cleo", "owner", "acme"))

@@ -3,37 +3,29 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 from apart import Apart
+from installation import installed
 from judging import Window
 from playwright.sync_api import Browser
-from stand import Installation, Stand, furnish, serving
+from stand import Stand, furnish, serving
 
 from serai.identity.testing import PASSPHRASE
 
 
 @pytest.fixture(scope="session")
 def stand() -> Iterator[Stand]:
-    with tempfile.TemporaryDirectory(prefix="serai-", dir="/var/tmp") as name:
-        folder = Path(name)
-        folder.chmod(0o755)
-        site = Installation(folder / "home")
-        with serving(folder) as git:
-            try:
-                site.up(
-                    'host.private_networks=["127.0.0.0/8"]',
-                    f'host.private_authorities="{folder / "ca.pem"}"',
-                    'modules."api.http".requests_each=1000',
-                )
-                made = Stand(site, git, folder)
-                furnish(made)
-                yield made
-            finally:
-                site.remove()
+    with installed() as site, serving(site.home.parent) as git:
+        site.up(
+            'host.private_networks=["127.0.0.0/8"]',
+            f'host.private_authorities="{site.home.parent / "ca.pem"}"',
+            'modules."api.http".requests_each=1000',
+        )
+        made = Stand(site, git, site.home.parent)
+        furnish(made)
+        yield made
 
 
 @pytest.fixture

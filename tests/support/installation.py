@@ -5,11 +5,13 @@ from __future__ import annotations
 import http.client
 import json
 import os
-import shutil
 import socket
 import ssl
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -103,6 +105,29 @@ class Installation:
         finally:
             connection.close()
 
-    def remove(self) -> None:
-        self.down()
-        shutil.rmtree(self.home, ignore_errors=True)
+
+@contextmanager
+def elsewhere() -> Iterator[Path]:
+    """A folder on the disk into which every user may look.
+
+    What is in it in the end, the programs of a whole platform, goes on its own time: no test waits for a slow disk.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="serai-", dir="/var/tmp"))
+    folder.chmod(0o755)
+    try:
+        yield folder
+    finally:
+        os.posix_spawnp("rm", ["rm", "-rf", "--one-file-system", folder], os.environ, setsid=True)
+
+
+@contextmanager
+def installed(*, user: int | None = None) -> Iterator[Installation]:
+    """A platform that is not yet started, in a folder that is its own; stopped in the end."""
+    with elsewhere() as folder:
+        if user is not None:
+            os.chown(folder, user, user)
+        installation = Installation(folder / "home", user=user)
+        try:
+            yield installation
+        finally:
+            installation.down()
