@@ -98,6 +98,14 @@ def test_a_broken_leaf_is_made_anew(folder: Path) -> None:
     assert handshake(folder, "localhost") == "localhost"
 
 
+def test_a_leaf_of_an_authority_that_is_gone_is_made_anew(folder: Path) -> None:
+    (folder / "ca.pem").unlink()
+    authority = Authority(folder, "Test authority")
+    authority.open(NOW)
+    assert authority.ensure("localhost", NOW)
+    assert handshake(folder, "localhost") == "localhost"
+
+
 def test_a_long_name_has_its_certificate(folder: Path) -> None:
     name = ".".join(["a" * 60] * 4)
     authority = Authority(folder, "Test authority")

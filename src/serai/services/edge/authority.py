@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
@@ -111,8 +112,20 @@ class Authority:
             leaf = x509.load_pem_x509_certificate(path.read_bytes())
         except (OSError, ValueError):
             return False
-        ours = self._certificate is not None and leaf.issuer == self._certificate.subject
-        return ours and leaf.not_valid_after_utc - now > timedelta(days=RENEW_DAYS) and leaf.not_valid_before_utc <= now
+        return (
+            self._signed(leaf)
+            and leaf.not_valid_after_utc - now > timedelta(days=RENEW_DAYS)
+            and leaf.not_valid_before_utc <= now
+        )
+
+    def _signed(self, leaf: x509.Certificate) -> bool:
+        if self._certificate is None:
+            return False
+        try:
+            leaf.verify_directly_issued_by(self._certificate)
+        except (ValueError, TypeError, InvalidSignature):
+            return False
+        return True
 
 
 def _builder(

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from contextlib import suppress
-from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
 import msgspec
 
 from serai.cloud.descriptors import Route
 from serai.daemon.module import Context, Needs
+from serai.errors import SeraiError
 from serai.identity.descriptors import Tenant
-from serai.services.edge.names import own_names
+from serai.services.edge.names import HOST_NAME, leaf_path, own_names
+from serai.services.edge.signer import sign
 
 FOLLOWED = frozenset({Route.KIND, Tenant.KIND})
 UNTIL = "edge.certificates"  # the call by which others ask until when certificates of names are valid
 MOST = 1000  # names of one such call
 POLL = 30.0  # seconds between two looks at the routes when nobody says that they changed
-
+SOON = 5.0  # seconds after its start in which a host has more to do than to look how long certificates are valid
 
 Names = Annotated[tuple[str, ...], msgspec.Meta(max_length=MOST)]
 
@@ -41,31 +43,34 @@ class CertificatesModule:
     NEEDS: ClassVar[Needs] = Needs(privilege="control", copies="one")
 
     def __init__(self, config: CertificatesConfig, ctx: Context) -> None:
-        # Only the worker that signs pays for the library that does.
-        from serai.services.edge.authority import Authority  # noqa: PLC0415
-
         self._config = config
         self._ctx = ctx
         self._folder = ctx.home / "data" / "tls"
-        self._authority = Authority(self._folder, config.title)
-        self._names: set[str] = set()  # whose leaves were fresh when last looked at
-        self._recheck = 0.0
+        self._names: set[str] = set()  # that have a leaf
+        self._until: dict[str, float] = {}  # when those that were looked at run out
+        self._recheck = 0.0  # when all of them are looked at, monotonic
+        self._signing = asyncio.Lock()
 
     async def provision(self) -> None:
-        """Open the authority, and make what the replica already asks for."""
-        self._authority.open(self._now())
-        self._renew()
+        """Make what the replica already asks for and is not there."""
+        if (self._folder / "ca.pem").exists():
+            self._names = {name for name in self._wanted() if HOST_NAME.match(name) and self._leaf(name).exists()}
+        self._recheck = self._ctx.clock.monotonic() + SOON
+        await self._renew()
 
     async def serve(self) -> None:
         """Look at the routes whenever something changed."""
         changes = await self._ctx.bus.subscribe("replica.change")
-        asked = await self._ctx.bus.handle(UNTIL, self._until)
+        asked = await self._ctx.bus.handle(UNTIL, self._ends)
         try:
             while True:
-                self._renew()
+                try:
+                    await self._renew()
+                except SeraiError as error:  # the next look may find room, or a process
+                    self._ctx.log.warning("certificates_wait", error=error)
                 # A nudge may be lost, so the routes are looked at now and then as well.
                 with suppress(TimeoutError):
-                    async with asyncio.timeout(POLL):
+                    async with asyncio.timeout(min(POLL, max(0.0, self._recheck - self._ctx.clock.monotonic()))):
                         async for _, kinds in changes:
                             if kinds is None or not FOLLOWED.isdisjoint(kinds):
                                 break
@@ -73,9 +78,10 @@ class CertificatesModule:
             await asked.close()
             await changes.close()
 
-    async def _until(self, names: Any) -> dict[str, float]:
+    async def _ends(self, names: Any) -> dict[str, float]:
         wanted = msgspec.convert(names, Names)
-        return {name: self._authority.until(name) for name in wanted}
+        await self._look(self._names.intersection(wanted) - self._until.keys())
+        return {name: self._until.get(name, 0.0) for name in wanted}
 
     async def close(self) -> None:
         """Hold nothing."""
@@ -84,19 +90,30 @@ class CertificatesModule:
         """Tell how many names have a certificate."""
         return {"ok": True, "reason": "", "names": len(self._names)}
 
-    def _now(self) -> datetime:
-        return datetime.fromtimestamp(self._ctx.clock.now(), UTC)
-
-    def _renew(self) -> None:
-        now = self._now()
+    async def _renew(self) -> None:
+        wanted = self._wanted()
         if self._ctx.clock.monotonic() >= self._recheck:
             self._recheck = self._ctx.clock.monotonic() + self._config.renew_seconds
             self._names = set()
-        replica = self._ctx.replica
-        wanted = {route.name.partition("/")[0] for route in replica.find(Route, "")} | {self._ctx.base}
-        wanted.update(own_names(self._ctx.base))
-        wanted |= {f"{tenant.name}.{self._ctx.base}" for tenant in replica.find(Tenant)}
-        for name in sorted(wanted - self._names):
-            if self._authority.ensure(name, now):
-                self._ctx.log.info("certificate_made", name=name)
+        await self._look(wanted - self._names)
         self._names = wanted
+        self._until = {name: end for name, end in self._until.items() if name in wanted}
+
+    def _wanted(self) -> set[str]:
+        replica = self._ctx.replica
+        names = {route.name.partition("/")[0] for route in replica.find(Route, "")} | {self._ctx.base}
+        names.update(own_names(self._ctx.base))
+        return names | {f"{tenant.name}.{self._ctx.base}" for tenant in replica.find(Tenant)}
+
+    async def _look(self, names: Set[str]) -> None:
+        """See to it that these names have fresh leaves, and note when those run out."""
+        async with self._signing:
+            if not names:
+                return
+            outcome = await sign(self._folder, self._config.title, self._ctx.clock.now(), sorted(names))
+            for name in outcome.made:
+                self._ctx.log.info("certificate_made", name=name)
+            self._until.update(outcome.until)
+
+    def _leaf(self, name: str) -> Path:
+        return leaf_path(self._folder, name)
