@@ -1,8 +1,8 @@
 """Passwords: hashed with Argon2id (RFC 9106), compared in constant time, never kept or logged.
 
 Each hash takes 64 MiB, so a few at once are all that a host should compute: others wait for their turn. The parameters
-are the second recommended ones of RFC 9106 section 4 but for the lanes: with several, two hashes at once in one process
-can wait for each other's threads for ever (OpenSSL's pool), and one lane is no weaker for the same memory.
+are the second recommended ones of RFC 9106 section 4 but for the lanes: one is no weaker for the same memory, and takes
+one processor from who is being served.
 """
 
 from __future__ import annotations
@@ -12,8 +12,6 @@ import os
 import unicodedata
 
 import msgspec
-from cryptography.exceptions import InvalidKey
-from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 
 from serai.errors import InvalidError
 
@@ -75,14 +73,21 @@ def normal(password: str) -> str:
     return unicodedata.normalize("NFKC", password)
 
 
+# The library is imported by who uses it: a host has a worker that could, and hardly ever does.
+
+
 def _hash(password: str, cost: Cost) -> str:
-    kdf = Argon2id(salt=os.urandom(16), length=32, iterations=cost.passes, lanes=1, memory_cost=cost.memory)
-    return kdf.derive_phc_encoded(password.encode("utf-8", "surrogatepass"))
+    from argon2.low_level import Type, hash_secret  # noqa: PLC0415 - see above
+
+    secret, salt = password.encode("utf-8", "surrogatepass"), os.urandom(16)
+    return hash_secret(secret, salt, cost.passes, cost.memory, parallelism=1, hash_len=32, type=Type.ID).decode()
 
 
 def _matches(encoded: str, password: str) -> bool:
+    from argon2.exceptions import InvalidHashError, VerificationError  # noqa: PLC0415 - see above
+    from argon2.low_level import Type, verify_secret  # noqa: PLC0415
+
     try:
-        Argon2id.verify_phc_encoded(password.encode("utf-8", "surrogatepass"), encoded)
-    except InvalidKey:
+        return verify_secret(encoded.encode(), password.encode("utf-8", "surrogatepass"), Type.ID)
+    except (VerificationError, InvalidHashError):
         return False
-    return True
