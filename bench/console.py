@@ -26,8 +26,7 @@ from functools import partial
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-for shared in ("support", "e2e"):  # with the tests, which are no package
-    sys.path.insert(0, str(ROOT / "tests" / shared))
+sys.path.insert(0, str(ROOT / "tests" / "support"))  # shared with the tests, which are no package
 
 from installation import Installation  # noqa: E402
 from places import NAMES, filled, patterns  # noqa: E402
@@ -180,7 +179,7 @@ def main() -> None:
         if options.keep:
             print(site.home, site.https)
         else:
-            site.remove()
+            site.down()
             folder.rmdir()
 
 

@@ -16,8 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-for shared in ("support", "e2e"):  # with the tests, which are no package
-    sys.path.insert(0, str(ROOT / "tests" / shared))
+sys.path.insert(0, str(ROOT / "tests" / "support"))  # shared with the tests, which are no package
 
 from installation import Installation  # noqa: E402
 
@@ -88,7 +87,7 @@ def main() -> int:
                 for lua in (None, script):
                     failed += under_load(name, site, times, change, lua)
         finally:
-            site.remove()
+            site.down()
     print(f"ratio: {failed} failed requests (0 is the goal)")
     return bool(failed)
 

@@ -21,15 +21,14 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-for shared in ("support", "e2e"):  # with the tests, which are no package
-    sys.path.insert(0, str(ROOT / "tests" / shared))
+sys.path.insert(0, str(ROOT / "tests" / "support"))  # shared with the tests, which are no package
 
 from installation import Installation  # noqa: E402
 from ports import free_port  # noqa: E402
 
 SETTLE = 30.0  # seconds
 # Seconds, seconds, MB with the console and the API, milliseconds.
-GOALS = {"start": 2.0, "deploy": 8.0, "idle": 180, "instance": 100}
+GOALS = {"start": 2.0, "deploy": 8.0, "idle": 150, "instance": 100}
 SERVER = """
 import os
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -149,7 +148,7 @@ def instances(folder: Path, runs: int) -> tuple[list[float], list[float], list[f
             alone.append(bare(folder))
         return flask, woken, alone
     finally:
-        site.remove()
+        site.down()
 
 
 def host(folder: Path, runs: int) -> tuple[list[float], float]:
@@ -166,7 +165,7 @@ def host(folder: Path, runs: int) -> tuple[list[float], float]:
             starts.append(first_answer(site))
         return starts, max(used, idle(site, "after a start"))
     finally:
-        site.remove()
+        site.down()
 
 
 def main() -> None:

@@ -13,7 +13,7 @@ from litestar import Litestar
 from litestar.datastructures import State
 from litestar.exceptions import HTTPException
 from litestar.types import ControllerRouterHandler
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client.core import CollectorRegistry, Counter, Histogram
 
 from serai.api import (
     accounts,

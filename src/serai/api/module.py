@@ -13,6 +13,7 @@ import msgspec
 from serai.api.nudge import Nudge
 from serai.api.pace import Rates
 from serai.api.streams import EACH, Streams
+from serai.daemon.lean import later
 from serai.daemon.module import Context, Needs
 from serai.errors import SeraiError
 from serai.identity.throttle import Allowance
@@ -96,8 +97,7 @@ class ApiHttp:
         """Build the application, so that a service's broken route is refused before anything is replaced."""
         # In the one worker that serves it, for the framework is a quarter of all that a host imports; and in a thread,
         # for that takes half a second, in which this worker's other modules have things to do.
-        for name in ("app", "desk", "server"):
-            await asyncio.to_thread(import_module, f"serai.api.{name}")
+        await asyncio.to_thread(_load)
         from serai.api.desk import Desk, keyring_of, site_of  # noqa: PLC0415
         from serai.api.server import Server  # noqa: PLC0415
 
@@ -160,3 +160,10 @@ class ApiHttp:
         if server is None:
             return {"ok": False, "reason": "not started"}
         return {"ok": True, "reason": "", "connections": server.connections, "requests": server.requests}
+
+
+def _load() -> None:
+    # A command line, a debugger and a language of configuration, none of which anybody asks for here.
+    later("uvicorn", "pdb", "yaml", "logging.config")
+    for name in ("app", "desk", "server"):
+        import_module(f"serai.api.{name}")

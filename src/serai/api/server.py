@@ -167,11 +167,9 @@ class Server:
     """Run an ASGI application on accepted sockets until `close`."""
 
     def __init__(self, app: Application) -> None:
-        self._config = Config(
+        self._config = config = Config(
             Headed(app),
-            http=Connection,
-            ws="none",
-            lifespan="off",
+            interface="asgi3",
             log_config=None,
             access_log=False,
             proxy_headers=False,  # nobody on this socket speaks for another
@@ -179,7 +177,8 @@ class Server:
             date_header=False,
             timeout_keep_alive=KEEP_ALIVE,
         )
-        self._config.load()
+        # All that its `load` would say here, after it had imported uvicorn's own server.
+        config.loaded_app, config.ws_protocol_class, config.loaded = config.app, None, True
         self._state = ServerState()
         self._tasks: set[asyncio.Task[Any]] = set()
 

@@ -21,7 +21,7 @@ from serai.daemon import modules
 from serai.daemon.ask import ask
 from serai.daemon.entry import command
 from serai.daemon.home import Home, prepare
-from serai.daemon.lean import without
+from serai.daemon.lean import later, without
 from serai.daemon.registry import Registry
 from serai.errors import BY_CODE, AlreadyExistsError, InternalError, SeraiError, UnavailableError
 from serai.services.registry import services
@@ -198,7 +198,9 @@ def _announce(reader: int, writer: int, home: Home, on_ready: Ready) -> NoReturn
 
 
 if __name__ == "__main__":
-    with without("rich"):  # structlog would take it for tracebacks that nobody sees
+    later("prometheus_client")  # all of it, that is, with a web server: its core is enough
+    # structlog would take both: for tracebacks that nobody sees, and threads that nobody has.
+    with without("rich", "greenlet"):
         from serai.cli import supervise
 
     sys.exit(supervise.main(installed()))

@@ -18,7 +18,7 @@ from litestar.exceptions import HTTPException
 from litestar.handlers import HTTPRouteHandler
 from litestar.routes import HTTPRoute
 from litestar.types import ASGIApp, Receive, Send
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client.core import CollectorRegistry, Counter, Histogram
 
 from serai.api.framework import Bare, number
 from serai.api.server import canonical

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 import structlog
-from prometheus_client import CollectorRegistry
+from prometheus_client.core import CollectorRegistry
 
 from serai.bus.policy import Policy
 from serai.daemon.accept import AcceptLoop

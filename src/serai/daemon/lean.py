@@ -8,6 +8,10 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.machinery import ModuleSpec
+from importlib.util import find_spec, module_from_spec
+from types import ModuleType
+from typing import Any
 
 
 @contextmanager
@@ -20,3 +24,31 @@ def without(*names: str) -> Iterator[None]:
     finally:
         for name in hidden:
             del sys.modules[name]
+
+
+def later(*names: str) -> None:
+    """Let modules be imported as if they were loaded: each is when somebody first asks for something in it.
+
+    Meant for what libraries import in one place and use in another, which never comes: it takes no lock.
+    """
+    for name in names:
+        spec = None if name in sys.modules else find_spec(name)
+        if spec is not None:
+            sys.modules[name] = _promise(spec)
+            package, _, last = name.rpartition(".")
+            if package:
+                setattr(sys.modules[package], last, sys.modules[name])
+
+
+def _promise(spec: ModuleSpec) -> ModuleType:
+    module = module_from_spec(spec)
+
+    def load(attribute: str) -> Any:
+        if spec.submodule_search_locations and find_spec(f"{spec.name}.{attribute}"):
+            raise AttributeError(attribute)  # one of its modules, to be imported
+        if module.__dict__.pop("__getattr__", None) is not None and spec.loader is not None:
+            spec.loader.exec_module(module)
+        return getattr(module, attribute)
+
+    module.__getattr__ = load  # type: ignore[method-assign]  # of a module it is a function (PEP 562)
+    return module

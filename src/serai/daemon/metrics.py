@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
-from prometheus_client import CollectorRegistry
+from prometheus_client.core import CollectorRegistry
 
 
 class Family(msgspec.Struct):

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     import structlog
-    from prometheus_client import CollectorRegistry
+    from prometheus_client.core import CollectorRegistry
 
     from serai.bus import Bus
     from serai.daemon.address import Address

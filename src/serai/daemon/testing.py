@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import structlog
-from prometheus_client import CollectorRegistry
+from prometheus_client.core import CollectorRegistry
 
 from serai.bus.open import LocalBusServer
 from serai.bus.policy import EVERYTHING, Policy

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 import structlog
-from prometheus_client import CollectorRegistry
+from prometheus_client.core import CollectorRegistry
 
 from serai.daemon import linux, metrics
 from serai.daemon.channel import Channel, Message

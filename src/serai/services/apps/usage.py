@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import msgspec
-from prometheus_client import CollectorRegistry, Counter, Gauge
+from prometheus_client.core import CollectorRegistry, Counter, Gauge
 
 from serai.daemon import figures
 from serai.errors import SeraiError

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import msgspec
-from prometheus_client import Gauge
+from prometheus_client.core import Gauge
 
 from serai.bus.policy import Rights
 from serai.daemon.module import Context, Needs

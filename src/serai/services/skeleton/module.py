@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar
 
 import msgspec
-from prometheus_client import Counter
+from prometheus_client.core import Counter
 
 from serai.daemon.module import Context, Needs
 from serai.errors import SeraiError
