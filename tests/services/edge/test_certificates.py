@@ -109,6 +109,28 @@ async def test_what_keeps_it_from_signing_is_said(tmp_path: Path, monkeypatch: p
         await sign(tmp_path, "Test", 0.0, ["a.test"])
 
 
+async def test_what_can_not_be_signed_is_in_the_status_until_it_can(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("serai.services.edge.certificates.POLL", 0.05)
+    key = tmp_path / "data" / "tls" / "private" / "ca.key"
+    async with testing.context(tmp_path) as ctx:
+        module = CertificatesModule(CertificatesConfig(), ctx)
+        async with testing.serving(ReplicaFiller(ReplicaFillerConfig(poll_seconds=3600), ctx)), testing.serving(module):
+            await asked(ctx, "localhost")
+            whole = key.read_bytes()
+            key.write_text("broken")
+            await ctx.store.put("user:test", "", "demo", "demo", Tenant(uid=1))
+            async with asyncio.timeout(10):
+                while module.status()["ok"]:
+                    await asyncio.sleep(0.01)
+                assert module.status()["reason"].startswith("The process that makes certificates failed: ")
+                key.write_bytes(whole)
+                while not module.status()["ok"]:
+                    await asyncio.sleep(0.01)
+            assert leaf_path(tmp_path / "data" / "tls", "demo.localhost").exists()
+
+
 def test_a_full_disk_is_told_as_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object) -> int:
         raise OSError(28, "No space left on device")

@@ -50,6 +50,7 @@ class CertificatesModule:
         self._until: dict[str, float] = {}  # when those that were looked at run out
         self._recheck = 0.0  # when all of them are looked at, monotonic
         self._signing = asyncio.Lock()
+        self._trouble = ""
 
     async def provision(self) -> None:
         """Make what the replica already asks for and is not there."""
@@ -66,7 +67,9 @@ class CertificatesModule:
             while True:
                 try:
                     await self._renew()
+                    self._trouble = ""
                 except SeraiError as error:  # the next look may find room, or a process
+                    self._trouble = error.public
                     self._ctx.log.warning("certificates_wait", error=error)
                 # A nudge may be lost, so the routes are looked at now and then as well.
                 with suppress(TimeoutError):
@@ -87,8 +90,8 @@ class CertificatesModule:
         """Hold nothing."""
 
     def status(self) -> Mapping[str, Any]:
-        """Tell how many names have a certificate."""
-        return {"ok": True, "reason": "", "names": len(self._names)}
+        """Tell how many names have a certificate, and what keeps others from having one."""
+        return {"ok": not self._trouble, "reason": self._trouble, "names": len(self._names)}
 
     async def _renew(self) -> None:
         wanted = self._wanted()
