@@ -163,7 +163,7 @@ class ApiHttp:
 
 
 def _load() -> None:
-    # A command line, a debugger and a language of configuration, none of which anybody asks for here.
+    # A server's command line, a debugger, languages of configuration: nobody asks for any of them here.
     later("uvicorn", "pdb", "yaml", "logging.config")
     for name in ("app", "desk", "server"):
         import_module(f"serai.api.{name}")
