@@ -16,7 +16,7 @@ from test_examples import deploy
 def page(browser: Browser, apart: Apart, site: Installation) -> Iterator[Page]:
     apart.lead(site.https)
     # The authority is this test's own; nothing should trust it.
-    page = browser.new_page(ignore_https_errors=True)
+    page = browser.new_page()
     yield page
     page.close()
 

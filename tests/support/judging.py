@@ -11,7 +11,16 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect, sync_playwright
 
-ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
+#: The authority of certificates is the platform's own; nothing should trust it. To ignore that is the browser's affair:
+#: a context that does (``ignore_https_errors``) is asked at each connection, and gives up where many are made at once.
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--ignore-certificate-errors",
+]
 AXE = Path(__file__).parents[2] / ".cache" / "browser" / "axe-core-4.14.1.min.js"  # brought by scripts/setup
 #: Rules that look at colours and places: of all rules, those whose findings differ with width and theme.
 LOOKS = ("color-contrast", "target-size", "scrollable-region-focusable")
@@ -78,9 +87,7 @@ class Window:
     """A page of a browser, watched: ``faults`` are what it did wrong since they were last taken."""
 
     def __init__(self, browser: Browser, origin: str, *, scripts: bool = True, width: int = 1280) -> None:
-        # The authority is this platform's own; nothing should trust it.
         self.context: BrowserContext = browser.new_context(
-            ignore_https_errors=True,
             base_url=origin,
             java_script_enabled=scripts,
             viewport={"width": width, "height": 800},
