@@ -44,6 +44,7 @@ def said(tmp_path: Path) -> Run:
         ("later('costly'); from costly import NAME; print(NAME)", ["package", "inner", "inner"]),
         ("later('costly'); from costly.inner import NAME; print(NAME)", ["inner", "inner"]),
         ("later('costly'); from costly import inner; print(inner.NAME)", ["inner", "inner"]),
+        ("later('costly'); import costly; print('then', costly.inner.NAME)", ["inner", "then", "inner"]),
         ("later('costly.inner'); import costly.inner; print('then')", ["package", "inner", "then"]),
         ("import costly; later('costly'); print(costly.NAME)", ["package", "inner", "inner"]),
         ("later('costly')\ntry: import costly; costly.none\nexcept AttributeError: print('none')", None),

@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from importlib.machinery import ModuleSpec
 from importlib.util import find_spec, module_from_spec
 from types import ModuleType
@@ -45,7 +46,7 @@ def _promise(spec: ModuleSpec) -> ModuleType:
 
     def load(attribute: str) -> Any:
         if spec.submodule_search_locations and find_spec(f"{spec.name}.{attribute}"):
-            raise AttributeError(attribute)  # one of its modules, to be imported
+            return import_module(f"{spec.name}.{attribute}")  # one of its modules, which may not need all of it
         if module.__dict__.pop("__getattr__", None) is not None and spec.loader is not None:
             spec.loader.exec_module(module)
         return getattr(module, attribute)
