@@ -94,10 +94,7 @@ class Shelf(Holds, Protocol):
         ...
 
     def finish(self, bot: str, run: int, numbers: Sequence[int], now: float) -> list[Done]:
-        """End those of the rows well that a bot holds in this run, with no ties but `LOOSE` ones.
-
-        `GATED` means nothing of a row that is done: it may stay.
-        """
+        """End those of the rows well that a bot holds in this run, with no ties but `LOOSE` ones; `GATED` goes."""
         ...
 
     def keep(self, results: Sequence[tuple[int, bytes]]) -> None:

@@ -30,6 +30,7 @@ class LimitConformance:
         expect((limit.who, limit.why) == ("user:x", "too many"), "who and why are lost")
         [third] = (await bench.exchange("b0", done(before))).claimed
         expect(third.id == names[2], "a freed place was not given on")
+        expect((await bench.get(before.id)).ties == 0, "what is done counts for the limit")
         await bench.limit("tenant", "a")
         expect(len(await bench.claim("b2")) == 3, "the limit did not end")
         expect(await bench.do(bench.rows.limits) == [], "an ended limit is listed")

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from serai.store.embedded.tasks.table import COLUMNS, RUNNING, RUNS, Table, as_json
-from serai.store.taskrows.shelf import LOOSE, Done
+from serai.store.taskrows.shelf import GATED, LOOSE, Done
 from serai.store.tasks import MAX_PAGE, Filter, Task
 
 #: Octets of arguments that lie in the task's own row, which each of its moves rewrites.
@@ -30,11 +30,11 @@ _TAKE_ONE, _TAKE_MANY = _TAKE.format(_ONE), _TAKE.format(_MANY)
 _TAKEN = f"SELECT {COLUMNS}, arguments FROM task WHERE {{}}"  # noqa: S608 - constants
 _TAKEN_ONE, _TAKEN_MANY = _TAKEN.format(_ONE), _TAKEN.format(_MANY)
 _FINISH = """
-UPDATE task SET state = 'done', lane = NULL, finished = ?, progress = 1
+UPDATE task SET state = 'done', lane = NULL, finished = ?, progress = 1, ties = ties & ~{}
 WHERE {} AND bot = ? AND run = ? AND state = 'is_processing' AND ties & {} = 0
 """
-_FREE_ONE = _FINISH.format(_ONE, -1)
-_FINISH_ONE, _FINISH_MANY = _FINISH.format(_ONE, ~LOOSE), _FINISH.format(_MANY, ~LOOSE)
+_FREE_ONE = _FINISH.format(GATED, _ONE, -1)
+_FINISH_ONE, _FINISH_MANY = (_FINISH.format(GATED, which, ~LOOSE) for which in (_ONE, _MANY))
 #: What the one is tied to, if the statement above ends it.
 _TIES_ONE = f"""
 SELECT number, ties, tenant, provider, channel FROM task
@@ -132,7 +132,7 @@ class RowTable(Table):
         return tasks
 
     def finish(self, bot: str, run: int, numbers: Sequence[int], now: float) -> list[Done]:
-        """End those of the rows well that a bot holds in this run, with no ties but `LOOSE` ones."""
+        """End those of the rows well that a bot holds in this run, with no ties but `LOOSE` ones; `GATED` goes."""
         if len(numbers) == 1:
             one = (numbers[0], bot, run)
             if self._cursor.execute(_FREE_ONE, (now, *one)).rowcount:
