@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from serai.errors import InternalError, InvalidError, NotFoundError
@@ -53,6 +53,7 @@ def test_arguments_that_do_not_fit_are_refused_where_the_task_is_made(arguments:
 
 
 @given(st.binary(max_size=100))
+@example(b"\x81\xa2\x00\x80\x01")  # a name that is no UTF-8
 def test_arbitrary_octets_are_arguments_or_invalid(payload: bytes) -> None:
     for function in (build, TaskFunction("plain", plain)):
         with contextlib.suppress(InvalidError):

@@ -97,6 +97,6 @@ class Channel:
         self._parts, self._size = [], 0
         try:
             message = msgspec.json.decode(data, type=Message)
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, UnicodeDecodeError):
             return  # the tail of a message whose head an earlier incarnation read
         self._received(message)

@@ -59,7 +59,7 @@ class ControlServer:
             verb = str(question.pop("do", ""))
             _authorize(verb, peer_of(sock).uid, self._readers)
             return answer(await self._handle(verb, question, sock.fileno()))
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, UnicodeDecodeError):
             return answer(InvalidError("A question is one line of JSON."))
         except SeraiError as error:
             return answer(error)

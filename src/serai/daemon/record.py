@@ -51,7 +51,7 @@ def read(path: Path) -> Record | None:
     """Return the record, or None where there is none that can be understood."""
     try:
         return msgspec.json.decode(path.read_bytes(), type=Record)
-    except (OSError, msgspec.DecodeError):
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
         return None
 
 

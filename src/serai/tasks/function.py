@@ -94,7 +94,7 @@ class TaskFunction:
             self._decoder = msgspec.msgpack.Decoder(self._argument_type(), strict=True)
         try:
             return self._decoder.decode(payload)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise InvalidError(f"Arguments of {self.name}: {error}", path="arguments") from error
 
     def delay(self, failures: int, chance: float) -> float:

@@ -14,6 +14,8 @@ from serai.services.push import tickets
 
 TENANT = "/v1/push/tenants/demo"
 
+RUBBISH = b'{"t":"\x80"}'  # as an application may sign it
+
 
 async def test_somebody_the_api_lets_follows(stage: Any) -> None:
     await stage.start()
@@ -119,6 +121,7 @@ async def test_a_ticket_is_for_its_own_application_channels_and_time(stage: Any)
     wrong = [
         "", "x.y", "é", tickets.issue(key, "demo", "other", ["news"], now + 60),
         tickets.issue(key, "theirs", "shop", ["news"], now + 60), tickets.issue(key, "demo", "shop", ["news"], now - 1),
+        f"{tickets._text(RUBBISH)}.{tickets._text(tickets._tag(key, RUBBISH))}",
         tickets.issue(b"x" * 32, "demo", "shop", ["news"], now + 60), (await stage.ticket("news"))[:-2] + "AA",
     ]  # fmt: skip
     for ticket in wrong:

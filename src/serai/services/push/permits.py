@@ -67,7 +67,7 @@ def _judged(status: int, body: bytes) -> Permit:
     if status == 200:
         try:
             return msgspec.json.decode(body, type=Permit)
-        except msgspec.MsgspecError as error:
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             raise UnavailableError("The API's answer can't be understood.") from error
     kind = _ERRORS.get(status, UnavailableError)
     raise kind(_detail(body) or "The API does not answer that now.")
@@ -76,7 +76,7 @@ def _judged(status: int, body: bytes) -> Permit:
 def _detail(body: bytes) -> str:
     try:
         return str(msgspec.json.decode(body, type=dict[str, object]).get("detail", ""))[:500]
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, UnicodeDecodeError):
         return ""
 
 

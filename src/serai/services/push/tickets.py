@@ -52,7 +52,7 @@ def read(key: bytes, ticket: str, tenant: str, app: str, now: float) -> Payload:
         raise DeniedError("That ticket does not hold.")
     try:
         found = msgspec.json.decode(octets, type=Payload)
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, UnicodeDecodeError):
         raise DeniedError("That ticket does not hold.") from None
     if (found.t, found.a) != (tenant, app) or found.x <= now:
         raise DeniedError("That ticket does not hold here, or no more.")

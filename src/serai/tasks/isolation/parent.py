@@ -156,7 +156,7 @@ class _Child:
         return message
 
     async def _hear(self, reader: asyncio.StreamReader) -> None:
-        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError, msgspec.DecodeError):
+        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError, msgspec.DecodeError, UnicodeDecodeError):
             while True:
                 (length,) = LENGTH.unpack(await reader.readexactly(LENGTH.size))
                 if length > MAX_FRAME:

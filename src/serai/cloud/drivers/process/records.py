@@ -99,7 +99,7 @@ class Folders:
         stopping = (folder / "stopping").exists()
         try:
             found = msgspec.json.decode(data, type=Exit)
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, UnicodeDecodeError):
             return Exit(code=-9, reason="stopped" if stopping else "lost", when=time.time())
         return msgspec.structs.replace(found, reason="stopped") if stopping else found
 

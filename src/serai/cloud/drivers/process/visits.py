@@ -56,7 +56,7 @@ def find(folder: Path) -> Sequence[Visit]:
     for path in sorted(folder.glob(f"*/{WRITTEN}")):
         try:
             pid, started = msgspec.json.decode(read_small(path), type=tuple[int, int])
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, UnicodeDecodeError):
             continue
         found.append(Visit(pid=pid, started=started, folder=path.parent))
     return found
@@ -66,7 +66,7 @@ def exit_of(visit: Visit) -> Exit:
     """Return how it ended; "lost" where nobody was left to say."""
     try:
         return msgspec.json.decode(read_small(visit.folder / "exit.json"), type=Exit)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         return Exit(code=-9, reason="lost", when=time.time())
 
 

@@ -227,6 +227,6 @@ def _described(ended: Exit, written: Written) -> str:
 
 
 def _written(folder: Path) -> Written | None:
-    with contextlib.suppress(OSError, msgspec.DecodeError):
+    with contextlib.suppress(OSError, msgspec.DecodeError, UnicodeDecodeError):
         return msgspec.json.decode((folder / "shell.json").read_bytes(), type=Written)
     return None
