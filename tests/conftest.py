@@ -22,8 +22,11 @@ if TYPE_CHECKING:
 
 sys.path.append(str(Path(__file__).with_name("support")))
 
-# No test judges how long anything takes: the machine may be slow, or busy with something else.
-settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# No test judges how long anything takes: the machine may be slow, or busy with something else. What is tried is left to
+# chance, so that more is tried with each run; but where a change is judged (CI), the same each time.
+settings.register_profile(
+    "patient", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=bool(os.environ.get("CI"))
+)
 settings.load_profile("patient")
 
 
