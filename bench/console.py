@@ -17,6 +17,7 @@ import http.client
 import json
 import os
 import re
+import shutil
 import socket
 import statistics
 import sys
@@ -180,7 +181,7 @@ def main() -> None:
             print(site.home, site.https)
         else:
             site.down()
-            folder.rmdir()
+            shutil.rmtree(folder)
 
 
 def show(site: Installation, options: argparse.Namespace) -> None:

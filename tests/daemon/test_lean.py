@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 PACKAGE = {
-    "__init__.py": 'print("package")\nfrom costly.inner import NAME\nimport os.path as costly_path\n',
+    "__init__.py": 'print("package")\nfrom costly.inner import NAME\n',
     "inner.py": 'print("inner")\nNAME = "inner"\n',
 }
 
@@ -27,7 +27,7 @@ def said(tmp_path: Path) -> Run:
         (folder / name).write_text(text)
 
     def run(code: str) -> list[str]:
-        before = "from serai.daemon.lean import later, without\nimport sys\n"
+        before = "from serai.daemon.lean import later, without\n"
         done = subprocess.run(
             [sys.executable, "-c", before + code], cwd=tmp_path, check=True, capture_output=True, text=True
         )

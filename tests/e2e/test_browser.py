@@ -15,7 +15,6 @@ from test_examples import deploy
 @pytest.fixture
 def page(browser: Browser, apart: Apart, site: Installation) -> Iterator[Page]:
     apart.lead(site.https)
-    # The authority is this test's own; nothing should trust it.
     page = browser.new_page()
     yield page
     page.close()

@@ -101,19 +101,14 @@ class Authority:
         """Return when the leaf of host ``name`` runs out, in seconds since the epoch; 0 where there is none."""
         if len(name) > 253 or not HOST_NAME.match(name):
             return 0.0
-        try:
-            leaf = x509.load_pem_x509_certificate(leaf_path(self._folder, name).read_bytes())
-        except (OSError, ValueError):
-            return 0.0
-        return leaf.not_valid_after_utc.timestamp()
+        leaf = _read(leaf_path(self._folder, name))
+        return leaf.not_valid_after_utc.timestamp() if leaf is not None else 0.0
 
     def _is_fresh(self, path: Path, now: datetime) -> bool:
-        try:
-            leaf = x509.load_pem_x509_certificate(path.read_bytes())
-        except (OSError, ValueError):
-            return False
+        leaf = _read(path)
         return (
-            self._signed(leaf)
+            leaf is not None
+            and self._signed(leaf)
             and leaf.not_valid_after_utc - now > timedelta(days=RENEW_DAYS)
             and leaf.not_valid_before_utc <= now
         )
@@ -126,6 +121,13 @@ class Authority:
         except (ValueError, TypeError, InvalidSignature):
             return False
         return True
+
+
+def _read(path: Path) -> x509.Certificate | None:
+    try:
+        return x509.load_pem_x509_certificate(path.read_bytes())
+    except (OSError, ValueError):
+        return None
 
 
 def _builder(

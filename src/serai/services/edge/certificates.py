@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Set
 from contextlib import suppress
-from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
 import msgspec
@@ -55,7 +54,9 @@ class CertificatesModule:
     async def provision(self) -> None:
         """Make what the replica already asks for and is not there."""
         if (self._folder / "ca.pem").exists():
-            self._names = {name for name in self._wanted() if HOST_NAME.match(name) and self._leaf(name).exists()}
+            self._names = {
+                name for name in self._wanted() if HOST_NAME.match(name) and leaf_path(self._folder, name).exists()
+            }
         self._recheck = self._ctx.clock.monotonic() + SOON
         await self._renew()
 
@@ -117,6 +118,3 @@ class CertificatesModule:
             for name in outcome.made:
                 self._ctx.log.info("certificate_made", name=name)
             self._until.update(outcome.until)
-
-    def _leaf(self, name: str) -> Path:
-        return leaf_path(self._folder, name)
