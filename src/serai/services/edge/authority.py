@@ -73,7 +73,7 @@ class Authority:
 
     def ensure(self, name: str, now: datetime) -> bool:
         """Make the leaf of host ``name`` unless a fresh one lies there; return whether one was made."""
-        if len(name) > 253 or not HOST_NAME.match(name):
+        if not HOST_NAME.match(name):
             return False
         path = leaf_path(self._folder, name)
         if self._is_fresh(path, now):
@@ -99,7 +99,7 @@ class Authority:
 
     def until(self, name: str) -> float:
         """Return when the leaf of host ``name`` runs out, in seconds since the epoch; 0 where there is none."""
-        if len(name) > 253 or not HOST_NAME.match(name):
+        if not HOST_NAME.match(name):
             return 0.0
         leaf = _read(leaf_path(self._folder, name))
         return leaf.not_valid_after_utc.timestamp() if leaf is not None else 0.0

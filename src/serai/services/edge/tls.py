@@ -43,7 +43,7 @@ class Certificates:
         return self._load(name) or (self._load(f"*.{parent}") if parent else None)
 
     def _load(self, name: str) -> ssl.SSLContext | None:
-        if len(name) > 253 or not HOST_NAME.match(name):
+        if not HOST_NAME.match(name):
             return None
         now = time.monotonic()
         kept = self._contexts.get(name)
